@@ -1,0 +1,1 @@
+"""What turns voice into motion and motion into pictures. Knows nothing of sockets, sessions or clocks."""

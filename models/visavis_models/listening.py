@@ -1,0 +1,34 @@
+"""The contract of every listener: voice in, motion windows out."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from visavis_models.chunk import Chunk
+from visavis_models.motion import MotionWindow
+
+
+class Listener(Protocol):
+    """Hears one voice and says what face, head and body do. One instance a session; used by one thread at a time."""
+
+    @property
+    def lookahead_ms(self) -> int:
+        """How much future voice a motion waits for: a multiple of 40."""
+        ...
+
+    def push(self, chunk: Chunk) -> MotionWindow | None:
+        """Hear one chunk; chunks come in order.
+
+        Returns:
+            The motions that became certain, in order and without gaps, or None while the look-ahead fills: motion of
+            frame k is returned by the push of chunk `k + lookahead_ms / 40`.
+        """
+        ...
+
+    def interrupt(self) -> None:
+        """The speaker was cut off: forget the voice heard so far; the mouth closes softly within 200 ms. Frame numbering goes on."""
+        ...
+
+    def set_listening(self, on: bool) -> None:
+        """Somebody else speaks to the avatar (or stopped): attend to them while silent."""
+        ...

@@ -1,0 +1,1 @@
+"""Sessions, transports, the media clock, the HTTP API and the command line."""

@@ -1,0 +1,1 @@
+"""Everything needed to make the files under weights/ again. Never imported by the product."""

@@ -1,0 +1,1 @@
+"""ONNX export and engine building for TensorRT and TensorRT-RTX."""
