@@ -1,0 +1,33 @@
+"""What leaves a session 25 times a second, and what takes it away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One tick of the media clock: a picture and exactly the 40 ms of voice that it shows."""
+
+    index: int
+    """Tick of the session's clock, from 0, without gaps. Presentation time is `index * 40 ms` for both media."""
+    picture: NDArray[np.uint8]
+    """uint8 (H, W, 3) RGB. The same array object as the tick before when a frame is shown again."""
+    voice: NDArray[np.int16]
+    """int16 (1920,): 40 ms, mono at 48 kHz."""
+    repeated: bool
+    """The frame was late and the last good one is shown again."""
+    epoch: int
+    """How many interruptions came before it."""
+
+
+class MediaSink(Protocol):
+    """Takes what a session publishes: a WebRTC peer, a file, a stream."""
+
+    def publish(self, item: Published) -> None:
+        """Take one tick. Called on the event loop; must not block, and drops its own oldest when it cannot keep up."""
+        ...
