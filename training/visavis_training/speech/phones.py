@@ -1,0 +1,128 @@
+"""The phones that the factory knows, how the voices' symbols become phones with times, and the classes they look like.
+
+A phone is what the lips of one sound do: stress, tone, length and aspiration are folded into the sound that carries
+them. Knows nothing of audio or of faces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SILENCE = "sil"
+
+VISEMES: tuple[str, ...] = (
+    "sil", "PP", "FF", "TH", "DD", "kk", "CH", "SS", "nn", "RR", "aa", "E", "ih", "oh", "ou",
+)  # fmt: skip
+"""Silence and the fourteen mouth shapes of MPEG-4 (ISO/IEC 14496-2, facial animation), by their usual short names."""
+
+_CLASSES: dict[str, str] = {
+    "PP": "p b m",
+    "FF": "f v ʋ ɸ β",
+    "TH": "θ ð",
+    "DD": "t d ɾ ʈ ɖ",
+    "kk": "k ɡ x h ŋ q ɣ χ",
+    "CH": "ʃ ʒ ʧ ʤ ɕ ʨ ʂ ꭧ ʥ",
+    "SS": "s z ʦ ʣ",
+    "nn": "n l ɲ ɳ",
+    "RR": "ɹ ɻ ʁ ɽ",
+    "aa": "ɑ a ɐ ʌ æ",
+    "E": "ɛ e ə ɜ ɚ ᵊ ɤ A",
+    "ih": "i ɪ ɨ ᵻ j",
+    "oh": "ɔ o ɒ O",
+    "ou": "u ʊ w y ɥ ɯ",
+}
+VISEME_OF: dict[str, str] = {SILENCE: "sil", "I": "aa", "W": "aa", "Y": "oh", "Q": "E"} | {
+    phone: viseme for viseme, phones in _CLASSES.items() for phone in phones.split()
+}
+PHONES: tuple[str, ...] = (SILENCE, *sorted(set(VISEME_OF) - {SILENCE}))
+BILABIALS = frozenset("pbm")
+OPEN_VOWELS = frozenset(("ɑ", "a", "æ", "I", "W"))
+VOWELS = frozenset(p for p, v in VISEME_OF.items() if v in ("aa", "E", "ih", "oh", "ou")) - {"j", "w", "ɥ"}
+
+_GLIDES = {"A": ("ɛ", "ɪ"), "I": ("a", "ɪ"), "W": ("a", "ʊ"), "Y": ("ɔ", "ɪ"), "O": ("o", "ʊ"), "Q": ("ə", "ʊ")}
+"""Diphthongs that the voices write as one letter: where they begin and where they end."""
+_BEFORE = "ˈˌ"
+_AFTER = "ːʰʲ↓→↗↘\u0303"
+_PAUSES = ',.!?;:—…"()“”'
+_SHORT_PAUSE_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """One sound and when it sounds."""
+
+    symbol: str
+    start_s: float
+    end_s: float
+
+    @property
+    def viseme(self) -> str:
+        """The mouth shape's short name."""
+        return VISEME_OF[self.symbol]
+
+
+def phones_of_tokens(tokens: str, edges_s: Sequence[float], end_s: float) -> list[Phone]:
+    """The phones of an utterance, gapless from 0 to its end.
+
+    A stress mark's time goes to the sound after it, a length mark's or tone's to the sound before; a space within
+    running speech is shared by its neighbours; punctuation that lasts is silence.
+
+    Args:
+        tokens: the symbols spoken.
+        edges_s: (len(tokens) + 1,) their borders in seconds.
+        end_s: length of the utterance.
+    """
+    spans: list[tuple[str, float, float]] = []
+    carried = None
+    for symbol, start, end in zip(tokens, edges_s[:-1], edges_s[1:], strict=True):
+        if symbol in _BEFORE:
+            carried = start if carried is None else carried
+        elif symbol in _AFTER or (symbol == " " and end - start < _SHORT_PAUSE_S):
+            if spans:
+                middle = end if symbol != " " else (start + end) / 2
+                spans[-1] = (spans[-1][0], spans[-1][1], middle)
+                carried = middle if middle < end else carried
+        elif symbol in _PAUSES or symbol == " ":
+            if spans and end - start < _SHORT_PAUSE_S:
+                spans[-1] = (spans[-1][0], spans[-1][1], end)
+            else:
+                spans.append((SILENCE, start, end))
+            carried = None
+        elif symbol in VISEME_OF:
+            spans.append((symbol, start if carried is None else carried, end))
+            carried = None
+    return gapless([Phone(*span) for span in spans], end_s)
+
+
+def gapless(phones: Sequence[Phone], end_s: float) -> list[Phone]:
+    """The same phones with silence wherever nothing was said, neighbouring silences joined, empty ones dropped."""
+    joined: list[Phone] = []
+    clock = 0.0
+    for phone in (*phones, Phone(SILENCE, end_s, end_s)):
+        start, end = max(phone.start_s, clock), min(phone.end_s, end_s)
+        if start - clock > 1e-4:
+            joined = _append(joined, Phone(SILENCE, clock, start))
+        if end - start > 1e-4:
+            joined = _append(joined, Phone(phone.symbol, start, end))
+        clock = max(clock, end)
+    return joined
+
+
+def _append(phones: list[Phone], phone: Phone) -> list[Phone]:
+    if phones and phone.symbol == SILENCE == phones[-1].symbol:
+        return [*phones[:-1], Phone(SILENCE, phones[-1].start_s, phone.end_s)]
+    return [*phones, phone]
+
+
+def split_diphthongs(phones: Sequence[Phone]) -> list[Phone]:
+    """Each diphthong as the two vowels it glides between, the first taking 55 % of its time."""
+    parts: list[Phone] = []
+    for phone in phones:
+        if phone.symbol in _GLIDES:
+            first, second = _GLIDES[phone.symbol]
+            middle = phone.start_s + 0.55 * (phone.end_s - phone.start_s)
+            parts += [Phone(first, phone.start_s, middle), Phone(second, middle, phone.end_s)]
+        else:
+            parts.append(phone)
+    return parts
