@@ -28,7 +28,7 @@ class Avatar:
     plate: NDArray[np.uint8]
     """uint8 (H, W, 3) RGB: the background, completed behind the person. `matte` over `plate` gives the photo back."""
     landmarks: NDArray[np.float32]
-    """float32 (478, 3): MediaPipe's face mesh with irises; x, y in px, z in px with the same scale (negative = nearer)."""
+    """float32 (478, 3): MediaPipe's face mesh with irises; x, y, z in px of the same scale, negative z = nearer."""
     head_pose: NDArray[np.float32]
     """float32 (6,): the head in the photo itself: pitch, yaw, roll in radians (signs as in `HEAD_NAMES`), then the face
     centre x, y in px and the face width in px."""

@@ -26,7 +26,10 @@ class Listener(Protocol):
         ...
 
     def interrupt(self) -> None:
-        """The speaker was cut off: forget the voice heard so far; the mouth closes softly within 200 ms. Frame numbering goes on."""
+        """The speaker was cut off: forget the voice heard so far.
+
+        The mouth closes softly within 200 ms; frame numbering goes on.
+        """
         ...
 
     def set_listening(self, on: bool) -> None:

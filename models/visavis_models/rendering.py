@@ -27,7 +27,8 @@ class Renderer(Protocol[State]):
 
         Args:
             avatar: who.
-            long_side_px: size of the pictures, at most the canvas's own; None keeps the canvas. Both sides come out even.
+            long_side_px: size of the pictures, at most the canvas's own; None keeps the canvas. Both sides come out
+                even.
         """
         ...
 
