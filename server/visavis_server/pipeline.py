@@ -9,9 +9,9 @@ sockets or threads.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from visavis_models.chunk import Chunk
 from visavis_models.listening import Listener
 from visavis_models.motion import MotionWindow, join_windows
 from visavis_models.rendering import Renderer
+
+Given = TypeVar("Given")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +56,41 @@ class Work:
     """New voice, in order."""
     first_useful_frame: int = 0
     """Earlier frames would come too late to be shown: their motion is heard but not drawn."""
-    motion: MotionWindow | None = None
-    """Motion made elsewhere (a recording, a face tracker): drawn instead of what the listener says."""
 
 
-def advance(renderer: Renderer[Any], batch: Sequence[Work]) -> list[list[Frame]]:
+def advance(renderer: Renderer[Any], batch: Sequence[Work]) -> list[list[Frame] | Exception]:
     """One step of every performance in the batch: hear the new chunks, then draw all frames that became certain.
 
     Returns:
-        For each work its new frames, in order; empty while the listener's look-ahead fills.
+        For each work its new frames, in order (none while the listener's look-ahead fills), or what went wrong with it:
+        one performance's failure does not touch another.
     """
-    heard = [work.motion if work.motion is not None else _hear(work) for work in batch]
-    due = [(work, window) for work, window in zip(batch, heard, strict=True) if window is not None]
-    pictures = renderer.render([work.performance.state for work, _ in due], [window for _, window in due])
-    drawn = {id(work): (window, shown) for (work, window), shown in zip(due, pictures, strict=True)}
-    return [_frames(work, *drawn[id(work)]) if id(work) in drawn else [] for work in batch]
+    heard = [_attempt(_hear, work) for work in batch]
+    due = [(work, window) for work, window in zip(batch, heard, strict=True) if isinstance(window, MotionWindow)]
+    drawn = iter(_draw(renderer, due))
+    return [
+        next(drawn) if isinstance(window, MotionWindow) else window if isinstance(window, Exception) else []
+        for window in heard
+    ]
+
+
+def _draw(renderer: Renderer[Any], due: Sequence[tuple[Work, MotionWindow]]) -> list[list[Frame] | Exception]:
+    def draw(part: Sequence[tuple[Work, MotionWindow]]) -> list[list[Frame]]:
+        pictures = renderer.render([work.performance.state for work, _ in part], [window for _, window in part])
+        return [_frames(*one, shown) for one, shown in zip(part, pictures, strict=True)]
+
+    together = _attempt(draw, due)
+    if not isinstance(together, Exception):
+        return list(together)
+    alone = [_attempt(draw, [one]) for one in due]
+    return [result if isinstance(result, Exception) else result[0] for result in alone]
+
+
+def _attempt(call: Callable[[Given], Result], given: Given) -> Result | Exception:
+    try:
+        return call(given)
+    except Exception as error:  # a stage boundary: the caller ends the performance that it belongs to
+        return error
 
 
 def _hear(work: Work) -> MotionWindow | None:

@@ -1,7 +1,7 @@
 """Cuts a live voice of any rate into chunks of 40 ms, and rides out the network's jitter. Knows nothing of clocks.
 
-What waits here is latency, so the buffer is kept as short as the network lets it be: an underrun lengthens it, silence shortens
-it, and a voice that comes faster than real time loses its oldest part, counted.
+What waits here is latency, so the buffer is kept as short as the network lets it be: an underrun lengthens it, silence
+shortens it, and a voice that comes faster than real time loses its oldest part, counted.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Resampler:
 
     def push(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
         """The output that became certain, int16 (n,)."""
-        if self._inner is None:
+        if self._inner is None or samples.size == 0:
             return samples
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples)[None], format="s16", layout="mono")
         frame.sample_rate = self._from_hz
@@ -80,6 +80,11 @@ class ChunkCutter:
         self._to_listening = Resampler(PLAYBACK_RATE_HZ, LISTENING_RATE_HZ)
         self._playback = np.zeros(0, np.int16)
         self._listening = np.zeros(0, np.int16)
+
+    @property
+    def begun_ms(self) -> float:
+        """How much of the next chunk is already here."""
+        return self._playback.size * 1000 / PLAYBACK_RATE_HZ
 
     def push(self, samples: NDArray[np.int16], arrived_s: float = 0.0) -> list[RawChunk]:
         """Feed samples, int16 (n,).
@@ -154,8 +159,7 @@ class VoiceIntake:
                 self.underruns += 1
                 self._cushion_ms = min(_MAX_CUSHION_MS, self._cushion_ms + 20)
             return None
-        if not self._flowing and len(self._waiting) * CHUNK_MS < CHUNK_MS + self._cushion_ms:
-            # Whole chunks are counted, so a cushion of 20 ms means two chunks, one of them still short of being needed.
+        if not self._flowing and self._waiting_ms() < CHUNK_MS + self._cushion_ms:
             return None
         self._flowing = True
         self._calm += 1
@@ -166,14 +170,17 @@ class VoiceIntake:
         self._catch_up()
         return chunk
 
+    def _waiting_ms(self) -> float:
+        begun_ms = 0.0 if self._cutter is None else self._cutter.begun_ms
+        return len(self._waiting) * CHUNK_MS + begun_ms
+
     def clear(self) -> None:
         """Forget what waits: an interruption."""
         self._waiting.clear()
 
     def _catch_up(self) -> None:
-        """Skip a silent chunk when more waits than the cushion, which a fast microphone clock or a burst leaves behind."""
-        spare_ms = len(self._waiting) * CHUNK_MS - self._cushion_ms
-        self._over = self._over + 1 if spare_ms > CHUNK_MS else 0
-        if self._over > 5 and np.abs(self._waiting[0].samples).max() < _QUIET:
+        """Skip a silent chunk when more waits than the cushion: a fast microphone clock or a burst left it behind."""
+        self._over = self._over + 1 if self._waiting_ms() > CHUNK_MS + self._cushion_ms else 0
+        if self._over > 5 and self._waiting and np.abs(self._waiting[0].samples).max() < _QUIET:
             self._waiting.popleft()
             self._over = 0

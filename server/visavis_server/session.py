@@ -1,0 +1,274 @@
+"""One avatar in one conversation: takes voice, gives a picture and its own 40 ms of voice at every tick.
+
+Everything here runs on the event loop and is cheap; the work of listening and drawing is handed to the studio. Knows
+nothing of WebRTC or HTTP.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visavis_models.chunk import CHUNK_MS, Chunk, silent_chunk
+from visavis_models.errors import VisavisError
+from visavis_server.channel import Channel, Closed, Overflow
+from visavis_server.media import MediaSink, Published
+from visavis_server.pipeline import Frame, Performance
+from visavis_server.voice_intake import VoiceIntake
+
+_log = logging.getLogger(__name__)
+
+State = Literal["idle", "listening", "speaking"]
+_RECENT_FRAMES = 250
+_FADE_SAMPLES = 480
+"""10 ms: a voice cut off by an interruption ends softly instead of with a click."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStats:
+    """How a session does. Counters run from its start; None until known."""
+
+    fps: float | None
+    """New frames in the last second."""
+    latency_ms_p50: float | None
+    """A chunk of voice reaching the server to its frame leaving the session, over the last 10 s of live voice."""
+    latency_ms_p95: float | None
+    frames_sent: int
+    """Ticks published."""
+    frames_repeated: int
+    """Ticks at which the last good frame was shown again because the new one was late."""
+    frames_dropped: int
+    """Frames that came too late to be shown."""
+    voice_dropped: int
+    """Chunks of voice lost because they came faster than real time."""
+    underruns: int
+    """How often the incoming voice broke off."""
+
+
+class Session:
+    """Made by `Studio.open_session`.
+
+    Args:
+        id: unguessable.
+        avatar_id: whose face.
+        performance: the avatar at work; belongs to the studio's owner thread.
+        picture: uint8 (H, W, 3), shown until the first frame is there.
+        frames_per_step: how many chunks the studio gathers before it listens and draws.
+        delay_ticks: how many ticks after its voice a frame is published.
+        on_close: frees what the studio holds.
+    """
+
+    def __init__(
+        self,
+        id: str,
+        avatar_id: str,
+        performance: Performance,
+        picture: NDArray[np.uint8],
+        frames_per_step: int,
+        delay_ticks: int,
+        on_close: Callable[[Session], Awaitable[None]],
+    ) -> None:
+        self.id = id
+        self.avatar_id = avatar_id
+        self.height, self.width = picture.shape[:2]
+        self.created_s = time.monotonic()
+        self.performance = performance
+        self.frames_per_step = frames_per_step
+        self.delay_ticks = delay_ticks
+        self.on_state: Callable[[State, int], None] | None = None
+        self.on_failed: Callable[[VisavisError], None] | None = None
+        self.on_latency: Callable[[float], None] | None = None
+        """Called with the latency in ms of every frame that shows live voice."""
+        self._on_close = on_close
+        self._picture = picture
+        self._intake = VoiceIntake()
+        self._sinks: list[MediaSink] = []
+        self._voices: deque[Chunk] = deque()
+        self._frames: dict[int, Frame] = {}
+        self._tick = 0
+        self._epoch = 0
+        self._attending = False
+        self._speaking = False
+        self._state: State = "idle"
+        self._fresh: deque[bool] = deque(maxlen=25)
+        self._latencies_ms: deque[float] = deque(maxlen=_RECENT_FRAMES)
+        self._repeated = 0
+        self._dropped = 0
+        self._closed = False
+
+    @property
+    def state(self) -> State:
+        """What the avatar is seen to do now."""
+        return self._state
+
+    @property
+    def epoch(self) -> int:
+        """How many interruptions there were."""
+        return self._epoch
+
+    @property
+    def attending(self) -> bool:
+        """Somebody else speaks to the avatar."""
+        return self._attending
+
+    @property
+    def next_frame(self) -> int:
+        """The frame that the next tick publishes: earlier ones come too late."""
+        return max(0, self._tick - self.delay_ticks)
+
+    def hear(self, samples: NDArray[np.int16], rate_hz: int, arrived_s: float) -> None:
+        """Take live voice.
+
+        Args:
+            samples: int16 (n,), mono, any n.
+            rate_hz: 8000 to 192000.
+            arrived_s: `time.monotonic()` when it reached this process.
+
+        Raises:
+            BadVoice: no voice has such a rate.
+        """
+        if not self._closed:
+            self._intake.push(samples, rate_hz, arrived_s)
+
+    def interrupt(self) -> int:
+        """Stop speaking now: waiting voice is gone, frames of it are never shown, the mouth closes softly.
+
+        Returns:
+            The new epoch.
+        """
+        self._epoch += 1
+        self._intake.clear()
+        self._frames.clear()
+        for i, chunk in enumerate(self._voices):
+            voice = np.zeros_like(chunk.playback)
+            if i == 0:
+                fade = np.linspace(1.0, 0.0, _FADE_SAMPLES)
+                voice[:_FADE_SAMPLES] = (chunk.playback[:_FADE_SAMPLES] * fade).astype(np.int16)
+            self._voices[i] = replace(chunk, playback=voice, arrived_s=0.0)
+        self._speaking = False
+        self._show_state()
+        return self._epoch
+
+    def attend(self, on: bool) -> None:
+        """Somebody else speaks to the avatar, or has stopped."""
+        self._attending = on
+        self._show_state()
+
+    def add_sink(self, sink: MediaSink) -> None:
+        """Publish to this sink from the next tick on."""
+        self._sinks.append(sink)
+
+    def remove_sink(self, sink: MediaSink) -> None:
+        """Publish to it no more; a sink that is not there is no error."""
+        if sink in self._sinks:
+            self._sinks.remove(sink)
+
+    async def stream(self, size_ms: int = 200) -> AsyncIterator[Published]:
+        """What the session publishes, for as long as it lives; a slow reader loses the oldest."""
+        sink = _ChannelSink(size_ms)
+        self.add_sink(sink)
+        try:
+            async for item in sink.channel:
+                yield item
+        finally:
+            self.remove_sink(sink)
+
+    def stats(self) -> SessionStats:
+        """How the session does."""
+        p50, p95 = np.percentile(self._latencies_ms, [50, 95]).tolist() if self._latencies_ms else (None, None)
+        return SessionStats(
+            fps=float(sum(self._fresh)) if len(self._fresh) == 25 else None,
+            latency_ms_p50=p50,
+            latency_ms_p95=p95,
+            frames_sent=self.next_frame,
+            frames_repeated=self._repeated,
+            frames_dropped=self._dropped,
+            voice_dropped=self._intake.dropped_chunks,
+            underruns=self._intake.underruns,
+        )
+
+    def tick(self, now_s: float) -> Chunk:
+        """One tick of the media clock: take the chunk that has come, publish the frame whose time it is.
+
+        Returns:
+            The chunk, for the studio to listen to.
+        """
+        raw = self._intake.take()
+        if raw is None:
+            chunk = silent_chunk(self._tick, self._epoch)
+        else:
+            chunk = Chunk(self._tick, raw.samples, raw.playback, self._epoch, raw.arrived_s)
+        self._voices.append(chunk)
+        if len(self._voices) > self.delay_ticks:
+            self._publish(self._voices.popleft(), now_s)
+        self._tick += 1
+        return chunk
+
+    def deliver(self, frames: list[Frame]) -> None:
+        """Take frames from the studio; what is late or of an older epoch is dropped."""
+        for frame in frames:
+            if frame.index < self.next_frame:
+                self._dropped += 1
+            elif frame.epoch == self._epoch:
+                self._frames[frame.index] = frame
+
+    def fail(self, error: VisavisError) -> None:
+        """The studio cannot go on with this session."""
+        _log.error("session failed", extra={"session": self.id, "code": error.code, "reason": str(error)})
+        if self.on_failed is not None:
+            self.on_failed(error)
+
+    async def aclose(self) -> None:
+        """End the session and free what it holds. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        for sink in self._sinks:
+            if isinstance(sink, _ChannelSink):
+                sink.channel.close()
+        self._sinks.clear()
+        self._frames.clear()
+        await self._on_close(self)
+
+    def _publish(self, chunk: Chunk, now_s: float) -> None:
+        frame = self._frames.pop(chunk.index, None)
+        self._fresh.append(frame is not None)
+        if frame is None:
+            self._repeated += 1
+        else:
+            self._picture = frame.picture
+            self._speaking = frame.speaking
+            if chunk.arrived_s > 0.0:
+                latency_ms = (now_s - chunk.arrived_s) * 1000
+                self._latencies_ms.append(latency_ms)
+                if self.on_latency is not None:
+                    self.on_latency(latency_ms)
+        item = Published(chunk.index, self._picture, chunk.playback, frame is None, self._epoch)
+        for sink in tuple(self._sinks):
+            sink.publish(item)
+        self._show_state()
+
+    def _show_state(self) -> None:
+        state: State = "speaking" if self._speaking else "listening" if self._attending else "idle"
+        if state != self._state:
+            self._state = state
+            if self.on_state is not None:
+                self.on_state(state, self._epoch)
+
+
+class _ChannelSink:
+    def __init__(self, size_ms: int) -> None:
+        self.channel: Channel[Published] = Channel(size_ms, CHUNK_MS, Overflow.DROP_OLDEST)
+
+    def publish(self, item: Published) -> None:
+        try:
+            self.channel.offer(item)
+        except Closed:
+            return

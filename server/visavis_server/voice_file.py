@@ -1,0 +1,101 @@
+"""Reads the voice of a sound or video file: wav, mp3, m4a, flac, ogg and whatever else FFmpeg decodes.
+
+Knows nothing of avatars. Streams: an hour of sound never lies in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+from av.error import FFmpegError
+from numpy.typing import NDArray
+
+from visavis_models.chunk import CHUNK_MS, PLAYBACK_RATE_HZ, Chunk
+from visavis_models.errors import BadVoice
+from visavis_server.voice_intake import ChunkCutter, RawChunk
+
+_REMEDY = "Use a wav, mp3, m4a, flac or ogg file with speech in it."
+
+
+class VoiceFile:
+    """A sound file, opened and found to hold sound.
+
+    Args:
+        path: any file that FFmpeg can read.
+
+    Raises:
+        BadVoice: `voice_unreadable`, `no_sound` or `voice_empty`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with av.open(str(path)) as box:
+                if not box.streams.audio:
+                    raise BadVoice("no_sound", f"{path.name} has no sound in it.", _REMEDY)
+                stream = box.streams.audio[0]
+                ticks, base = stream.duration, stream.time_base
+                seconds = float(ticks * base) if ticks and base else (box.duration or 0) / av.time_base
+        except FileNotFoundError as error:
+            raise BadVoice("voice_unreadable", f"There is no file {path}.", "Check the path.") from error
+        except (FFmpegError, OSError) as error:
+            raise BadVoice("voice_unreadable", f"{path.name} cannot be read as sound: {error}.", _REMEDY) from error
+        self.chunks_expected = max(1, round(seconds * 1000 / CHUNK_MS))
+        """How many chunks there will be, as far as the file's header tells."""
+
+    def chunks(self) -> Iterator[Chunk]:
+        """All of the voice, in order: stereo is mixed down, invalid samples (NaN, infinite) become silence.
+
+        Raises:
+            BadVoice: `voice_unreadable` when nothing can be decoded, `voice_empty` when there is no sample.
+        """
+        count = 0
+        for count, raw in enumerate(self._raw_chunks(), 1):
+            yield Chunk(count - 1, raw.samples, raw.playback)
+        if count == 0:
+            raise BadVoice("voice_empty", f"{self.path.name} holds no sound at all.", _REMEDY)
+
+    def _raw_chunks(self) -> Iterator[RawChunk]:
+        cutter = ChunkCutter(PLAYBACK_RATE_HZ)
+        with av.open(str(self.path)) as box:
+            # Float mono at the playback rate: FFmpeg mixes and resamples, and NaN survives to be found.
+            resampler = av.AudioResampler(format="fltp", layout="mono", rate=PLAYBACK_RATE_HZ)
+            for frame in self._decoded(box):
+                for part in resampler.resample(frame):
+                    yield from cutter.push(_as_int16(part.to_ndarray()[0]))
+            for part in resampler.resample(None):
+                yield from cutter.push(_as_int16(part.to_ndarray()[0]))
+        yield from cutter.flush()
+
+    def _decoded(self, box: av.container.InputContainer) -> Iterator[av.AudioFrame]:
+        packets = box.demux(audio=0)
+        good = 0
+        while True:
+            try:
+                packet = next(packets, None)
+                if packet is None:
+                    return
+                for frame in packet.decode():
+                    good += 1
+                    yield _without_timestamps(frame)
+            except FFmpegError as error:  # one broken packet is skipped; a file without a good one is refused
+                if good == 0 and isinstance(error, EOFError):
+                    return
+                if good == 0:
+                    raise BadVoice(
+                        "voice_unreadable", f"{self.path.name} cannot be decoded: {error}.", _REMEDY
+                    ) from error
+
+
+def _without_timestamps(frame: av.AudioFrame) -> av.AudioFrame:
+    # Files with gaps or wrong timestamps would make the resampler refuse or insert silence.
+    frame.pts = None
+    return frame
+
+
+def _as_int16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    clean = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
+    return (np.clip(clean, -1.0, 1.0) * 32767).astype(np.int16)

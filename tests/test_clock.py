@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+
+from visavis_server.clock import MediaClock, frames_per_step
+
+pytestmark = pytest.mark.unit
+
+
+def test_an_hour_has_ninety_thousand_ticks_however_the_loop_wakes() -> None:
+    clock, now_s, ticks = MediaClock(100.0), 100.0, 0
+    while now_s < 3700.0 - 1e-6:
+        ticks += clock.due(now_s)
+        now_s += clock.wait_s(now_s) + (0.013 if ticks % 3 else 0.0001)
+    assert ticks == 90_000
+    assert clock.skipped == 0
+
+
+def test_a_late_loop_catches_up() -> None:
+    clock = MediaClock(0.0)
+    assert clock.due(0.0) == 1
+    assert clock.due(0.125) == 3
+    assert clock.due(0.126) == 0
+
+
+def test_a_machine_that_slept_goes_on_from_now() -> None:
+    clock = MediaClock(0.0)
+    clock.due(0.0)
+    assert clock.due(3600.0) == 1
+    assert clock.skipped == 89_999
+    assert clock.wait_s(3600.0) == pytest.approx(0.04)
+    assert clock.due(3600.04) == 1
+
+
+@pytest.mark.parametrize(
+    ("call_ms", "frame_ms", "sessions", "expected"),
+    [(0.2, 9.0, 1, 1), (25.0, 3.0, 1, 1), (35.0, 3.0, 1, 2), (35.0, 2.0, 10, 4), (60.0, 28.0, 1, 8)],
+)
+def test_steps_are_as_short_as_the_hardware_affords(
+    call_ms: float, frame_ms: float, sessions: int, expected: int
+) -> None:
+    assert frames_per_step(call_ms, frame_ms, sessions) == expected

@@ -1,0 +1,54 @@
+"""Layers import one way only: server and trt_build use models; nothing in the product imports training."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).resolve().parents[1]
+ALLOWED = {
+    "models/visavis_models": {"visavis_models"},
+    "server/visavis_server": {"visavis_server", "visavis_models"},
+    "trt_build/visavis_trt": {"visavis_trt", "visavis_models"},
+    "training/visavis_training": {"visavis_training", "visavis_models"},
+}
+HEAVY = {"torch", "onnx", "tensorrt", "flash_attn", "bpy"}
+
+
+def imported(path: Path, top_level_only: bool = False) -> set[str]:
+    tree = ast.parse(path.read_text("utf-8"))
+    nodes = tree.body if top_level_only else list(ast.walk(tree))
+    names: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative imports hide the layer"
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("folder", ALLOWED)
+def test_every_layer_imports_only_what_lies_below_it(folder: str) -> None:
+    files = list((ROOT / folder).rglob("*.py"))
+    assert files
+    wrong = {
+        str(path.relative_to(ROOT)): names
+        for path in files
+        if (names := {n for n in imported(path) if n.startswith("visavis_")} - ALLOWED[folder])
+    }
+    assert not wrong
+
+
+@pytest.mark.parametrize("folder", ["models/visavis_models", "server/visavis_server"])
+def test_the_cpu_path_needs_no_heavy_package(folder: str) -> None:
+    wrong = {
+        str(path.relative_to(ROOT)): names
+        for path in (ROOT / folder).rglob("*.py")
+        if (names := imported(path, top_level_only=True) & HEAVY)
+    }
+    assert not wrong

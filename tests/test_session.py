@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest
+import pytest_asyncio
+from numpy.typing import NDArray
+
+from stage_fakes import LoudnessListener, PaintingRenderer, painted_index, plain_avatar
+from visavis_models.errors import VisavisError
+from visavis_server.media import Published
+from visavis_server.session import Session
+from visavis_server.studio import Studio, StudioSettings
+
+pytestmark = pytest.mark.unit
+
+
+def studio(renderer: PaintingRenderer | None = None) -> Studio:
+    return Studio(renderer or PaintingRenderer(), LoudnessListener, StudioSettings(frames_per_step=1))
+
+
+@pytest_asyncio.fixture
+async def stage() -> AsyncIterator[Studio]:
+    running = studio()
+    yield running
+    await running.aclose()
+
+
+async def collect(session: Session, ticks: int) -> list[Published]:
+    items = []
+    async for item in session.stream():
+        items.append(item)
+        if len(items) == ticks:
+            break
+    return items
+
+
+def coded_voice(chunk: int) -> NDArray[np.int16]:
+    """40 ms whose loudness tells which chunk it is."""
+    return np.full(1920, 1000 + 200 * (chunk % 100), np.int16)
+
+
+async def talk(session: Session, chunks: int) -> None:
+    start_s = time.monotonic()
+    for i in range(chunks):
+        session.hear(coded_voice(i), 48000, time.monotonic())
+        await asyncio.sleep(max(0.0, start_s + (i + 1) * 0.04 - time.monotonic()))
+
+
+async def test_every_frame_leaves_with_its_own_voice(stage: Studio) -> None:
+    session = await stage.open_session(plain_avatar())
+    talking = asyncio.create_task(talk(session, 60))
+    items = await collect(session, 55)
+    await talking
+    assert [item.index for item in items] == list(range(items[0].index, items[0].index + 55))
+    for item in items:
+        if item.repeated:
+            continue
+        assert painted_index(item.picture) == item.index
+        # The resampler smears the borders of a chunk; its middle shows which voice the lips were drawn for.
+        middle = int(item.voice[960])
+        if middle and int(item.voice[100]) == middle == int(item.voice[-100]):
+            jaw = item.picture[0, 0, 2] / 255
+            assert jaw == pytest.approx(middle / 32768, abs=0.02)
+    assert sum(item.repeated for item in items) <= 5
+    assert any(item.voice.any() for item in items)
+
+
+async def test_an_interruption_silences_and_no_old_frame_is_shown(stage: Studio) -> None:
+    session = await stage.open_session(plain_avatar())
+    talking = asyncio.create_task(talk(session, 25))
+    await collect(session, 15)
+    talking.cancel()
+    epoch = session.interrupt()
+    after = await collect(session, 10)
+    assert epoch == 1
+    assert all(item.epoch == 1 for item in after)
+    assert not any(item.voice[480:].any() for item in after)
+    assert any(not item.repeated for item in after)
+    assert all(item.picture[0, 0, 2] == 0 for item in after if not item.repeated)
+    assert session.state == "idle"
+
+
+async def test_state_follows_the_frames_that_are_shown(stage: Studio) -> None:
+    session = await stage.open_session(plain_avatar())
+    seen: list[tuple[str, int]] = []
+    session.on_state = lambda state, epoch: seen.append((state, epoch))
+    session.attend(True)
+    session.attend(False)
+    session.hear(np.full(1920 * 9, 16000, np.int16), 48000, time.monotonic())
+    await asyncio.sleep(0.9)
+    assert [state for state, _ in seen] == ["listening", "idle", "speaking", "idle"]
+
+
+async def test_sessions_are_drawn_in_one_batch() -> None:
+    renderer = PaintingRenderer()
+    stage = studio(renderer)
+    sessions = [await stage.open_session(plain_avatar(f"a{i}")) for i in range(4)]
+    await collect(sessions[-1], 20)
+    assert max(len(batch) for batch in renderer.batches) == 4
+    await stage.aclose()
+
+
+async def test_one_failing_session_leaves_the_others_alone() -> None:
+    stage = studio(PaintingRenderer(failing_avatar="bad"))
+    good = await stage.open_session(plain_avatar("good"))
+    bad = await stage.open_session(plain_avatar("bad"))
+    failures: list[VisavisError] = []
+    bad.on_failed = failures.append
+    items = await collect(good, 45)
+    assert failures and failures[0].code == "drawing_failed"
+    assert "cannot be drawn" in failures[0].message
+    assert sum(item.repeated for item in items[5:]) <= 5
+    assert all(painted_index(item.picture) == item.index for item in items if not item.repeated)
+    await stage.aclose()
+
+
+async def test_two_hundred_sessions_come_and_go_and_nothing_stays(stage: Studio) -> None:
+    for _ in range(200):
+        session = await stage.open_session(plain_avatar())
+        session.hear(coded_voice(1), 48000, time.monotonic())
+        await session.aclose()
+        await session.aclose()
+    assert stage.sessions == ()
+    assert len(asyncio.all_tasks()) <= 2
+
+
+async def test_latency_is_measured_from_arrival_to_publication(stage: Studio) -> None:
+    session = await stage.open_session(plain_avatar())
+    heard: list[float] = []
+    session.on_latency = heard.append
+    await talk(session, 40)
+    stats = session.stats()
+    assert stats.latency_ms_p50 is not None and 100 <= stats.latency_ms_p50 <= 260
+    assert len(heard) >= 20
+    assert stats.fps is not None and stats.fps >= 20
