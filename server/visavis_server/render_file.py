@@ -1,6 +1,6 @@
 """A photo and a sound file become a video file: the live pipeline, run as fast as it can.
 
-Three threads work side by side, joined by short queues: one decodes, listens and draws, one encodes, and the caller's waits.
+Two threads work side by side, joined by a short queue: one decodes, listens and draws; the caller's encodes.
 """
 
 from __future__ import annotations

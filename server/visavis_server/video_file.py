@@ -50,7 +50,7 @@ class VideoFile:
             voice: int16 (1920,) at 48 kHz.
         """
         planes = cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420)
-        image = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+        image = av.VideoFrame.from_ndarray(np.asarray(planes, np.uint8), format="yuv420p")
         image.pts, image.time_base = self._count, Fraction(1, FRAME_RATE_HZ)
         self._box.mux(self._video.encode(image))
         sound = av.AudioFrame.from_ndarray(voice[None], format="s16", layout="mono")

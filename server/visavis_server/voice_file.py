@@ -32,6 +32,8 @@ class VoiceFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        if path.is_file() and path.stat().st_size == 0:
+            raise BadVoice("voice_empty", f"{path.name} is empty.", _REMEDY)
         try:
             with av.open(str(path)) as box:
                 if not box.streams.audio:
