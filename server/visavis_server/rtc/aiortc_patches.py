@@ -1,0 +1,165 @@
+"""Fits our own parts into one aiortc connection, in place of its private ones, and checks first that they still fit.
+
+Nothing is changed globally: other users of aiortc in this process see it as it is. Where aiortc does not look as
+expected, that part stays aiortc's, with one warning that says what the call loses.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import aioice
+import aiortc
+from aiortc.codecs.h264 import H264Encoder
+from aiortc.codecs.vpx import Vp8Encoder
+from aiortc.rtcdtlstransport import RTCCertificate
+from aiortc.rtcrtpparameters import RTCRtpCodecCapability
+from OpenSSL import SSL
+
+from visavis_server.rtc.liveness import Liveness
+from visavis_server.rtc.microphone import Microphone
+from visavis_server.rtc.outbound import Outbound
+
+logger = logging.getLogger(__name__)
+
+DTLS_SUITES = (
+    b"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:"
+    b"ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+    b"ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """A function of aiortc or aioice, and the names that its code must use for a patch to have its effect."""
+
+    owner: type[Any]
+    function: str
+    uses: frozenset[str]
+
+    def holds(self) -> bool:
+        """Whether the function exists and uses all of these names."""
+        found = getattr(self.owner, self.function, None)
+        code = getattr(found, "__code__", None)
+        return code is not None and self.uses <= {*code.co_names, *code.co_varnames}
+
+
+def _expect(owner: type[Any], function: str, *uses: str) -> Expectation:
+    return Expectation(owner, function, frozenset(uses))
+
+
+_SENDER, _RECEIVER = aiortc.RTCRtpSender, aiortc.RTCRtpReceiver
+_STARTED_SENDER = _expect(_SENDER, "_run_rtp", "_next_encoded_frame", "_RTCRtpSender__rtp_timestamp", "payloads")
+PATCHES: dict[str, tuple[str, tuple[Expectation, ...]]] = {
+    "sender": (
+        "pictures cost several times the CPU and lips may drift from the voice",
+        (
+            _STARTED_SENDER,
+            _expect(_SENDER, "_run_rtcp", "_send_rtcp", "RtcpSrPacket", "RtcpSenderInfo"),
+            _expect(_SENDER, "_handle_rtcp_packet", "packet", "_send_keyframe"),
+            _expect(H264Encoder, "_packetize", "packages"),
+            _expect(H264Encoder, "_split_bitstream", "buf"),
+            _expect(Vp8Encoder, "_packetize", "buffer", "picture_id"),
+        ),
+    ),
+    "microphone": (
+        "the avatar hears 60 to 80 ms later",
+        (_expect(_RECEIVER, "_handle_rtp_packet", "_RTCRtpReceiver__jitter_buffer", "add", "depayload", "_data"),),
+    ),
+    "liveness": (
+        "a browser that vanishes is noticed only after 30 s",
+        (
+            _expect(aioice.Connection, "connect", "query_consent", "_query_consent_task"),
+            _expect(aioice.Connection, "close", "_query_consent_task"),
+            _expect(aioice.Connection, "data_received", "data", "component"),
+            _expect(aioice.Connection, "build_request", "pair", "nominate"),
+        ),
+    ),
+    "dtls": (
+        "clients with an RSA certificate (GStreamer, some SFUs) cannot connect",
+        (
+            _expect(RTCCertificate, "_create_ssl_context", "srtp_profiles", "set_cipher_list"),
+            _expect(aiortc.RTCPeerConnection, "__init__", "_RTCPeerConnection__certificates"),
+        ),
+    ),
+}
+_warned: set[str] = set()
+
+
+def fits(patch: str) -> bool:
+    """Whether aiortc looks as this patch expects; warns once when it does not."""
+    loses, expectations = PATCHES[patch]
+    missing = [f"{e.owner.__name__}.{e.function}" for e in expectations if not e.holds()]
+    if missing and patch not in _warned:
+        _warned.add(patch)
+        logger.warning(
+            "aiortc %s is not as expected (%s): its %s is not patched, so %s. Install aiortc 1.16.",
+            version("aiortc"),
+            ", ".join(missing),
+            patch,
+            loses,
+        )
+    return not missing
+
+
+def _replace(target: object, methods: dict[str, Callable[..., Any]]) -> None:
+    for name, method in methods.items():
+        setattr(target, name, method)
+
+
+class InteropCertificate(RTCCertificate):
+    """A certificate whose handshakes also take peers that hold an RSA one."""
+
+    def _create_ssl_context(self, srtp_profiles: list[Any]) -> SSL.Context:
+        context = super()._create_ssl_context(srtp_profiles)
+        context.set_cipher_list(DTLS_SUITES)
+        return context
+
+
+def patch_connection(pc: aiortc.RTCPeerConnection) -> None:
+    """Let the connection's handshakes take RSA certificates; call before any transceiver exists."""
+    if fits("dtls"):
+        pc._RTCPeerConnection__certificates = [InteropCertificate.generateCertificate()]  # type: ignore[attr-defined]
+
+
+def patch_sender(sender: aiortc.RTCRtpSender, outbound: Outbound) -> bool:
+    """Let `outbound` encode, report and listen for this sender. False if aiortc's own parts stay."""
+    if not fits("sender"):
+        return False
+    methods: dict[str, Callable[..., Any]] = {
+        "_next_encoded_frame": outbound.next_encoded_frame,
+        "_send_rtcp": outbound.send_rtcp,
+        "_handle_rtcp_packet": outbound.handle_rtcp,
+    }
+    _replace(sender, methods)
+    return True
+
+
+def patch_receiver(receiver: aiortc.RTCRtpReceiver, microphone: Microphone) -> bool:
+    """Let `microphone` take this receiver's packets instead of the jitter buffer and decoder thread."""
+    if not fits("microphone") or not hasattr(receiver, "_RTCRtpReceiver__jitter_buffer"):
+        return False
+    receiver._RTCRtpReceiver__jitter_buffer = microphone
+    return True
+
+
+def patch_ice(connection: aioice.Connection, on_gone: Callable[[], None]) -> Liveness | None:
+    """Watch this ICE connection; `on_gone` is called when nothing is heard any more. None if aioice's own stays."""
+    if not fits("liveness"):
+        return None
+    liveness = Liveness(connection, on_gone)
+    _replace(connection, {"data_received": liveness.data_received, "query_consent": liveness.query_consent})
+    return liveness
+
+
+def preferred_codecs(kind: str) -> list[RTCRtpCodecCapability]:
+    """What to answer with, best first: Opus; H.264, then VP8 (the reverse without our encoder)."""
+    codecs = aiortc.RTCRtpSender.getCapabilities(kind).codecs
+    if kind == "audio":
+        return [codec for codec in codecs if codec.name.lower() == "opus"]
+    order = ["h264", "vp8", "rtx"] if fits("sender") else ["vp8", "h264", "rtx"]
+    return sorted(codecs, key=lambda codec: order.index(codec.name.lower()))

@@ -1,0 +1,125 @@
+"""Turns RTP packets of the browser's microphone into voice, in order, at once, without a thread or an unbounded queue.
+
+Stands where aiortc has its jitter buffer, which would add 60 to 80 ms and stall for 320 ms after a lost packet. Knows
+nothing of sockets or sessions.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import av
+import numpy as np
+from aiortc.rtp import RtpPacket
+from numpy.typing import NDArray
+
+from visavis_server.rtc.stats import TokenBucket
+
+logger = logging.getLogger(__name__)
+
+OnVoice: TypeAlias = Callable[[NDArray[np.int16], int, float], None]
+
+VOICE_HZ = 48_000
+HOLD_PACKETS = 3
+HOLD_S = 0.060
+"""A packet out of order waits this long for those before it."""
+MAX_CONCEALED = 5
+RESTART_PACKETS = 3000
+"""A jump of this many sequence numbers is a new stream, not a loss."""
+CONCEAL_GAINS = (0.7, 0.4, 0.15)
+SPEEDUP = 1.25
+BURST_S = 1.0
+"""After a stall of the network a second of voice may come at once; more than that is refused."""
+
+
+class Microphone:
+    """Reorders, decodes and hands out one browser's voice."""
+
+    def __init__(self, on_voice: OnVoice, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._on_voice = on_voice
+        self._clock = clock
+        self._held: dict[int, tuple[bytes, float]] = {}
+        self._next: int | None = None
+        self._ssrc: int | None = None
+        self._decoder: av.AudioCodecContext | None = None
+        self._last: NDArray[np.int16] | None = None
+        self._pace = TokenBucket(SPEEDUP * VOICE_HZ, BURST_S * VOICE_HZ)
+        self.lost = 0
+
+    @property
+    def refused(self) -> int:
+        """Packets refused because they came faster than real time."""
+        return self._pace.refused
+
+    def add(self, packet: RtpPacket) -> tuple[bool, None]:
+        """Take one packet as aiortc's jitter buffer does; never asks for a picture nor hands out a frame to decode."""
+        self.take(packet.ssrc, packet.sequence_number, packet._data)  # type: ignore[attr-defined]
+        return False, None
+
+    def take(self, ssrc: int, sequence: int, data: bytes) -> None:
+        """Take one Opus packet; calls `on_voice` for every packet that is due now."""
+        now_s = self._clock()
+        ahead = 0 if self._next is None else (sequence - self._next) & 0xFFFF
+        if ssrc != self._ssrc or self._next is None or RESTART_PACKETS < ahead < 0x10000 - RESTART_PACKETS:
+            self._ssrc, self._next, ahead = ssrc, sequence, 0
+            self._held.clear()
+            self._decoder = None
+        if ahead >= 0x8000:  # came after its place was filled
+            return
+        self._held[sequence] = (data, now_s)
+        self._release(now_s)
+
+    def _release(self, now_s: float) -> None:
+        while self._held:
+            assert self._next is not None
+            if self._next not in self._held:
+                oldest_s = min(arrived_s for _, arrived_s in self._held.values())
+                if len(self._held) < HOLD_PACKETS and now_s - oldest_s < HOLD_S:
+                    return
+                next_sequence = self._next
+                missing = min((sequence - next_sequence) & 0xFFFF for sequence in self._held)
+                self.lost += missing
+                self._conceal(missing, now_s)
+                self._next = (self._next + missing) & 0xFFFF
+            data, arrived_s = self._held.pop(self._next)
+            self._next = (self._next + 1) & 0xFFFF
+            self._decode(data, arrived_s)
+
+    def _decode(self, data: bytes, arrived_s: float) -> None:
+        if not data:
+            return
+        if self._decoder is None:
+            self._decoder = _opus_decoder()
+        try:
+            frames = self._decoder.decode(av.Packet(data))
+        except (av.FFmpegError, ValueError) as error:
+            logger.debug("A microphone packet is not Opus: %s", error)
+            self.lost += 1
+            return
+        for frame in frames:
+            samples: NDArray[np.int16] = frame.to_ndarray().reshape(-1).astype(np.int16, copy=False)
+            if self._pace.take(len(samples), arrived_s):
+                self._last = samples
+                self._on_voice(samples, VOICE_HZ, arrived_s)
+
+    def _conceal(self, packets: int, now_s: float) -> None:
+        """Fill the place of lost packets with a fading echo of the last one, so that voice keeps its length."""
+        if self._last is None:
+            return
+        last = self._last.astype(np.float32)
+        for k in range(min(packets, MAX_CONCEALED)):
+            gain = CONCEAL_GAINS[k] if k < len(CONCEAL_GAINS) else 0.0
+            ending = CONCEAL_GAINS[k + 1] if k + 1 < len(CONCEAL_GAINS) else 0.0
+            samples = (last * np.linspace(gain, ending, len(last), dtype=np.float32)).astype(np.int16)
+            if self._pace.take(len(samples), now_s):
+                self._on_voice(samples, VOICE_HZ, now_s)
+
+
+def _opus_decoder() -> av.AudioCodecContext:
+    codec: Any = av.CodecContext.create("libopus", "r")
+    codec.format, codec.layout, codec.sample_rate = "s16", "mono", VOICE_HZ  # libopus mixes stereo down itself
+    assert isinstance(codec, av.AudioCodecContext)
+    return codec

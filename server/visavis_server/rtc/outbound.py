@@ -1,0 +1,226 @@
+"""Sends one track: encodes what is published, answers the receiver's reports, and says when each sample was meant.
+
+Stands in for four methods of an aiortc sender; packets, retransmissions and encryption stay aiortc's. Knows nothing
+of sessions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from typing import Any
+
+import numpy as np
+from aiortc import RTCRtpSender
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters
+from aiortc.rtcrtpsender import RTCEncodedFrame
+from aiortc.rtp import (
+    RTCP_PSFB_APP,
+    RTCP_PSFB_FIR,
+    RTCP_PSFB_PLI,
+    AnyRtcpPacket,
+    RtcpPsfbPacket,
+    RtcpRrPacket,
+    RtcpSrPacket,
+    unpack_remb_fci,
+)
+from numpy.typing import NDArray
+
+from visavis_server.media import Published
+from visavis_server.rtc.bitrate import BitrateController, BitrateLimits
+from visavis_server.rtc.encoders import H264Encoder, OpusVoiceEncoder, PictureEncoder, Vp8Encoder
+from visavis_server.rtc.media_clock import MediaClock
+from visavis_server.rtc.stats import RateMeter
+from visavis_server.rtc.tracks import VOICE_STEP, FrameMaker, PictureTrack, VoiceTrack
+
+KEYFRAME_SPACING_S = 0.4
+"""A receiver asks again and again until a keyframe has come; one per round trip is enough."""
+REPORTS_KEPT = 16
+VOICE_BPS = 48_000
+
+
+class Outbound:
+    """What pictures and voice have in common: sender reports from the media clock, loss and round-trip time."""
+
+    def __init__(self, sender: RTCRtpSender, clock: MediaClock, executor: Executor, rate_hz: int) -> None:
+        self._sender: Any = sender  # private names are used; aiortc_patches checks that they exist
+        self._clock = clock
+        self._executor = executor
+        self._rate_hz = rate_hz
+        self._last_timestamp: int | None = None
+        self._origin: int | None = None
+        self._reports: OrderedDict[int, float] = OrderedDict()
+        self._send_plain: Callable[[list[AnyRtcpPacket]], Awaitable[None]] = sender._send_rtcp
+        self._handle_plain: Callable[[AnyRtcpPacket], Awaitable[None]] = sender._handle_rtcp_packet
+        self.meter = RateMeter()
+        self.loss: float | None = None
+        self.rtt_s: float | None = None
+
+    async def next_encoded_frame(self, codec: RTCRtpCodecParameters) -> RTCEncodedFrame | None:
+        """What aiortc sends next; called when everything before has been sent."""
+        if self._last_timestamp is not None and self._origin is None:
+            sent_timestamp: int = self._sender._RTCRtpSender__rtp_timestamp
+            self._origin = (sent_timestamp - self._last_timestamp) & 0xFFFFFFFF
+        encoded = await self._encoded(codec)
+        if encoded is not None:
+            encoded.timestamp &= 0xFFFFFFFF
+            self._last_timestamp = encoded.timestamp
+            self.meter.add(sum(map(len, encoded.payloads)), time.monotonic())
+        return encoded
+
+    async def _encoded(self, codec: RTCRtpCodecParameters) -> RTCEncodedFrame | None:
+        raise NotImplementedError
+
+    async def send_rtcp(self, packets: list[AnyRtcpPacket]) -> None:
+        """Send reports whose NTP and RTP times belong together by the media clock; none before the first sample."""
+        now_s = time.monotonic()
+        for packet in packets:
+            if isinstance(packet, RtcpSrPacket):
+                media_s = self._clock.media_s(now_s)
+                if media_s is None or self._origin is None:
+                    return
+                ntp = self._clock.ntp(now_s)
+                packet.sender_info.ntp_timestamp = ntp
+                packet.sender_info.rtp_timestamp = (self._origin + round(media_s * self._rate_hz)) & 0xFFFFFFFF
+                self._reports[(ntp >> 16) & 0xFFFFFFFF] = now_s
+                while len(self._reports) > REPORTS_KEPT:
+                    self._reports.popitem(last=False)
+        await self._send_plain(packets)
+
+    async def handle_rtcp(self, packet: AnyRtcpPacket) -> None:
+        """Take a report or request of the receiver, then let aiortc do what is left (retransmissions)."""
+        if isinstance(packet, RtcpRrPacket | RtcpSrPacket):
+            for report in packet.reports:
+                if report.ssrc == self._sender._ssrc:
+                    self._on_report(report.fraction_lost / 256, report.lsr, report.dlsr / 65536)
+        elif isinstance(packet, RtcpPsfbPacket):
+            self._on_feedback(packet)
+        await self._handle_plain(packet)
+
+    def _on_report(self, loss: float, report_id: int, held_s: float) -> None:
+        self.loss = loss
+        sent_s = self._reports.get(report_id)
+        if sent_s is not None:
+            rtt_s = max(0.0, time.monotonic() - sent_s - held_s)
+            self.rtt_s = rtt_s if self.rtt_s is None else 0.8 * self.rtt_s + 0.2 * rtt_s
+
+    def _on_feedback(self, packet: RtcpPsfbPacket) -> None:
+        """Voice has nothing to answer."""
+
+
+class PictureOutbound(Outbound):
+    """The avatar's pictures: one thread converts and encodes, the newest picture wins, the rate follows the link."""
+
+    def __init__(
+        self,
+        sender: RTCRtpSender,
+        track: PictureTrack,
+        clock: MediaClock,
+        executor: Executor,
+        limits: BitrateLimits,
+    ) -> None:
+        super().__init__(sender, clock, executor, 90_000)
+        self._track = track
+        self._limits = limits
+        self._frames = FrameMaker()
+        self._controller: BitrateController | None = None
+        self._has_estimates = False
+        self._keyframe_wanted = False
+        self._keyframe_at_s = 0.0
+        self._encoder: PictureEncoder | None = None
+        self.size_px: tuple[int, int] | None = None
+        self.frames_sent = 0
+
+    @property
+    def codec(self) -> str | None:
+        """H264 or VP8; None before the first picture."""
+        return None if self._encoder is None else self._encoder.name
+
+    @property
+    def keyframes(self) -> int:
+        """Keyframes made so far."""
+        return 0 if self._encoder is None else self._encoder.keyframes
+
+    @property
+    def target_bps(self) -> int | None:
+        """What the pictures may take now; None before the first one."""
+        return None if self._controller is None else self._controller.target_bps
+
+    async def _encoded(self, codec: RTCRtpCodecParameters) -> RTCEncodedFrame | None:
+        item = await self._track.next_item()
+        size_px = (item.picture.shape[1] & ~1, item.picture.shape[0] & ~1)
+        if self._controller is None or size_px != self.size_px:
+            self.size_px, self._controller = size_px, BitrateController(self._limits.scaled(*size_px))
+        if self._encoder is None:
+            self._encoder = H264Encoder() if codec.name.upper() == "H264" else Vp8Encoder()
+        now_s = time.monotonic()
+        keyframe = self._keyframe_wanted and now_s - self._keyframe_at_s >= KEYFRAME_SPACING_S
+        if keyframe:
+            self._keyframe_wanted, self._keyframe_at_s = False, now_s
+        payloads, timestamp = await asyncio.get_running_loop().run_in_executor(
+            self._executor, self._encode, self._encoder, item, self._controller.target_bps, keyframe
+        )
+        if not payloads:
+            return None
+        self.frames_sent += 1
+        return RTCEncodedFrame(payloads, timestamp, None)  # type: ignore[arg-type]  # aiortc's own pictures pass None
+
+    def _encode(
+        self, encoder: PictureEncoder, item: Published, target_bps: int, keyframe: bool
+    ) -> tuple[list[bytes], int]:
+        frame = self._frames.frame(item)
+        assert frame.pts is not None
+        return encoder.encode(frame, target_bps, keyframe=keyframe), frame.pts
+
+    def _on_feedback(self, packet: RtcpPsfbPacket) -> None:
+        if packet.fmt in (RTCP_PSFB_PLI, RTCP_PSFB_FIR):
+            self._keyframe_wanted = True
+        elif packet.fmt == RTCP_PSFB_APP and self._controller is not None:
+            try:
+                estimate_bps, ssrcs = unpack_remb_fci(packet.fci)
+            except ValueError:
+                return
+            if self._sender._ssrc in ssrcs:
+                now_s = time.monotonic()
+                self._has_estimates = True
+                self._controller.on_estimate(estimate_bps, self.meter.bps(now_s) or 0, now_s)
+
+    def _on_report(self, loss: float, report_id: int, held_s: float) -> None:
+        super()._on_report(loss, report_id, held_s)
+        if self._controller is not None:
+            now_s = time.monotonic()
+            self._controller.on_loss(loss, self.meter.bps(now_s) or 0, now_s, has_estimates=self._has_estimates)
+
+
+class VoiceOutbound(Outbound):
+    """The avatar's voice: two packets of 20 ms for each tick, none ever left out."""
+
+    def __init__(self, sender: RTCRtpSender, track: VoiceTrack, clock: MediaClock, executor: Executor) -> None:
+        super().__init__(sender, clock, executor, 48_000)
+        self._track = track
+        self._encoder: OpusVoiceEncoder | None = None
+        self._second_half: tuple[NDArray[np.int16], int] | None = None
+
+    async def _encoded(self, codec: RTCRtpCodecParameters) -> RTCEncodedFrame | None:
+        if self._second_half is None:
+            item = await self._track.next_item()
+            half, pts = item.voice[: VOICE_STEP // 2], item.index * VOICE_STEP
+            self._second_half = item.voice[VOICE_STEP // 2 :], pts + VOICE_STEP // 2
+        else:
+            (half, pts), self._second_half = self._second_half, None
+        data, timestamp = await asyncio.get_running_loop().run_in_executor(self._executor, self._encode, half, pts)
+        return RTCEncodedFrame([data], timestamp, _level_dbov(half))
+
+    def _encode(self, samples: NDArray[np.int16], pts: int) -> tuple[bytes, int]:
+        if self._encoder is None:
+            self._encoder = OpusVoiceEncoder()
+        return self._encoder.encode(np.ascontiguousarray(samples), pts)
+
+
+def _level_dbov(samples: NDArray[np.int16]) -> int:
+    """Loudness for RFC 6464: 0 (as loud as can be) to -127 (silence)."""
+    power = float(np.mean(np.square(samples.astype(np.float32) / 32768.0)))
+    return -127 if power <= 0.0 else max(-127, min(0, round(10.0 * np.log10(power))))
