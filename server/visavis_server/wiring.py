@@ -1,0 +1,30 @@
+"""Which parts make up the product: the one place that names the renderer and the listener that ship.
+
+Imports are inside the functions, so that `visavis --help` need not load the networks' libraries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from visavis_models.listening import Listener
+from visavis_models.rendering import Renderer
+
+
+def default_renderer() -> Renderer[Any]:
+    """The renderer that users see."""
+    from visavis_models.warp.renderer import WarpRenderer
+
+    return WarpRenderer()
+
+
+def listener_maker(engine_kind: str | None = None) -> Callable[[int], Listener]:
+    """What makes the listener of a session from a seed.
+
+    Args:
+        engine_kind: which engine runs its network; None takes the best that works here.
+    """
+    from visavis_models.performer import Performer
+
+    return lambda seed: Performer(seed, engine_kind)
