@@ -1,0 +1,1 @@
+"""The HTTP API and the signalling WebSocket, as docs/protocol.md describes them."""

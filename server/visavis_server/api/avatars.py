@@ -1,0 +1,120 @@
+"""REST for avatars: list, look at, upload, remove. Knows nothing of how a photo is analysed or kept."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated
+
+from fastapi import APIRouter, File, Form, Header, Response, UploadFile
+from pydantic import BaseModel
+
+from visavis_models.avatar import Avatar
+from visavis_models.errors import BadInput, BadRequest
+from visavis_server.api.errors import documented
+from visavis_server.avatar_desk import AvatarDesk
+from visavis_server.settings import PhotoSettings
+
+MAX_NAME_CHARACTERS = 60
+DEFAULT_NAME = "My avatar"
+
+
+class AvatarBody(BaseModel):
+    """One avatar."""
+
+    id: str
+    name: str
+    width: int
+    height: int
+    builtin: bool
+    notes: list[str]
+    image_url: str
+    thumbnail_url: str
+
+
+class AvatarsBody(BaseModel):
+    """All avatars, built-in ones first."""
+
+    avatars: list[AvatarBody]
+
+
+def avatar_body(avatar: Avatar) -> AvatarBody:
+    """An avatar as clients see it."""
+    return AvatarBody(
+        id=avatar.id,
+        name=avatar.name,
+        width=avatar.width_px,
+        height=avatar.height_px,
+        builtin=avatar.builtin,
+        notes=list(avatar.notes),
+        image_url=f"/v1/avatars/{avatar.id}/image",
+        thumbnail_url=f"/v1/avatars/{avatar.id}/thumbnail",
+    )
+
+
+def avatar_name(text: str) -> str:
+    """A name for people from what a user typed: printable, single spaces, neither empty nor endless."""
+    shown = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return shown[:MAX_NAME_CHARACTERS].rstrip() or DEFAULT_NAME
+
+
+def avatar_routes(desk: AvatarDesk, settings: PhotoSettings) -> APIRouter:
+    """The routes below /v1/avatars."""
+    routes = APIRouter(prefix="/v1/avatars", tags=["Avatars"])
+
+    @routes.get("", summary="All avatars")
+    async def list_avatars() -> AvatarsBody:
+        return AvatarsBody(avatars=[avatar_body(avatar) for avatar in await desk.list()])
+
+    @routes.post("", status_code=201, summary="Make an avatar of a photo", responses=documented(400, 413, 422, 503))
+    async def add_avatar(
+        response: Response,
+        photo: Annotated[UploadFile, File(description="JPEG, PNG or WebP with a face at least 64 pixels wide.")],
+        name: Annotated[str, Form(description="For people; at most 60 characters.")] = "",
+        consent: Annotated[str, Form(description="`true`: the person shown has agreed to become an avatar.")] = "",
+    ) -> AvatarBody:
+        if consent != "true":
+            raise BadInput(
+                "consent_required",
+                "The consent of the person in the photo is missing.",
+                "Confirm that this person agrees, or use another photo.",
+            )
+        if photo.size is not None and photo.size > settings.max_photo_bytes:
+            raise BadRequest(
+                "photo_too_large",
+                f"This photo is larger than {settings.max_photo_bytes / 1024 / 1024:.0f} MB.",
+                "Make it smaller: 2000 pixels are plenty.",
+            )
+        avatar = await desk.add(await photo.read(), avatar_name(name))
+        response.headers["Location"] = f"/v1/avatars/{avatar.id}"
+        return avatar_body(avatar)
+
+    @routes.get("/{id}", summary="One avatar", responses=documented(404))
+    async def get_avatar(id: str) -> AvatarBody:
+        return avatar_body(await desk.get(id))
+
+    @routes.delete("/{id}", status_code=204, summary="Remove an avatar", responses=documented(403, 404))
+    async def remove_avatar(id: str) -> None:
+        await desk.remove(id)
+
+    @routes.get("/{id}/image", summary="The canvas", response_class=Response, responses=_jpeg())
+    async def get_image(id: str, if_none_match: Annotated[str, Header()] = "") -> Response:
+        return _picture(await desk.image(id), if_none_match)
+
+    @routes.get("/{id}/thumbnail", summary="A square round the face", response_class=Response, responses=_jpeg())
+    async def get_thumbnail(id: str, if_none_match: Annotated[str, Header()] = "") -> Response:
+        return _picture(await desk.thumbnail(id), if_none_match)
+
+    return routes
+
+
+def _jpeg() -> dict[int | str, dict[str, object]]:
+    return {200: {"content": {"image/jpeg": {}}, "description": "JPEG"}, **documented(404)}
+
+
+def _picture(jpeg: bytes, if_none_match: str) -> Response:
+    # An id can be removed and given to another photo, so browsers ask each time; the tag spares them the bytes.
+    tag = f'"{hashlib.sha256(jpeg).hexdigest()[:20]}"'
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    if tag in if_none_match:
+        return Response(status_code=304, headers=headers)
+    return Response(jpeg, media_type="image/jpeg", headers=headers)

@@ -1,0 +1,121 @@
+"""The one shape in which every error leaves the server, whoever raised it: this package, FastAPI, or a defect.
+
+Knows nothing of what the errors are about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from visavis_models.errors import BadRequest, Busy, EngineError, VisavisError
+from visavis_server.metrics import Metrics
+
+_STATUS_BY_CODE = {
+    "already_joined": 409,
+    "already_negotiated": 409,
+    "builtin_avatar": 403,
+    "consent_required": 422,
+    "host_refused": 421,
+    "local_only": 403,
+    "origin_refused": 403,
+    "photo_too_large": 413,
+    "body_too_large": 413,
+    "body_too_slow": 408,
+}
+"""Where the class of an error says too little."""
+_RETRY_AFTER_S = {"server_full": 10, "shutting_down": 5, "analysis_busy": 5}
+_REMEDIES = {
+    404: "See /docs for what this server offers.",
+    405: "See /docs for the methods of this address.",
+}
+
+
+class ErrorFields(BaseModel):
+    """What is wrong and what to do about it."""
+
+    code: str
+    message: str
+    remedy: str
+
+
+class ErrorBody(BaseModel):
+    """The body of every answer that is not a success."""
+
+    error: ErrorFields
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For `responses=` of a route: these statuses carry an `ErrorBody`."""
+    return {status: {"model": ErrorBody, "description": HTTPStatus(status).phrase} for status in statuses}
+
+
+def internal_error() -> VisavisError:
+    """What a user is told of a defect: nothing of its inside."""
+    return EngineError("internal_error", "Something went wrong on this server.", "Try again; its log says more.")
+
+
+def error_status(error: VisavisError) -> int:
+    """The HTTP status that goes with an error."""
+    return _STATUS_BY_CODE.get(error.code, error.http_status)
+
+
+def error_response(error: VisavisError, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """An error as an HTTP answer."""
+    headers = dict(headers or {})
+    if isinstance(error, Busy):
+        headers["Retry-After"] = str(_RETRY_AFTER_S.get(error.code, 10))
+    return JSONResponse({"error": error.as_dict()}, status_code=error_status(error), headers=headers)
+
+
+def bad_fields(errors: Sequence[Any]) -> VisavisError:
+    """Several complaints of pydantic as one error that names the first few fields."""
+    parts = []
+    for entry in errors[:3]:
+        place = ".".join(str(part) for part in entry["loc"] if part != "body")
+        parts.append(f"{place}: {entry['msg']}" if place else str(entry["msg"]))
+    return BadRequest(
+        "invalid_request", f"This request cannot be understood ({'; '.join(parts)}).", "See /docs for its fields."
+    )
+
+
+def install_error_handlers(app: FastAPI, metrics: Metrics) -> None:
+    """Make every error of this app leave in the one shape, and count it; defects are the guard's to answer."""
+
+    async def on_visavis(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, VisavisError)
+        metrics.error(error.code)
+        return error_response(error)
+
+    async def on_fields(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        refusal = bad_fields(error.errors())
+        metrics.error(refusal.code)
+        response = error_response(refusal)
+        response.status_code = 422
+        return response
+
+    async def on_http(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        try:
+            phrase = HTTPStatus(error.status_code).phrase
+        except ValueError:
+            phrase = "HTTP error"
+        code = phrase.lower().replace(" ", "_").replace("-", "_")
+        metrics.error(code)
+        detail = str(error.detail)
+        message = f"{phrase}." if detail == phrase else f"{phrase}: {detail.rstrip('.')}."
+        remedy = _REMEDIES.get(error.status_code, "See /docs for what this server expects.")
+        body = {"error": {"code": code, "message": message, "remedy": remedy}}
+        return JSONResponse(body, status_code=error.status_code, headers=error.headers)
+
+    app.add_exception_handler(VisavisError, on_visavis)
+    app.add_exception_handler(RequestValidationError, on_fields)
+    app.add_exception_handler(HTTPException, on_http)

@@ -1,0 +1,67 @@
+"""What load balancers, Prometheus and the page want to know of the server. Knows nothing of single sessions."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import BaseModel
+
+from visavis_server import __version__
+from visavis_server.metrics import Metrics
+from visavis_server.registry import SessionRegistry
+from visavis_server.settings import Settings
+
+
+class HealthBody(BaseModel):
+    """The server is up."""
+
+    status: str
+    version: str
+    sessions: int
+    capacity: int
+
+
+class IceServerBody(BaseModel):
+    """As `RTCPeerConnection` takes it."""
+
+    urls: list[str]
+    username: str | None = None
+    credential: str | None = None
+
+
+class ConfigBody(BaseModel):
+    """What a client has to know before it opens a session."""
+
+    version: str
+    capacity: int
+    max_photo_bytes: int
+    ice_servers: list[IceServerBody]
+    badge: bool
+
+
+def health_routes(registry: SessionRegistry, metrics: Metrics, settings: Settings) -> APIRouter:
+    """/healthz, /metrics and /v1/config."""
+    routes = APIRouter(tags=["Server"])
+
+    @routes.get("/healthz", summary="Is the server up?")
+    async def health() -> HealthBody:
+        return HealthBody(status="ok", version=__version__, sessions=registry.active, capacity=registry.capacity)
+
+    @routes.get("/metrics", summary="Figures for Prometheus", response_class=Response)
+    async def figures() -> Response:
+        return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+    @routes.get("/v1/config", summary="What a client has to know", response_model_exclude_none=True)
+    async def config() -> ConfigBody:
+        return ConfigBody(
+            version=__version__,
+            capacity=registry.capacity,
+            max_photo_bytes=settings.photos.max_photo_bytes,
+            ice_servers=[
+                IceServerBody(urls=list(ice.urls), username=ice.username, credential=ice.credential)
+                for ice in settings.rtc.ice_servers
+            ],
+            badge=settings.page.badge,
+        )
+
+    return routes

@@ -1,0 +1,104 @@
+"""REST for sessions: open, look at, interrupt, end. Knows nothing of media or signalling."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from visavis_models.errors import BadRequest
+from visavis_server.api.errors import documented
+from visavis_server.avatar_desk import AvatarDesk
+from visavis_server.call import Call
+from visavis_server.registry import SessionRegistry
+
+
+class SessionRequest(BaseModel):
+    """Which avatar is to speak."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    avatar_id: Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class SessionBody(BaseModel):
+    """One session."""
+
+    id: str
+    avatar_id: str
+    state: str
+    epoch: int
+    age_s: float
+    signal_url: str
+    width: int
+    height: int
+
+
+class SessionsBody(BaseModel):
+    """All open sessions."""
+
+    sessions: list[SessionBody]
+
+
+class EpochBody(BaseModel):
+    """How many interruptions there were, with this one."""
+
+    epoch: int
+
+
+def session_body(call: Call) -> SessionBody:
+    """A session as clients see it."""
+    session = call.session
+    return SessionBody(
+        id=session.id,
+        avatar_id=session.avatar_id,
+        state=session.state,
+        epoch=session.epoch,
+        age_s=round(time.monotonic() - session.created_s, 3),
+        signal_url=f"/v1/sessions/{session.id}/signal",
+        width=session.width,
+        height=session.height,
+    )
+
+
+def session_routes(registry: SessionRegistry, desk: AvatarDesk) -> APIRouter:
+    """The routes below /v1/sessions, without the signalling WebSocket."""
+    routes = APIRouter(prefix="/v1/sessions", tags=["Sessions"])
+
+    @routes.post("", status_code=201, summary="Open a session", responses=documented(404, 422, 503))
+    async def open_session(wanted: SessionRequest) -> SessionBody:
+        return session_body(await registry.open(await desk.get(wanted.avatar_id)))
+
+    @routes.get("", summary="All sessions; answered to this machine only", responses=documented(403))
+    async def list_sessions(request: Request) -> SessionsBody:
+        # Whoever knows a session's id may end it, so the ids are not for every visitor of a public server.
+        if request.client is not None and not _is_loopback(request.client.host):
+            raise BadRequest(
+                "local_only", "Only this machine itself may list all sessions.", "Ask on the server, or use /metrics."
+            )
+        return SessionsBody(sessions=[session_body(call) for call in registry.calls()])
+
+    @routes.get("/{id}", summary="One session", responses=documented(404))
+    async def get_session(id: str) -> SessionBody:
+        return session_body(registry.get(id))
+
+    @routes.post("/{id}/interrupt", status_code=202, summary="Make the avatar stop speaking", responses=documented(404))
+    async def interrupt(id: str) -> EpochBody:
+        return EpochBody(epoch=registry.get(id).interrupt())
+
+    @routes.delete("/{id}", status_code=204, summary="End a session", responses=documented(404))
+    async def end_session(id: str) -> None:
+        registry.get(id)
+        await registry.end(id, "deleted")
+
+    return routes
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

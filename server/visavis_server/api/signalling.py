@@ -1,0 +1,224 @@
+"""The signalling WebSocket of a call: one conversation of messages, bounded in size, rate and patience.
+
+When the WebSocket closes, the call ends; when the call ends, the client is told why and the WebSocket closes. Knows
+nothing of SDP, media or how a session works.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+from fastapi import APIRouter, WebSocket
+from starlette.websockets import WebSocketDisconnect
+
+from visavis_models.errors import BadInput, BadRequest, NotFound, VisavisError
+from visavis_server.api import messages
+from visavis_server.api.errors import internal_error
+from visavis_server.api.messages import Attend, Bye, Candidate, Interrupt, Offer, Ping
+from visavis_server.call import Call, CallStats, EndReason
+from visavis_server.metrics import Metrics
+from visavis_server.registry import SessionRegistry
+
+_log = logging.getLogger(__name__)
+
+MESSAGES_PER_S = 30.0
+MESSAGE_BURST = 200
+"""A browser with many networks sends dozens of candidates at once."""
+NEGOTIATION_LIMIT_S = 15.0
+_SEND_LIMIT_S = 5.0
+_OUTBOX_MESSAGES = 64
+_CLOSE_NO_SESSION = 4404
+_CLOSE_JOINED = 4409
+_CLOSE_TOO_MANY = 4429
+
+
+class RateLimit:
+    """A token bucket: so many at once, so many a second."""
+
+    def __init__(self, per_s: float, burst: int, now_s: float) -> None:
+        self._per_s = per_s
+        self._burst = float(burst)
+        self._left = float(burst)
+        self._at_s = now_s
+
+    def allows(self, now_s: float) -> bool:
+        """Whether one more may pass now; it counts if so."""
+        self._left = min(self._burst, self._left + (now_s - self._at_s) * self._per_s)
+        self._at_s = now_s
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
+
+
+class Conversation:
+    """One client's conversation about one call; the call's `Audience`."""
+
+    def __init__(self, socket: WebSocket, call: Call, registry: SessionRegistry, metrics: Metrics) -> None:
+        self._socket = socket
+        self._call = call
+        self._registry = registry
+        self._metrics = metrics
+        self._outbox: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(_OUTBOX_MESSAGES)
+        self._negotiation: asyncio.Queue[Offer | Candidate] = asyncio.Queue(MESSAGE_BURST)
+        self._rate = RateLimit(MESSAGES_PER_S, MESSAGE_BURST, time.monotonic())
+        self._close_code = 1000
+        self._over = False
+
+    def on_state(self, state: str, epoch: int) -> None:
+        """Tell the client; see `Audience`."""
+        self._say(messages.state_message(state, epoch))
+
+    def on_stats(self, stats: CallStats) -> None:
+        """Tell the client; see `Audience`."""
+        self._say(messages.stats_message(stats))
+
+    def on_end(self, reason: EndReason, error: VisavisError | None) -> None:
+        """Say why, and good-bye; see `Audience`."""
+        if error is not None:
+            self._say(messages.error_message(error))
+        self._say(messages.bye_message(reason))
+        self._say(None)
+        self._over = True
+
+    async def run(self) -> None:
+        """Talk until either side has gone; the call has ended then, and everything it held is free."""
+        reading = asyncio.create_task(self._read(), name=f"read {self._call.id}")
+        writing = asyncio.create_task(self._write(), name=f"write {self._call.id}")
+        negotiating = asyncio.create_task(self._negotiate(), name=f"negotiate {self._call.id}")
+        try:
+            await asyncio.wait((reading, writing, negotiating), return_when=asyncio.FIRST_COMPLETED)
+            if not self._over:
+                self._registry.end_soon(self._call.id, "client")
+            await asyncio.wait((writing,), timeout=_SEND_LIMIT_S)
+        finally:
+            self._registry.end_soon(self._call.id, "client")
+            for task in (reading, writing, negotiating):
+                task.cancel()
+            await asyncio.gather(reading, writing, negotiating, return_exceptions=True)
+            await self._registry.end(self._call.id, "client")
+
+    async def _read(self) -> None:
+        while True:
+            try:
+                received = await self._socket.receive()
+                if received["type"] != "websocket.receive":
+                    return
+                if not self._rate.allows(time.monotonic()):
+                    self._close_code = _CLOSE_TOO_MANY
+                    self._fail(BadRequest("too_many_messages", "Messages come too fast.", "Send fewer of them."))
+                    return
+                text = received.get("text")
+                if text is None:
+                    raise BadRequest("bad_message", "Messages must be text, not binary.", "Send JSON as text.")
+                if not self._heed(messages.read_message(text)):
+                    return
+            except VisavisError as error:
+                self._complain(error)
+            except Exception:  # a defect of ours ends this call, and only this one
+                _log.exception("message not handled", extra={"session": self._call.id})
+                self._fail(internal_error())
+                return
+
+    def _heed(self, message: messages.ClientMessage) -> bool:
+        """Do what a message asks for; False after the last one."""
+        match message:
+            case Offer() | Candidate():
+                try:
+                    self._negotiation.put_nowait(message)
+                except asyncio.QueueFull:
+                    raise BadRequest("too_many_messages", "Too many candidates at once.", "Send fewer.") from None
+            case Interrupt():
+                self._call.interrupt()
+            case Attend():
+                self._call.attend(message.on)
+            case Ping():
+                self._say(messages.pong_message(message.id))
+            case Bye():
+                self._registry.end_soon(self._call.id, "client")
+                return False
+        return True
+
+    async def _negotiate(self) -> None:
+        """Offers and candidates in the order in which they came, beside everything else: an answer may take seconds."""
+        while True:
+            message = await self._negotiation.get()
+            try:
+                async with asyncio.timeout(NEGOTIATION_LIMIT_S):
+                    if isinstance(message, Offer):
+                        self._say(messages.answer_message(await self._call.answer(message.sdp)))
+                        self._call.show_state(again=True)
+                    else:
+                        candidate = message.candidate
+                        await self._call.add_candidate(None if candidate is None else candidate.model_dump())
+            except VisavisError as error:
+                self._complain(error)
+            except TimeoutError:
+                self._complain(
+                    BadInput(
+                        "negotiation_timeout",
+                        "The connection could not be prepared in time.",
+                        "Try again; if it persists, check the STUN and TURN servers (rtc.ice_servers).",
+                    )
+                )
+            except Exception:  # a defect of ours ends this call, and only this one
+                _log.exception("negotiation failed", extra={"session": self._call.id})
+                self._fail(internal_error())
+                return
+
+    async def _write(self) -> None:
+        while True:
+            message = await self._outbox.get()
+            try:
+                async with asyncio.timeout(_SEND_LIMIT_S):
+                    if message is None:
+                        await self._socket.close(self._close_code)
+                        return
+                    await self._socket.send_text(messages.as_text(message))
+            except (TimeoutError, WebSocketDisconnect, RuntimeError, OSError):
+                return  # the client has gone, or never reads
+
+    def _say(self, message: dict[str, Any] | None) -> None:
+        if self._over:
+            return
+        try:
+            self._outbox.put_nowait(message)
+        except asyncio.QueueFull:  # the client never reads: room for the last words, the writer's limit does the rest
+            while self._outbox.qsize() > _OUTBOX_MESSAGES // 2:
+                self._outbox.get_nowait()
+            self._outbox.put_nowait(message)
+
+    def _complain(self, error: VisavisError) -> None:
+        self._metrics.error(error.code)
+        self._say(messages.error_message(error))
+
+    def _fail(self, error: VisavisError) -> None:
+        self._registry.end_soon(self._call.id, "failed", error)
+
+
+def signalling_routes(registry: SessionRegistry, metrics: Metrics) -> APIRouter:
+    """The WebSocket /v1/sessions/{id}/signal."""
+    routes = APIRouter()
+
+    @routes.websocket("/v1/sessions/{id}/signal")
+    async def signal(socket: WebSocket, id: str) -> None:
+        await socket.accept()  # refused only afterwards: a page cannot see why a handshake failed
+        try:
+            call = registry.get(id)
+            conversation = Conversation(socket, call, registry, metrics)
+            call.join(conversation)
+        except VisavisError as error:
+            metrics.error(error.code)
+            code = _CLOSE_NO_SESSION if isinstance(error, NotFound) else _CLOSE_JOINED
+            try:
+                await socket.send_text(messages.as_text(messages.error_message(error)))
+                await socket.close(code)
+            except (WebSocketDisconnect, RuntimeError, OSError):
+                _log.debug("client left before it was refused")
+            return
+        await conversation.run()
+
+    return routes

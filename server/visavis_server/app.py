@@ -1,0 +1,116 @@
+"""Puts the HTTP API, the signalling and the page together into one ASGI app, and takes them down in order.
+
+Knows nothing of how sessions draw or how avatars are made: it is given a stage and a library.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from visavis_server import __version__
+from visavis_server.api.avatars import avatar_routes
+from visavis_server.api.errors import install_error_handlers
+from visavis_server.api.guard import Guard
+from visavis_server.api.health import health_routes
+from visavis_server.api.reference import reference_routes
+from visavis_server.api.sessions import session_routes
+from visavis_server.api.signalling import signalling_routes
+from visavis_server.avatar_desk import AvatarDesk, Library
+from visavis_server.call import MediaPeer, PeerFactory
+from visavis_server.metrics import Metrics
+from visavis_server.page import PageMount, page_folder
+from visavis_server.registry import SessionRegistry, Stage
+from visavis_server.settings import IceServer, Settings
+
+_log = logging.getLogger(__name__)
+
+
+def rtc_peer(
+    *, on_voice: Callable[..., None], on_closed: Callable[[str], None], ice_servers: tuple[IceServer, ...]
+) -> MediaPeer:
+    """A WebRTC peer: the default of `create_app`."""
+    from visavis_server import rtc  # aiortc takes most of a second to import, and tests with fakes need none of it
+
+    servers = [rtc.IceServer(server.urls, server.username, server.credential) for server in ice_servers]
+    return rtc.Peer(on_voice=on_voice, on_closed=on_closed, ice_servers=servers)
+
+
+def create_app(
+    settings: Settings,
+    studio: Stage,
+    library: Library,
+    peer_factory: PeerFactory = rtc_peer,
+    metrics: Metrics | None = None,
+    grace_s: float = 1.0,
+) -> FastAPI:
+    """The whole server as an ASGI app.
+
+    `app.state.registry` and `app.state.metrics` are there for the process that serves it. Its shutdown
+    ends every call, then the studio, then the library's threads.
+
+    Args:
+        settings: the operator's choices.
+        studio: where sessions perform; closed with the app.
+        library: the avatars.
+        peer_factory: makes media connections.
+        metrics: to share them with others; None makes them.
+        grace_s: see `SessionRegistry`.
+    """
+    metrics = metrics or Metrics(settings.capacity)
+    desk = AvatarDesk(library, settings.photos.max_waiting, metrics)
+    registry = SessionRegistry(settings, studio, metrics, peer_factory, grace_s)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        registry.start()
+        watch = asyncio.create_task(metrics.watch_event_loop(), name="watch event loop")
+        try:
+            yield
+        finally:
+            await registry.aclose()
+            try:
+                await studio.aclose()
+            except Exception:  # what remains must still be closed
+                _log.exception("studio did not close cleanly")
+            await desk.aclose()
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+
+    app = FastAPI(
+        title="visavis",
+        version=__version__,
+        description="One photo and a live voice become a live talking video.",
+        lifespan=lifespan,
+        docs_url=None,  # FastAPI's own pages load their scripts from a CDN
+        redoc_url=None,
+    )
+    app.state.registry = registry
+    app.state.metrics = metrics
+    install_error_handlers(app, metrics)
+    app.include_router(health_routes(registry, metrics, settings))
+    app.include_router(avatar_routes(desk, settings.photos))
+    app.include_router(session_routes(registry, desk))
+    app.include_router(signalling_routes(registry, metrics))
+    app.include_router(reference_routes(app))
+    folder = page_folder()
+    if folder is None:
+        _log.warning("the web page is not there; only the API is served")
+    else:
+        app.router.routes.append(PageMount(folder))
+    app.add_middleware(Guard, settings=settings, metrics=metrics)
+    if settings.server.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.server.allowed_origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Content-Type"],
+            expose_headers=["Location", "Retry-After"],
+            max_age=600,
+        )
+    return app

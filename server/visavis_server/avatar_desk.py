@@ -1,0 +1,140 @@
+"""The library of avatars as the event loop may use it: all of its work in threads, analyses one at a time, few in line.
+
+Knows nothing of HTTP or of how a photo is analysed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, TypeVar
+
+from visavis_models.avatar import Avatar
+from visavis_models.errors import Busy
+from visavis_server.metrics import Metrics
+
+Answer = TypeVar("Answer")
+
+
+class Library(Protocol):
+    """The avatars on disk. Everything may take long; an id without avatar raises `NotFound`."""
+
+    def list(self) -> Sequence[Avatar]:
+        """All of them."""
+        ...
+
+    def get(self, id: str) -> Avatar:
+        """One, ready to perform."""
+        ...
+
+    def add(self, photo: bytes, name: str) -> Avatar:
+        """Analyse a photo; raises `BadPhoto`."""
+        ...
+
+    def remove(self, id: str) -> None:
+        """Forget one."""
+        ...
+
+    def image(self, id: str) -> bytes:
+        """The canvas as JPEG."""
+        ...
+
+    def thumbnail(self, id: str) -> bytes:
+        """A square round the face as JPEG."""
+        ...
+
+
+class AvatarDesk:
+    """Where the event loop asks for avatars.
+
+    Args:
+        library: the avatars.
+        max_waiting: analyses that may wait while another one runs.
+        metrics: counts analyses.
+    """
+
+    def __init__(self, library: Library, max_waiting: int, metrics: Metrics) -> None:
+        self._library = library
+        self._max_waiting = max_waiting
+        self._metrics = metrics
+        self._analyst = ThreadPoolExecutor(1, "visavis analysis")
+        self._reader = ThreadPoolExecutor(2, "visavis library")
+        self._pending = 0
+
+    async def list(self) -> Sequence[Avatar]:
+        """All avatars, built-in ones first, then by name."""
+        avatars = await self._read(self._library.list)
+        return sorted(avatars, key=lambda avatar: (not avatar.builtin, avatar.name.lower(), avatar.id))
+
+    async def get(self, id: str) -> Avatar:
+        """One avatar.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        return await self._read(self._library.get, id)
+
+    async def image(self, id: str) -> bytes:
+        """The canvas as JPEG.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        return await self._read(self._library.image, id)
+
+    async def thumbnail(self, id: str) -> bytes:
+        """A square round the face as JPEG.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        return await self._read(self._library.thumbnail, id)
+
+    async def remove(self, id: str) -> None:
+        """Forget an avatar.
+
+        Raises:
+            NotFound: there is none of this id.
+            VisavisError: it ships with visavis (`builtin_avatar`).
+        """
+        await self._read(self._library.remove, id)
+
+    async def add(self, photo: bytes, name: str) -> Avatar:
+        """Analyse a photo; goes on even if the caller stops waiting.
+
+        Raises:
+            Busy: too many are in line already.
+            BadPhoto: it cannot become an avatar.
+        """
+        if self._pending > self._max_waiting:
+            raise Busy(
+                "analysis_busy",
+                "Several photos are being prepared already.",
+                "Try again in a few seconds.",
+            )
+        self._pending += 1
+        work = asyncio.get_running_loop().run_in_executor(self._analyst, self._timed_add, photo, name)
+        work.add_done_callback(self._done)
+        return await asyncio.shield(work)
+
+    async def aclose(self) -> None:
+        """Take no more work and forget what is in line; a running analysis finishes by itself."""
+        self._analyst.shutdown(wait=False, cancel_futures=True)
+        self._reader.shutdown(wait=False, cancel_futures=True)
+
+    def _timed_add(self, photo: bytes, name: str) -> Avatar:
+        begun_s = time.monotonic()
+        try:
+            return self._library.add(photo, name)
+        finally:
+            self._metrics.analysis(time.monotonic() - begun_s)
+
+    def _done(self, work: asyncio.Future[Avatar]) -> None:
+        self._pending -= 1
+        if not work.cancelled():
+            work.exception()  # seen, even if the caller has gone
+
+    async def _read(self, call: Callable[..., Answer], *values: str) -> Answer:
+        return await asyncio.get_running_loop().run_in_executor(self._reader, call, *values)

@@ -1,0 +1,292 @@
+"""One session and whoever joined it: the signalling's audience and the media peer.
+
+Decides when it has lived long enough, as a pure function of times. Knows nothing of HTTP, WebSockets or other calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from visavis_models.errors import BadRequest, VisavisError
+from visavis_server.media import MediaSink
+from visavis_server.metrics import CountedFrames
+from visavis_server.session import Session, SessionStats
+from visavis_server.settings import IceServer, SessionSettings
+
+_log = logging.getLogger(__name__)
+
+EndReason = Literal["client", "expired", "shutdown", "failed", "deleted"]
+CLOSE_LIMIT_S = 4.0
+"""A session and its peer have this long to free what they hold."""
+
+
+class PeerStats(Protocol):
+    """How the way to the browser does; None until known."""
+
+    @property
+    def bitrate_kbps(self) -> float | None:
+        """Video sent."""
+        ...
+
+    @property
+    def rtt_ms(self) -> float | None:
+        """Round trip."""
+        ...
+
+    @property
+    def loss(self) -> float | None:
+        """Packets lost, 0..1."""
+        ...
+
+
+class MediaPeer(MediaSink, Protocol):
+    """The media connection of one browser."""
+
+    async def answer(self, sdp: str) -> str:
+        """The answer to an offer, with this side's candidates inside."""
+        ...
+
+    async def add_candidate(self, candidate: Mapping[str, object] | None) -> None:
+        """One candidate of the other side, or None after the last."""
+        ...
+
+    def stats(self) -> PeerStats:
+        """How the way to the browser does."""
+        ...
+
+    async def close(self) -> None:
+        """Free everything. Idempotent."""
+        ...
+
+
+class PeerFactory(Protocol):
+    """Makes the peer of one call."""
+
+    def __call__(
+        self, *, on_voice: Callable[..., None], on_closed: Callable[[str], None], ice_servers: tuple[IceServer, ...]
+    ) -> MediaPeer:
+        """A peer that has not been negotiated yet."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CallStats:
+    """What the client is told once a second."""
+
+    session: SessionStats
+    bitrate_kbps: float | None
+    rtt_ms: float | None
+    loss: float | None
+
+
+class Audience(Protocol):
+    """Who is told what happens in a call. Called on the event loop; must not block."""
+
+    def on_state(self, state: str, epoch: int) -> None:
+        """The avatar does something else now."""
+        ...
+
+    def on_stats(self, stats: CallStats) -> None:
+        """A second has passed."""
+        ...
+
+    def on_end(self, reason: EndReason, error: VisavisError | None) -> None:
+        """The call is over; nothing more comes."""
+        ...
+
+
+@dataclass(slots=True)
+class CallTimes:
+    """When things happened in a call, by `time.monotonic()`."""
+
+    opened_s: float
+    active_s: float
+    """The last moment at which somebody spoke or asked for something."""
+    joined: bool = False
+
+
+def expires_at_s(times: CallTimes, limits: SessionSettings) -> float | None:
+    """The moment at which a call ends by itself if nothing more happens; None: never."""
+    moments = []
+    if not times.joined:
+        moments.append(times.opened_s + limits.join_timeout_s)
+    if limits.idle_timeout_s > 0:
+        moments.append(times.active_s + limits.idle_timeout_s)
+    if limits.max_age_s > 0:
+        moments.append(times.opened_s + limits.max_age_s)
+    return min(moments, default=None)
+
+
+class Call:
+    """One session and whoever joined it.
+
+    Args:
+        session: the avatar at work.
+        make_peer: makes the media connection once there is an offer.
+        ice_servers: for the peer.
+        on_lost: called when the media connection is lost, with how: `failed`, `vanished` or `left`.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        make_peer: PeerFactory,
+        ice_servers: tuple[IceServer, ...],
+        on_lost: Callable[[str], None],
+    ) -> None:
+        now_s = time.monotonic()
+        self.session = session
+        self.times = CallTimes(now_s, now_s)
+        self.audience: Audience | None = None
+        self.counted = CountedFrames()
+        self._make_peer = make_peer
+        self._ice_servers = ice_servers
+        self._on_lost = on_lost
+        self._peer: MediaPeer | None = None
+        self._offered = False
+        self._told: tuple[str, int] | None = None
+        self._closed = False
+        session.on_state = self._show
+
+    @property
+    def id(self) -> str:
+        """The session's id."""
+        return self.session.id
+
+    @property
+    def negotiated(self) -> bool:
+        """There is, or will be in a moment, a media connection."""
+        return self._peer is not None
+
+    def join(self, audience: Audience) -> None:
+        """Somebody signals for this call from now on.
+
+        Raises:
+            BadRequest: somebody else does already.
+        """
+        if self.audience is not None:
+            raise BadRequest(
+                "already_joined", "Somebody has joined this session already.", "Open a session of your own."
+            )
+        self.audience = audience
+        self.times.joined = True
+        self.touch()
+
+    def touch(self) -> None:
+        """Somebody asked for something: the call is not idle."""
+        self.times.active_s = time.monotonic()
+
+    def expires_at_s(self, limits: SessionSettings) -> float | None:
+        """The moment at which this call ends by itself."""
+        if self.session.state != "idle":
+            self.touch()
+        return expires_at_s(self.times, limits)
+
+    async def answer(self, sdp: str) -> str:
+        """Connect the media.
+
+        Raises:
+            BadRequest: the offer cannot be used (another one may), or there was one already.
+        """
+        if self._peer is not None or self._closed:
+            raise BadRequest(
+                "already_negotiated",
+                "This session has already been negotiated.",
+                "Open a new session to connect again.",
+            )
+        self._offered = True
+        peer = self._make_peer(on_voice=self.session.hear, on_closed=self._lost, ice_servers=self._ice_servers)
+        self._peer = peer
+        try:
+            answer = await peer.answer(sdp)
+        except BaseException:
+            if not self._closed:  # otherwise close() has taken care of it
+                self._peer = None
+                await peer.close()
+            raise
+        if not self._closed:
+            self.session.add_sink(peer)
+        return answer
+
+    async def add_candidate(self, candidate: Mapping[str, object] | None) -> None:
+        """Hand on a candidate of the browser; those of an offer that was refused are ignored.
+
+        Raises:
+            BadRequest: there was no offer yet, or it is no candidate.
+        """
+        if self._peer is None and self._offered:
+            return
+        if self._peer is None:
+            raise BadRequest("no_offer", "A candidate came before the offer.", "Send the offer first.")
+        await self._peer.add_candidate(candidate)
+
+    def interrupt(self) -> int:
+        """The avatar stops speaking; the new epoch."""
+        self.touch()
+        epoch = self.session.interrupt()
+        self.show_state()
+        return epoch
+
+    def attend(self, on: bool) -> None:
+        """Somebody else speaks to the avatar, or has stopped."""
+        self.touch()
+        self.session.attend(on)
+
+    def show_state(self, again: bool = False) -> None:
+        """Tell the audience the state, if it has not been told this one already."""
+        if again:
+            self._told = None
+        self._show(self.session.state, self.session.epoch)
+
+    def stats(self) -> CallStats:
+        """How session and connection do."""
+        peer = self._peer.stats() if self._peer is not None else None
+        return CallStats(
+            self.session.stats(),
+            peer.bitrate_kbps if peer else None,
+            peer.rtt_ms if peer else None,
+            peer.loss if peer else None,
+        )
+
+    async def close(self) -> bool:
+        """Free what session and peer hold, both at once, however one of them may fail.
+
+        Returns:
+            Whether both were done within `CLOSE_LIMIT_S`; what was not is cancelled.
+        """
+        self._closed = True
+        self.session.on_state = None
+        closings: list[Callable[[], Awaitable[None]]] = [self.session.aclose]
+        if self._peer is not None:
+            self.session.remove_sink(self._peer)
+            closings.append(self._peer.close)
+        tasks = [asyncio.create_task(self._quietly(closing), name=f"close {self.id}") for closing in closings]
+        _, late = await asyncio.wait(tasks, timeout=CLOSE_LIMIT_S)
+        for task in late:
+            task.cancel()
+        if late:
+            _log.error("session was slow to close", extra={"session": self.id})
+            await asyncio.wait(late, timeout=0.5)
+        return not late
+
+    async def _quietly(self, closing: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await closing()
+        except Exception:  # the other half must still be closed
+            _log.exception("session did not close cleanly", extra={"session": self.id})
+
+    def _lost(self, how: str) -> None:
+        if not self._closed:
+            self._on_lost(how)
+
+    def _show(self, state: str, epoch: int) -> None:
+        self.touch()
+        if self._told != (state, epoch):
+            self._told = (state, epoch)
+            if self.audience is not None:
+                self.audience.on_state(state, epoch)

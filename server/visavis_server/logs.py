@@ -1,0 +1,45 @@
+"""How log lines look: time, level, a fixed message, then its fields as `name=value`.
+
+It does not know what is logged.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
+
+
+class FieldFormatter(logging.Formatter):
+    """One line for each record: `12:00:01.250 INFO  session opened session=k3 avatar=astronaut`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, and below it the traceback if there is one."""
+        clock = time.strftime("%H:%M:%S", time.localtime(record.created))
+        parts = [f"{clock}.{int(record.msecs):03d} {record.levelname:<7} {record.getMessage()}"]
+        parts += [f"{name}={_shown(value)}" for name, value in vars(record).items() if name not in _STANDARD]
+        line = " ".join(parts)
+        if record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)
+        return line
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return text if text.isprintable() and text and " " not in text else json.dumps(text, ensure_ascii=False)
+
+
+def start_logging(level: str) -> None:
+    """Write records of this level and above to standard error; the libraries' chatter only at debug level."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(FieldFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    noisy = logging.DEBUG if level == "debug" else logging.WARNING
+    for name in ("aioice", "aiortc", "uvicorn", "uvicorn.error", "asyncio", "websockets", "PIL", "libav"):
+        logging.getLogger(name).setLevel(noisy)
+    logging.getLogger("numba").setLevel(logging.WARNING)  # its debug output is megabytes

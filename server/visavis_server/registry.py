@@ -1,0 +1,251 @@
+"""The calls of this server: admits them up to its capacity, ends them when their time has come, and counts.
+
+One call's failure never touches another. Knows nothing of HTTP or WebSockets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from typing import Protocol
+
+from visavis_models.avatar import Avatar
+from visavis_models.errors import BadRequest, Busy, EngineError, NotFound, VisavisError
+from visavis_server.call import CLOSE_LIMIT_S, Call, CallStats, EndReason, PeerFactory
+from visavis_server.metrics import Metrics
+from visavis_server.session import Session
+from visavis_server.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+SAMPLE_EVERY_S = 1.0
+
+
+class Stage(Protocol):
+    """Where sessions perform: a `Studio`."""
+
+    async def open_session(self, avatar: Avatar) -> Session:
+        """Put an avatar to work."""
+        ...
+
+    async def aclose(self) -> None:
+        """End every session and free everything."""
+        ...
+
+
+class SessionRegistry:
+    """The calls of this server.
+
+    Args:
+        settings: capacity and limits.
+        stage: where sessions perform.
+        metrics: what is counted.
+        make_peer: makes media connections.
+        grace_s: how long a full server waits for a place: a reloaded page comes back before its old call is gone.
+    """
+
+    def __init__(
+        self, settings: Settings, stage: Stage, metrics: Metrics, make_peer: PeerFactory, grace_s: float = 1.0
+    ) -> None:
+        self._settings = settings
+        self._stage = stage
+        self._metrics = metrics
+        self._make_peer = make_peer
+        self._grace_s = grace_s
+        self._calls: dict[str, Call] = {}
+        self._ending: dict[str, asyncio.Task[None]] = {}
+        self._watches: dict[str, asyncio.Task[None]] = {}
+        self._sampler: asyncio.Task[None] | None = None
+        self._taken = 0
+        self._changed = asyncio.Event()
+        self._closed = False
+
+    @property
+    def capacity(self) -> int:
+        """Calls at the same time."""
+        return self._settings.capacity
+
+    @property
+    def active(self) -> int:
+        """Calls that hold a place: those being opened and those being closed as well."""
+        return self._taken
+
+    def calls(self) -> tuple[Call, ...]:
+        """The open calls, oldest first."""
+        return tuple(self._calls.values())
+
+    def get(self, id: str) -> Call:
+        """The open call of this id.
+
+        Raises:
+            NotFound: there is none.
+        """
+        call = self._calls.get(id)
+        if call is None:
+            raise NotFound("no_such_session", "There is no such session, or it has ended.", "Open a new session.")
+        return call
+
+    def start(self) -> None:
+        """Begin to sample the calls once a second."""
+        self._sampler = asyncio.create_task(self._sample_forever(), name="sample sessions")
+
+    async def open(self, avatar: Avatar) -> Call:
+        """Put an avatar to work.
+
+        Raises:
+            Busy: every place is taken, or the server is shutting down.
+            EngineError: the avatar cannot be drawn here.
+        """
+        await self._take_place()
+        try:
+            session = await self._stage.open_session(avatar)
+        except BaseException as error:
+            self._free_place()
+            if isinstance(error, VisavisError) or not isinstance(error, Exception):
+                raise
+            _log.exception("session did not open", extra={"avatar": avatar.id})
+            raise EngineError(
+                "session_failed", "The avatar could not be started.", "Try again; the server's log says more."
+            ) from error
+        id = session.id
+        call = Call(session, self._make_peer, self._settings.rtc.ice_servers, lambda how: self._lost(id, how))
+        session.on_failed = lambda error: self.end_soon(id, "failed", error)
+        session.on_latency = self._metrics.speech_to_lips
+        self._calls[id] = call
+        self._metrics.session_opened()
+        _log.info("session opened", extra={"session": id, "avatar": avatar.id, "active": self._taken})
+        if self._closed:
+            await self.end(id, "shutdown")
+            raise _shutting_down()
+        self._watches[id] = asyncio.create_task(self._watch(call), name=f"watch {id}")
+        return call
+
+    async def end(self, id: str, reason: EndReason, error: VisavisError | None = None) -> None:
+        """End a call and wait until everything it held is free; a call that has ended is no error."""
+        self.end_soon(id, reason, error)
+        ending = self._ending.get(id)
+        if ending is not None:
+            await asyncio.shield(ending)
+
+    def end_soon(self, id: str, reason: EndReason, error: VisavisError | None = None) -> None:
+        """End a call without waiting for it."""
+        call = self._calls.pop(id, None)
+        if call is None:
+            return
+        watch = self._watches.pop(id, None)
+        if watch is not None and watch is not asyncio.current_task():
+            watch.cancel()
+        if error is not None:
+            self._metrics.error(error.code)
+        if call.audience is not None:
+            call.audience.on_end(reason, error)
+        self._ending[id] = asyncio.create_task(self._close(call, reason), name=f"end {id}")
+        self._changed.set()
+
+    async def aclose(self, reason: EndReason = "shutdown") -> None:
+        """End every call, admit no more, and stop sampling. Idempotent."""
+        self._closed = True
+        for id in tuple(self._calls):
+            self.end_soon(id, reason)
+        await asyncio.gather(*self._ending.values(), return_exceptions=True)
+        if self._sampler is not None:
+            self._sampler.cancel()
+            await asyncio.gather(self._sampler, return_exceptions=True)
+
+    async def _take_place(self) -> None:
+        begun_s = time.monotonic()
+        while self._taken >= self.capacity and not self._closed:
+            patience_s = CLOSE_LIMIT_S + 1 if self._ending else self._grace_s
+            left_s = begun_s + patience_s - time.monotonic()
+            if left_s <= 0:
+                break
+            self._changed.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), left_s)
+        if self._closed:
+            raise _shutting_down()
+        if self._taken >= self.capacity:
+            raise Busy(
+                "server_full",
+                f"All {self.capacity} places on this server are taken.",
+                "Try again in a minute, or let its operator raise sessions.capacity.",
+            )
+        self._taken += 1
+
+    def _free_place(self) -> None:
+        self._taken -= 1
+        self._changed.set()
+
+    async def _close(self, call: Call, reason: EndReason) -> None:
+        try:
+            self._count(call)
+            await call.close()
+        except Exception:  # whatever it was, the place must become free again
+            _log.exception("session did not close cleanly", extra={"session": call.id})
+        finally:
+            self._ending.pop(call.id, None)
+            self._free_place()
+            self._metrics.session_ended(reason)
+            age_s = round(time.monotonic() - call.times.opened_s, 1)
+            _log.info("session ended", extra={"session": call.id, "reason": reason, "age_s": age_s})
+
+    def _lost(self, id: str, how: str) -> None:
+        if how == "left":
+            self.end_soon(id, "client")
+        elif how == "vanished":
+            problem = ("connection_lost", "The media connection was lost.", "Check the network and call again.")
+            self.end_soon(id, "failed", BadRequest(*problem))
+        else:
+            message = "No media connection could be made."
+            remedy = "Allow UDP in the firewall, or set up a TURN server (rtc.ice_servers)."
+            self.end_soon(id, "failed", BadRequest("connection_failed", message, remedy))
+
+    async def _watch(self, call: Call) -> None:
+        while call.id in self._calls:
+            at_s = call.expires_at_s(self._settings.sessions)
+            if at_s is None:
+                return
+            left_s = at_s - time.monotonic()
+            if left_s <= 0:
+                self.end_soon(call.id, "expired")
+                return
+            await asyncio.sleep(left_s)
+
+    async def _sample_forever(self) -> None:
+        while True:
+            await asyncio.sleep(SAMPLE_EVERY_S)
+            self.sample()
+
+    def sample(self) -> None:
+        """Count what happened in every call since the last time, and tell each audience."""
+        total_kbps = 0.0
+        for call in self.calls():
+            try:
+                stats = self._count(call)
+                self._metrics.network(stats.rtt_ms, stats.loss)
+                total_kbps += stats.bitrate_kbps or 0.0
+                if call.audience is not None:
+                    call.audience.on_stats(stats)
+            except Exception:  # one call's failure must not silence the others
+                _log.exception("session has no stats", extra={"session": call.id})
+                self.end_soon(
+                    call.id,
+                    "failed",
+                    EngineError("session_failed", "This session has failed.", "Open a new session."),
+                )
+        self._metrics.bitrate(total_kbps)
+        times = getattr(self._stage, "times", None)
+        if times is not None:
+            self._metrics.step(times.step_ms, getattr(self._stage, "skipped_ticks", 0))
+
+    def _count(self, call: Call) -> CallStats:
+        stats = call.stats()
+        s = stats.session
+        self._metrics.frames(call.counted, s.frames_sent, s.frames_repeated, s.frames_dropped, s.voice_dropped)
+        return stats
+
+
+def _shutting_down() -> Busy:
+    return Busy("shutting_down", "This server is shutting down.", "Try again in a moment.")

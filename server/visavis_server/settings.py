@@ -1,0 +1,199 @@
+"""What an operator may choose, as one tree of frozen dataclasses with its defaults.
+
+`settings_sources.py` builds it from file, environment and flags and checks the ranges that stand on the fields. Knows
+nothing of where a value came from.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from visavis_models.errors import BadInput
+
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+_ICE_SCHEMES = ("stun", "stuns", "turn", "turns")
+
+
+class BadSetting(BadInput):
+    """The operator's settings cannot be used: the message names the key."""
+
+    def __init__(self, key: str, problem: str, remedy: str) -> None:
+        super().__init__("bad_setting", f"{key} {problem}.", remedy)
+        self.key = key
+
+
+def _number(default: float, low: float, high: float, help: str) -> Any:
+    return field(default=default, metadata={"low": low, "high": high, "help": help})
+
+
+def _value(default: Any, help: str) -> Any:
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True, slots=True)
+class IceServer:
+    """A STUN or TURN server that browsers and this server use to find each other."""
+
+    urls: tuple[str, ...]
+    username: str | None = None
+    credential: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.urls:
+            raise BadSetting("rtc.ice_servers", "has an entry without urls", "Give each entry urls = ['stun:...'].")
+        for url in self.urls:
+            scheme, _, rest = url.partition(":")
+            if scheme not in _ICE_SCHEMES or not rest:
+                raise BadSetting(
+                    "rtc.ice_servers", f"has {url!r}, which is no ICE server", "Write it like stun:host:3478."
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Where the server listens, and to whom."""
+
+    host: str = _value("127.0.0.1", "Address to listen on; 0.0.0.0 for every network of this machine.")
+    port: int = _number(8765, 0, 65535, "TCP port; 0 takes any free one.")
+    tls_cert: Path | None = _value(None, "PEM file with the certificate (chain) for HTTPS.")
+    tls_key: Path | None = _value(None, "PEM file with the certificate's private key.")
+    allowed_origins: tuple[str, ...] = _value((), "Other web sites whose pages may use this API.")
+    allowed_hosts: tuple[str, ...] = _value(
+        (), "Host names under which this server answers; empty: any, or only this machine's own on a loopback address."
+    )
+
+    def __post_init__(self) -> None:
+        if not self.host:
+            raise BadSetting("server.host", "is empty", "Give an address, such as 127.0.0.1.")
+        for key in ("tls_cert", "tls_key"):
+            path = getattr(self, key)
+            if path is not None and not path.is_file():
+                raise BadSetting(f"server.{key}", f"names {path}, which is not there", "Give the path of a PEM file.")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            lacking = "tls_cert" if self.tls_cert is None else "tls_key"
+            raise BadSetting(f"server.{lacking}", "is missing", "HTTPS needs both tls_cert and tls_key.")
+        for origin in self.allowed_origins:
+            parts = urlsplit(origin)
+            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
+                raise BadSetting(
+                    "server.allowed_origins",
+                    f"has {origin!r}, which is no origin",
+                    "Write it like https://app.example.com, without a path and without wildcards.",
+                )
+
+    @property
+    def tls(self) -> bool:
+        """Served over HTTPS."""
+        return self.tls_cert is not None
+
+    @property
+    def loopback(self) -> bool:
+        """Reachable from this machine only."""
+        return self.host in LOOPBACK_HOSTS or self.host.startswith("127.")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """How many sessions at once, and how long they live."""
+
+    capacity: int = _number(0, 0, 1000, "Sessions at the same time; 0: chosen from the CPU cores.")
+    join_timeout_s: float = _number(15.0, 1.0, 600.0, "A session nobody joins ends after this long.")
+    idle_timeout_s: float = _number(1800.0, 0.0, 1e6, "A session where nobody speaks ends after this long; 0: never.")
+    max_age_s: float = _number(43200.0, 0.0, 1e7, "Every session ends after this long; 0: never.")
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoSettings:
+    """What may be uploaded."""
+
+    max_photo_bytes: int = _number(20 * 1024 * 1024, 10_000, 200 * 1024 * 1024, "Largest photo that may be uploaded.")
+    max_waiting: int = _number(4, 0, 100, "Photos that may wait while another one is analysed.")
+
+
+@dataclass(frozen=True, slots=True)
+class VideoSettings:
+    """The live picture."""
+
+    long_side_px: int = _number(512, 128, 1024, "Long side of the live picture.")
+
+
+@dataclass(frozen=True, slots=True)
+class RtcSettings:
+    """How media find their way."""
+
+    ice_servers: tuple[IceServer, ...] = _value((), "STUN and TURN servers; not needed within one network.")
+
+
+@dataclass(frozen=True, slots=True)
+class PageSettings:
+    """The web page."""
+
+    badge: bool = _value(True, "Show the 'AI avatar' badge. Where the law asks for such a notice, it is yours to give.")
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What the server says."""
+
+    level: str = _value("info", f"One of {', '.join(LOG_LEVELS)}.")
+
+    def __post_init__(self) -> None:
+        if self.level not in LOG_LEVELS:
+            raise BadSetting("log.level", f"is {self.level!r}", f"Choose one of {', '.join(LOG_LEVELS)}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that an operator may choose."""
+
+    data_dir: Path = field(
+        default_factory=lambda: default_data_dir(os.environ, sys.platform, Path.home()),
+        metadata={"help": "Where avatars are kept."},
+    )
+    server: ServerSettings = field(default_factory=ServerSettings)
+    sessions: SessionSettings = field(default_factory=SessionSettings)
+    photos: PhotoSettings = field(default_factory=PhotoSettings)
+    video: VideoSettings = field(default_factory=VideoSettings)
+    rtc: RtcSettings = field(default_factory=RtcSettings)
+    page: PageSettings = field(default_factory=PageSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+
+    @property
+    def capacity(self) -> int:
+        """Sessions at the same time."""
+        return self.sessions.capacity or default_capacity(usable_cores())
+
+
+def default_data_dir(environ: Mapping[str, str], platform: str, home: Path) -> Path:
+    """Where this platform's programs keep their data."""
+    if platform == "win32":
+        local = environ.get("LOCALAPPDATA")
+        return (Path(local) if local else home / "AppData" / "Local") / "visavis"
+    if platform == "darwin":
+        return home / "Library" / "Application Support" / "visavis"
+    xdg = Path(environ.get("XDG_DATA_HOME", ""))
+    return (
+        xdg if xdg.is_absolute() else home / ".local" / "share"
+    ) / "visavis"  # the XDG standard ignores relative ones
+
+
+def default_capacity(cores: float) -> int:
+    """Sessions that a CPU of so many cores carries at 25 fps: drawing and encoding take about one core each."""
+    return max(1, int(cores))
+
+
+def usable_cores() -> float:
+    """CPU cores that this process may use: the machine's, less what affinity and a container's quota withhold."""
+    cores = float(len(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else float(os.cpu_count() or 1)
+    try:
+        quota_us, period_us = Path("/sys/fs/cgroup/cpu.max").read_text("ascii").split()
+        return cores if quota_us == "max" else min(cores, int(quota_us) / int(period_us))
+    except (OSError, ValueError):
+        return cores
