@@ -1,4 +1,4 @@
-"""Frames per second of `visavis render`: voice decoding, listening, drawing and H.264 together, best effort on this machine.
+"""Frames per second of `visavis render`: voice decoding, listening, drawing and H.264 together.
 
     python benchmarks/render.py [--seconds 20] [--keep]
 
