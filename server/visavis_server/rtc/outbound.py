@@ -39,7 +39,8 @@ from visavis_server.rtc.tracks import VOICE_STEP, FrameMaker, PictureTrack, Voic
 KEYFRAME_SPACING_S = 0.4
 """A receiver asks again and again until a keyframe has come; one per round trip is enough."""
 REPORTS_KEPT = 16
-VOICE_BPS = 48_000
+PACKET_S = 0.020
+"""Two packets at once look like 20 ms of jitter to the browser, which then delays the voice by as much."""
 
 
 class Outbound:
@@ -203,13 +204,17 @@ class VoiceOutbound(Outbound):
         self._track = track
         self._encoder: OpusVoiceEncoder | None = None
         self._second_half: tuple[NDArray[np.int16], int] | None = None
+        self._second_due_s = 0.0
 
     async def _encoded(self, codec: RTCRtpCodecParameters) -> RTCEncodedFrame | None:
         if self._second_half is None:
             item = await self._track.next_item()
             half, pts = item.voice[: VOICE_STEP // 2], item.index * VOICE_STEP
             self._second_half = item.voice[VOICE_STEP // 2 :], pts + VOICE_STEP // 2
+            self._second_due_s = time.monotonic() + PACKET_S
         else:
+            if not self._track.waiting:
+                await asyncio.sleep(self._second_due_s - time.monotonic())
             (half, pts), self._second_half = self._second_half, None
         data, timestamp = await asyncio.get_running_loop().run_in_executor(self._executor, self._encode, half, pts)
         return RTCEncodedFrame([data], timestamp, _level_dbov(half))

@@ -46,6 +46,10 @@ class _Queue(Generic[Item]):
         self._items.append(item)
         self._ready.set()
 
+    @property
+    def waiting(self) -> int:
+        return len(self._items)
+
     async def get(self) -> Item:
         while not self._items:
             if self._closed:
@@ -126,6 +130,11 @@ class VoiceTrack(MediaStreamTrack):
     def dropped(self) -> int:
         """Ticks of voice lost because nothing ran for two seconds."""
         return self._queue.dropped
+
+    @property
+    def waiting(self) -> int:
+        """Ticks held: more than none means that sending is behind."""
+        return self._queue.waiting
 
     def put(self, item: Published) -> None:
         """Take one tick."""
