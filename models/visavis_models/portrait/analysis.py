@@ -1,0 +1,146 @@
+"""Turns a photo into an avatar: the whole way from the bytes of a file to everything a renderer needs, in one function."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visavis_models.avatar import Avatar
+from visavis_models.errors import BadPhoto
+from visavis_models.portrait.body import find_body
+from visavis_models.portrait.face_detection import FaceBox, find_faces
+from visavis_models.portrait.face_mesh import FACE_OVAL, FaceMesh, fit_mesh
+from visavis_models.portrait.head_pose import head_pose
+from visavis_models.portrait.layers import split_layers
+from visavis_models.portrait.matting import person_matte
+from visavis_models.portrait.photo import decode_photo
+
+MIN_FACE_PX = 64
+"""On the original picture."""
+MIN_FACE_CANVAS_PX = 40
+"""On the canvas: below this a mouth has too few pixels to move."""
+MAX_YAW = np.radians(35.0)
+_MIN_MESH_SCORE = 0.5
+_MAX_CUT = 0.06
+_TURNS = {1: "anticlockwise", 3: "clockwise", 2: "upside down"}
+
+
+def analyse(photo: bytes, name: str, avatar_id: str | None = None) -> Avatar:
+    """Make an avatar of a photo.
+
+    Args:
+        photo: the bytes of a JPEG, PNG, WebP, TIFF, BMP or GIF file.
+        name: what people call the avatar.
+        avatar_id: its id; None makes one of the name and the photo's content.
+
+    Raises:
+        BadPhoto: `not_an_image`, `image_too_large`, `image_too_small`, `no_face`, `face_too_small`, `face_profile`,
+            `face_cut_off`, `face_unclear`.
+    """
+    decoded = decode_photo(photo)
+    canvas, faces, turn = _find_upright(decoded.canvas)
+    notes: list[str] = []
+    if turn:
+        notes.append("The photo lay on its side and was turned upright.")
+    mesh, others = _largest_face(canvas, faces)
+    if others:
+        notes.append(f"{others + 1} faces found: the largest was taken.")
+    head = head_pose(mesh.points)
+    _refuse_unusable(mesh, head, decoded.scale, canvas)
+    body = find_body(canvas, head)
+    matte = person_matte(canvas, head, body.mask)
+    foreground, plate = split_layers(canvas, matte)
+    return Avatar(
+        id=avatar_id or make_avatar_id(name, photo),
+        name=name,
+        photo=canvas,
+        matte=matte,
+        foreground=foreground,
+        plate=plate,
+        landmarks=mesh.points,
+        head_pose=head,
+        body_points=body.points,
+        notes=tuple(notes),
+    )
+
+
+def content_hash(photo: bytes) -> str:
+    """sha256 of a photo's bytes, in hexadecimal."""
+    return hashlib.sha256(photo).hexdigest()
+
+
+def make_avatar_id(name: str, photo: bytes) -> str:
+    """An id from the name, for people, and the photo's content, so that it is its own: `anna-3f2a91c07b1d`."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:32].strip("-")
+    return f"{words or 'avatar'}-{content_hash(photo)[:12]}"
+
+
+def _find_upright(canvas: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], list[FaceBox], int]:
+    """The canvas, turned by quarters if faces are found only so; its faces; how many quarters anticlockwise."""
+    for turn in (0, 1, 3, 2):
+        turned = np.ascontiguousarray(np.rot90(canvas, turn))
+        faces = find_faces(turned)
+        if faces:
+            return turned, faces, turn
+    raise BadPhoto(
+        "no_face",
+        "No face was found in the picture.",
+        "Send a photo of one person who faces the camera, well lit and not covered.",
+    )
+
+
+def _largest_face(canvas: NDArray[np.uint8], faces: list[FaceBox]) -> tuple[FaceMesh, int]:
+    """The mesh of the largest face that proves to be one, and how many others there are."""
+    surest: FaceMesh | None = None
+    for index, box in enumerate(faces):
+        if fit_mesh(canvas, box.crop(), rounds=1).score < _MIN_MESH_SCORE:
+            continue
+        surest = fit_mesh(canvas, box.crop(), rounds=3)
+        if surest.score >= _MIN_MESH_SCORE:
+            others = [
+                other
+                for other in faces[index + 1 :]
+                if fit_mesh(canvas, other.crop(), rounds=1).score >= _MIN_MESH_SCORE
+            ]
+            return surest, len(others)
+    raise BadPhoto(
+        "face_unclear",
+        "There seems to be a face, but too little of it can be seen.",
+        "Send a photo in which the face is sharp, well lit and not covered by hands, hair, a mask or dark glasses.",
+    )
+
+
+def _refuse_unusable(mesh: FaceMesh, head: NDArray[np.float32], scale: float, canvas: NDArray[np.uint8]) -> None:
+    height, width = canvas.shape[:2]
+    original_px = float(head[5]) / scale
+    if original_px < MIN_FACE_PX:
+        raise BadPhoto(
+            "face_too_small",
+            f"The face is only {original_px:.0f} pixels wide; at least {MIN_FACE_PX} are needed.",
+            "Send a larger photo, or one taken closer.",
+        )
+    if head[5] < MIN_FACE_CANVAS_PX:
+        raise BadPhoto(
+            "face_too_small",
+            "The face fills too little of the picture.",
+            "Cut the photo closer round the person and send it again.",
+        )
+    if abs(float(head[1])) > MAX_YAW:
+        raise BadPhoto(
+            "face_profile",
+            "The face is seen from the side.",
+            "Send a photo in which the person looks towards the camera.",
+        )
+    oval = mesh.points[list(FACE_OVAL), :2]
+    beyond = max(float(-oval.min()), float(oval[:, 0].max()) - width, float(oval[:, 1].max()) - height)
+    if beyond > _MAX_CUT * float(head[5]):
+        raise BadPhoto(
+            "face_cut_off",
+            "A part of the face lies outside the picture.",
+            "Send a photo that shows the whole face with some room round it.",
+        )

@@ -1,0 +1,132 @@
+"""Turns the bytes of a photo that anybody may have sent into an upright RGB picture, or says why it cannot.
+
+The header is judged before any pixel is decoded. It knows nothing of faces.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from visavis_models.errors import BadPhoto
+
+MAX_FILE_BYTES = 30_000_000
+MAX_SIDE_PX = 12_000
+MAX_PIXELS = 60_000_000
+MIN_SIDE_PX = 64
+CANVAS_LONG_SIDE_PX = 1024
+
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "MPO")
+_PAPER = (255, 255, 255)
+_HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"heim", b"heis")
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A decoded photo."""
+
+    canvas: NDArray[np.uint8]
+    """uint8 (H, W, 3) RGB, upright: the whole picture, long side at most 1024, both sides even."""
+    scale: float
+    """Canvas pixels per pixel of the original, at most 1."""
+
+
+def decode_photo(content: bytes) -> Photo:
+    """Decode a photo.
+
+    EXIF orientation and embedded colour profiles are applied, transparency is laid on white, of an animation the first
+    picture is taken.
+
+    Raises:
+        BadPhoto: `not_an_image` (also HEIC, and files that are cut short), `image_too_large`, `image_too_small`.
+    """
+    if len(content) > MAX_FILE_BYTES:
+        raise _too_large(f"The file has {len(content) / 1e6:.0f} MB.")
+    if content[4:8] == b"ftyp" and content[8:12] in _HEIC_BRANDS:
+        raise BadPhoto("not_an_image", "This is a HEIC photo, which cannot be read here.", "Save it as JPEG or PNG.")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of odd metadata; what matters is judged here
+        try:
+            with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+                return _decode_opened(image)
+        except BadPhoto:
+            raise
+        except Image.DecompressionBombError as error:
+            raise _too_large("The picture has far too many pixels.") from error
+        except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+            raise BadPhoto(
+                "not_an_image",
+                "This file is not a picture that can be read, or it is damaged.",
+                "Send a JPEG, PNG or WebP photo.",
+            ) from error
+
+
+def _decode_opened(image: Image.Image) -> Photo:
+    width, height = image.size
+    if max(width, height) > MAX_SIDE_PX or width * height > MAX_PIXELS:
+        raise _too_large(f"The picture has {width} x {height} pixels.")
+    if min(width, height) < MIN_SIDE_PX:
+        raise BadPhoto(
+            "image_too_small",
+            f"The picture has only {width} x {height} pixels.",
+            "Send a photo in which the face is at least 64 pixels wide.",
+        )
+    # JPEG can decode at a fraction of its size; twice the canvas keeps the later reduction clean.
+    image.draft(None, (2 * CANVAS_LONG_SIDE_PX, 2 * CANVAS_LONG_SIDE_PX))
+    image.load()
+    upright = _as_srgb(ImageOps.exif_transpose(image))
+    original_long_side_px = max(width, height)
+    pixels = np.asarray(upright, np.uint8)
+    scale = min(1.0, CANVAS_LONG_SIDE_PX / original_long_side_px)
+    long_side_px = original_long_side_px * scale
+    return Photo(_fit(pixels, long_side_px), scale)
+
+
+def _fit(pixels: NDArray[np.uint8], long_side_px: float) -> NDArray[np.uint8]:
+    height, width = pixels.shape[:2]
+    ratio = long_side_px / max(height, width)
+    target_w, target_h = max(2, round(width * ratio)), max(2, round(height * ratio))
+    if (target_w, target_h) != (width, height):
+        pixels = np.asarray(cv2.resize(pixels, (target_w, target_h), interpolation=cv2.INTER_AREA), np.uint8)
+    return np.ascontiguousarray(pixels[: target_h // 2 * 2, : target_w // 2 * 2])
+
+
+def _as_srgb(image: Image.Image) -> Image.Image:
+    """Any mode of Pillow as 8-bit sRGB."""
+    if image.mode.startswith(("I", "F")):
+        image = _sixteen_bits_to_eight(image)
+    profile = image.info.get("icc_profile")
+    if profile and image.mode in ("RGB", "CMYK", "L"):
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            image = converted if converted is not None else image
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            pass  # a broken profile is no reason to refuse the photo: its plain numbers are close enough
+    if "A" in image.getbands() or "transparency" in image.info:
+        layered = image.convert("RGBA")
+        paper = Image.new("RGBA", layered.size, (*_PAPER, 255))
+        return Image.alpha_composite(paper, layered).convert("RGB")
+    return image.convert("RGB")
+
+
+def _sixteen_bits_to_eight(image: Image.Image) -> Image.Image:
+    values = np.asarray(image, np.float32)
+    values = np.nan_to_num(values, posinf=0.0, neginf=0.0)
+    top = float(values.max(initial=1.0))
+    full = 1.0 if top <= 1.0 else 255.0 if top <= 255.0 else 65535.0 if top <= 65535.0 else top
+    return Image.fromarray(np.clip(values * (255.0 / full), 0, 255).astype(np.uint8))
+
+
+def _too_large(message: str) -> BadPhoto:
+    return BadPhoto(
+        "image_too_large",
+        message,
+        f"Send a photo of at most {MAX_SIDE_PX} pixels a side and {MAX_FILE_BYTES // 10**6} MB.",
+    )
