@@ -26,7 +26,6 @@ MIN_FACE_CANVAS_PX = 40
 MAX_YAW = np.radians(35.0)
 _MIN_MESH_SCORE = 0.5
 _MAX_CUT = 0.06
-_TURNS = {1: "anticlockwise", 3: "clockwise", 2: "upside down"}
 
 
 def analyse(photo: bytes, name: str, avatar_id: str | None = None) -> Avatar:
@@ -42,7 +41,22 @@ def analyse(photo: bytes, name: str, avatar_id: str | None = None) -> Avatar:
             `face_cut_off`, `face_unclear`.
     """
     decoded = decode_photo(photo)
-    canvas, faces, turn = _find_upright(decoded.canvas)
+    return analyse_canvas(decoded.canvas, name, avatar_id or make_avatar_id(name, photo), decoded.scale)
+
+
+def analyse_canvas(canvas: NDArray[np.uint8], name: str, avatar_id: str, scale: float = 1.0) -> Avatar:
+    """Make an avatar of a decoded picture.
+
+    Args:
+        canvas: uint8 (H, W, 3) RGB, long side at most 1024, both sides even.
+        name: what people call the avatar.
+        avatar_id: its id.
+        scale: canvas pixels per pixel of the original picture.
+
+    Raises:
+        BadPhoto: as `analyse`, for what shows only once the picture is decoded.
+    """
+    canvas, faces, turn = _find_upright(canvas)
     notes: list[str] = []
     if turn:
         notes.append("The photo lay on its side and was turned upright.")
@@ -50,12 +64,12 @@ def analyse(photo: bytes, name: str, avatar_id: str | None = None) -> Avatar:
     if others:
         notes.append(f"{others + 1} faces found: the largest was taken.")
     head = head_pose(mesh.points)
-    _refuse_unusable(mesh, head, decoded.scale, canvas)
+    _refuse_unusable(mesh, head, scale, canvas)
     body = find_body(canvas, head)
     matte = person_matte(canvas, head, body.mask)
     foreground, plate = split_layers(canvas, matte)
     return Avatar(
-        id=avatar_id or make_avatar_id(name, photo),
+        id=avatar_id,
         name=name,
         photo=canvas,
         matte=matte,

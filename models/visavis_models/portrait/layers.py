@@ -28,13 +28,36 @@ def split_layers(canvas: NDArray[np.uint8], matte: NDArray[np.uint8]) -> tuple[N
     alpha = (matte.astype(np.float32) / 255)[..., None]
     plate = _complete_background(picture, matte)
     person = _person_colours(picture, alpha, plate)
+    return settle_layers(canvas, matte, person, plate)
+
+
+def settle_layers(
+    canvas: NDArray[np.uint8],
+    matte: NDArray[np.uint8],
+    foreground: NDArray[np.uint8] | NDArray[np.float32],
+    plate: NDArray[np.uint8] | NDArray[np.float32],
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Change two layers as little as need be for the matte to put them together to the canvas.
+
+    Args:
+        canvas: uint8 (H, W, 3) RGB.
+        matte: uint8 (H, W).
+        foreground: (H, W, 3), 0..255, the person's colours.
+        plate: (H, W, 3), 0..255, the background.
+
+    Returns:
+        The foreground and the plate, uint8.
+    """
+    picture = canvas.astype(np.float32)
+    alpha = (matte.astype(np.float32) / 255)[..., None]
     back = 1 - alpha
-    for _ in range(3):
-        missing = picture - alpha * person - back * plate
-        share = missing / (alpha * alpha / _PERSON_STIFFNESS + back * back)
-        person = np.clip(person + alpha / _PERSON_STIFFNESS * share, 0, 255)
-        plate = np.clip(plate + back * share, 0, 255)
-    return np.asarray(np.rint(person), np.uint8), np.asarray(np.rint(plate), np.uint8)
+    front, behind = foreground.astype(np.float32), plate.astype(np.float32)
+    share = (picture - alpha * front - back * behind) / (alpha * alpha / _PERSON_STIFFNESS + back * back)
+    behind = np.clip(behind + back * share, 0, 255)
+    # Exact from here: what the person's colours cannot take without leaving 0..255, the plate always can.
+    front = np.where(alpha > 0, np.clip((picture - back * behind) / np.maximum(alpha, 1e-3), 0, 255), front)
+    behind = np.where(back > 0, np.clip((picture - alpha * front) / np.maximum(back, 1e-3), 0, 255), behind)
+    return np.asarray(np.rint(front), np.uint8), np.asarray(np.rint(behind), np.uint8)
 
 
 def _complete_background(picture: NDArray[np.float32], matte: NDArray[np.uint8]) -> NDArray[np.float32]:

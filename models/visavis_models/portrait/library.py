@@ -1,0 +1,207 @@
+"""The gallery: avatars that ship, and those that users add, by id. Safe from any thread.
+
+It finds, makes, keeps, mends and removes; how a photo is analysed and how a folder looks is the business of others.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+import threading
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from visavis_models.avatar import ANALYSIS_VERSION, Avatar
+from visavis_models.errors import BadInput, BadPhoto, NotFound, WeightsError
+from visavis_models.portrait.analysis import analyse, analyse_canvas, content_hash, make_avatar_id
+from visavis_models.portrait.storage import (
+    AvatarEntry,
+    DamagedAvatar,
+    encode_jpeg,
+    load_avatar,
+    make_thumbnail,
+    read_canvas,
+    read_entry,
+    save_avatar,
+)
+from visavis_models.weights import weights_folder
+
+_log = logging.getLogger(__name__)
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}\Z")
+_KEPT_READY = 4
+_MAX_NAME = 60
+
+
+class BuiltinAvatar(BadInput):
+    """What ships with visavis cannot be changed."""
+
+    http_status = 403
+
+
+class AvatarLibrary:
+    """Avatars by id.
+
+    Args:
+        root: where users' avatars are kept; made when the first is added.
+        gallery: where the avatars that ship lie; None takes those of the weights.
+    """
+
+    def __init__(self, root: Path, gallery: Path | None = None) -> None:
+        self._root = root
+        self._gallery = gallery if gallery is not None else weights_folder() / "gallery"
+        self._ready: OrderedDict[str, Avatar] = OrderedDict()
+        self._lock = threading.Lock()
+        self._analysing = threading.Lock()
+
+    def list(self) -> list[AvatarEntry]:
+        """All avatars: those that ship first, then users' own, each by name. Damaged ones are left out."""
+        entries: list[AvatarEntry] = []
+        for parent, builtin in ((self._gallery, True), (self._root, False)):
+            found = []
+            for folder in parent.iterdir() if parent.is_dir() else ():
+                if _ID.match(folder.name) and folder.is_dir():
+                    try:
+                        found.append(read_entry(folder, builtin))
+                    except DamagedAvatar as error:
+                        _log.warning("avatar left out of the list", extra={"reason": str(error)})
+            entries += sorted(found, key=lambda entry: (entry.name.lower(), entry.id))
+        return entries
+
+    def get(self, id: str) -> Avatar:
+        """One avatar, ready to be rendered. A damaged or outdated one is made anew from its stored photo.
+
+        Raises:
+            NotFound: there is none of this id, or nothing of it can be saved.
+        """
+        with self._lock:
+            if id in self._ready:
+                self._ready.move_to_end(id)
+                return self._ready[id]
+        folder, builtin = self._folder(id)
+        try:
+            avatar = load_avatar(folder, builtin)
+        except DamagedAvatar as error:
+            avatar = self._mend(folder, builtin, error)
+        self._keep_ready(avatar)
+        return avatar
+
+    def add(self, photo: bytes, name: str) -> Avatar:
+        """Make an avatar of a photo; the same photo again gives the avatar that it gave before, at once.
+
+        Args:
+            photo: the bytes of a picture file.
+            name: for people; blank becomes "Avatar".
+
+        Raises:
+            BadPhoto: see `analyse`.
+        """
+        name = " ".join(name.split())[:_MAX_NAME].strip() or "Avatar"
+        digest = content_hash(photo)
+        with self._analysing:  # also keeps two uploads of one photo from being analysed twice
+            known = next((entry for entry in self.list() if entry.content_hash == digest), None)
+            if known is not None and known.version == ANALYSIS_VERSION:
+                return self.get(known.id)
+            avatar = analyse(photo, name, known.id if known else make_avatar_id(name, photo))
+            if known is not None and known.builtin:
+                return replace(avatar, builtin=True)
+            save_avatar(avatar, self._root / avatar.id, digest)
+        self._keep_ready(avatar)
+        return avatar
+
+    def remove(self, id: str) -> None:
+        """Forget an avatar of a user's.
+
+        Raises:
+            NotFound: there is none of this id.
+            BuiltinAvatar: `builtin_avatar`, it ships with visavis.
+        """
+        folder, builtin = self._folder(id)
+        if builtin:
+            raise BuiltinAvatar(
+                "builtin_avatar", "This avatar ships with visavis.", "Remove only avatars that you added."
+            )
+        gone = self._root / f".old-{uuid.uuid4().hex}"
+        try:
+            folder.rename(gone)
+        except FileNotFoundError as error:
+            raise _not_found(id) from error
+        with self._lock:
+            self._ready.pop(id, None)
+        shutil.rmtree(gone, ignore_errors=True)
+
+    def image(self, id: str) -> bytes:
+        """The canvas as JPEG.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        return self._file(id, "photo.jpg", lambda avatar: encode_jpeg(avatar.photo, 95))
+
+    def thumbnail(self, id: str) -> bytes:
+        """A square of 256 px round the face as JPEG.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        return self._file(
+            id, "thumbnail.jpg", lambda avatar: encode_jpeg(make_thumbnail(avatar.photo, avatar.head_pose))
+        )
+
+    def _file(self, id: str, name: str, make: Callable[[Avatar], bytes]) -> bytes:
+        folder, _ = self._folder(id)
+        try:
+            content = (folder / name).read_bytes()
+        except OSError:
+            content = b""
+        return content if content.startswith(b"\xff\xd8") else make(self.get(id))
+
+    def _folder(self, id: str) -> tuple[Path, bool]:
+        """Where an avatar lies and whether it ships. Only ids of harmless letters reach the file system."""
+        if _ID.match(id):
+            for parent, builtin in ((self._gallery, True), (self._root, False)):
+                if (parent / id).is_dir():
+                    return parent / id, builtin
+        raise _not_found(id)
+
+    def _mend(self, folder: Path, builtin: bool, reason: DamagedAvatar) -> Avatar:
+        """Analyse a stored photo again."""
+        _log.warning("avatar analysed anew", extra={"avatar": folder.name, "reason": str(reason)})
+        with self._analysing:
+            try:
+                return load_avatar(folder, builtin)  # another thread may have mended it while this one waited
+            except DamagedAvatar:
+                pass
+            try:
+                entry = read_entry(folder, builtin)
+                name, digest = entry.name, entry.content_hash
+            except DamagedAvatar:
+                name, digest = folder.name.rsplit("-", 1)[0].replace("-", " ").title(), ""
+            try:
+                avatar = replace(analyse_canvas(read_canvas(folder), name, folder.name), builtin=builtin)
+            except (DamagedAvatar, BadPhoto) as error:
+                if builtin:
+                    raise WeightsError(
+                        "avatar_damaged", f"The avatar {folder.name} that ships is damaged.", "Reinstall visavis."
+                    ) from error
+                raise NotFound(
+                    "avatar_damaged", "This avatar's files are damaged.", "Remove it and add its photo again."
+                ) from error
+            if not builtin:
+                save_avatar(avatar, folder, digest)
+            return avatar
+
+    def _keep_ready(self, avatar: Avatar) -> None:
+        with self._lock:
+            self._ready[avatar.id] = avatar
+            self._ready.move_to_end(avatar.id)
+            while len(self._ready) > _KEPT_READY:
+                self._ready.popitem(last=False)
+
+
+def _not_found(id: str) -> NotFound:
+    shown = id if _ID.match(id) else "of this name"
+    return NotFound("no_such_avatar", f"There is no avatar {shown}.", "Choose one of those in the list.")
