@@ -18,11 +18,45 @@ from visavis_server.metrics import Metrics
 Answer = TypeVar("Answer")
 
 
+class Listed(Protocol):
+    """What a list shows of an avatar: an `Avatar` itself, or less."""
+
+    @property
+    def id(self) -> str:
+        """The name in URLs."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        ...
+
+    @property
+    def width_px(self) -> int:
+        """Width of the canvas."""
+        ...
+
+    @property
+    def height_px(self) -> int:
+        """Height of the canvas."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What its user should know of it."""
+        ...
+
+    @property
+    def builtin(self) -> bool:
+        """Ships with visavis."""
+        ...
+
+
 class Library(Protocol):
     """The avatars on disk. Everything may take long; an id without avatar raises `NotFound`."""
 
-    def list(self) -> Sequence[Avatar]:
-        """All of them."""
+    def list(self) -> Sequence[Listed]:
+        """All of them, built-in ones first."""
         ...
 
     def get(self, id: str) -> Avatar:
@@ -63,10 +97,9 @@ class AvatarDesk:
         self._reader = ThreadPoolExecutor(2, "visavis library")
         self._pending = 0
 
-    async def list(self) -> Sequence[Avatar]:
-        """All avatars, built-in ones first, then by name."""
-        avatars = await self._read(self._library.list)
-        return sorted(avatars, key=lambda avatar: (not avatar.builtin, avatar.name.lower(), avatar.id))
+    async def list(self) -> Sequence[Listed]:
+        """All avatars, built-in ones first."""
+        return await self._read(self._library.list)
 
     async def get(self, id: str) -> Avatar:
         """One avatar.

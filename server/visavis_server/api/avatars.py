@@ -8,10 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, File, Form, Header, Response, UploadFile
 from pydantic import BaseModel
 
-from visavis_models.avatar import Avatar
 from visavis_models.errors import BadInput, BadRequest
 from visavis_server.api.errors import documented
-from visavis_server.avatar_desk import AvatarDesk
+from visavis_server.avatar_desk import AvatarDesk, Listed
 from visavis_server.settings import PhotoSettings
 
 MAX_NAME_CHARACTERS = 60
@@ -37,7 +36,7 @@ class AvatarsBody(BaseModel):
     avatars: list[AvatarBody]
 
 
-def avatar_body(avatar: Avatar) -> AvatarBody:
+def avatar_body(avatar: Listed) -> AvatarBody:
     """An avatar as clients see it."""
     return AvatarBody(
         id=avatar.id,

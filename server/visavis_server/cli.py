@@ -1,0 +1,272 @@
+"""The command line: serve, render, avatar, doctor. Reads settings, calls the parts that do the work, words the outcome.
+
+Knows nothing of how any of it works. Heavy modules are imported by the commands that need them: help comes at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from visavis_models.errors import BadInput, VisavisError
+from visavis_server import __version__
+from visavis_server.settings import Settings
+from visavis_server.settings_sources import load_settings
+
+if TYPE_CHECKING:
+    from visavis_models.avatar import Avatar
+    from visavis_models.portrait.library import AvatarLibrary
+
+USER_ERROR = 2
+
+app = typer.Typer(
+    name="visavis",
+    help="One photo and a live voice become a live talking video.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+avatar_app = typer.Typer(help="Add, list and remove avatars.", no_args_is_help=True)
+app.add_typer(avatar_app, name="avatar")
+
+Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.", metavar="FILE")]
+DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where avatars are kept.", metavar="FOLDER")]
+
+
+def main() -> None:
+    """Entry point: errors of users end in one plain sentence and what to do about it, without a traceback."""
+    try:
+        app()
+    except VisavisError as error:
+        complain(error)
+        sys.exit(USER_ERROR)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def complain(error: VisavisError) -> None:
+    """Say what is wrong and what to do about it."""
+    typer.echo(f"error: {error.message}", err=True)
+    typer.echo(f"       {error.remedy}", err=True)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"visavis {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _settings(config: Path | None, data_dir: Path | None, **flags: Any) -> Settings:
+    given = {name.replace("__", "."): value for name, value in flags.items()}
+    return load_settings(config, os.environ, {"data_dir": data_dir, **given})
+
+
+def _library(settings: Settings) -> AvatarLibrary:
+    from visavis_models.portrait.library import AvatarLibrary
+
+    return AvatarLibrary(settings.data_dir / "avatars")
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on [default: 127.0.0.1].")] = None,
+    port: Annotated[int | None, typer.Option(help="TCP port; 0 takes any free one [default: 8765].")] = None,
+    capacity: Annotated[int | None, typer.Option(help="Sessions at the same time; 0: by the CPU cores.")] = None,
+    long_side_px: Annotated[int | None, typer.Option(help="Long side of the live picture [default: 512].")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="PEM certificate, for HTTPS.", metavar="FILE")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM private key, for HTTPS.", metavar="FILE")] = None,
+    ice_server: Annotated[
+        list[str] | None, typer.Option(help="STUN or TURN URL; may be repeated. With a password: in the settings file.")
+    ] = None,
+    allowed_origin: Annotated[
+        list[str] | None, typer.Option(help="Another web site that may use the API; may be repeated.")
+    ] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    config: Config = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Serve the page and the API until Ctrl+C."""
+    settings = _settings(
+        config,
+        data_dir,
+        server__host=host,
+        server__port=port,
+        server__tls_cert=tls_cert,
+        server__tls_key=tls_key,
+        server__allowed_origins=tuple(allowed_origin or ()),
+        sessions__capacity=capacity,
+        video__long_side_px=long_side_px,
+        rtc__ice_servers=tuple({"urls": [url]} for url in ice_server or ()),
+        log__level=log_level,
+    )
+    from visavis_server import serving
+    from visavis_server.logs import start_logging
+
+    start_logging(settings.log.level)
+    serving.check_tls(settings.server)
+    _make_data_dir(settings.data_dir)
+    sock = serving.open_socket(settings.server.host, settings.server.port)
+    taken_port = sock.getsockname()[1]
+
+    def announce() -> None:
+        typer.echo(f"visavis {__version__} is ready: {serving.page_url(settings.server, taken_port)}")
+        warning = serving.microphone_warning(settings.server, taken_port)
+        if warning:
+            typer.echo(f"warning: {warning}", err=True)
+        typer.echo("Ctrl+C stops it.")
+        sys.stdout.flush()
+
+    try:
+        serving.serve_forever(settings, sock, announce)
+    finally:
+        sock.close()
+    typer.echo("visavis has stopped.")
+
+
+def _make_data_dir(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(
+            "data_dir", f"{folder} cannot be made: {error.strerror}.", "Choose another folder with --data-dir."
+        ) from error
+
+
+@app.command()
+def render(
+    audio: Annotated[Path, typer.Option("--audio", help="The voice: wav, mp3, m4a, flac, ogg, ...", metavar="FILE")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The video to write: .mp4.", metavar="FILE")],
+    image: Annotated[Path | None, typer.Option("--image", help="The photo.", metavar="FILE")] = None,
+    avatar: Annotated[str | None, typer.Option("--avatar", help="Or an avatar's id.", metavar="ID")] = None,
+    size: Annotated[
+        int | None, typer.Option("--size", min=128, max=1024, help="Long side in pixels; default: the photo's.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the video if it exists.")] = False,
+    config: Config = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Make a talking video of a photo and a voice."""
+    if (image is None) == (avatar is None):
+        raise BadInput("bad_usage", "Give either --image or --avatar.", "visavis avatar list shows the avatars.")
+    if out.exists() and not overwrite:
+        raise BadInput("output_exists", f"{out} exists.", "Give another name, or --overwrite.")
+    if not audio.is_file():
+        raise BadInput("voice_unreadable", f"There is no file {audio}.", "Check the path.")
+    settings = _settings(config, data_dir)
+    speaker = _library(settings).get(avatar) if avatar is not None else _analysed(image)
+
+    from visavis_server.render_file import render_file
+    from visavis_server.wiring import default_renderer, listener_maker
+
+    with typer.progressbar(length=1, label=f"Rendering {out.name}", file=sys.stderr) as bar:
+
+        def advance(done: int, expected: int) -> None:
+            bar.length = expected
+            bar.update(done - bar.pos)
+
+        report = render_file(
+            speaker,
+            audio,
+            out,
+            renderer=default_renderer(),
+            listener=listener_maker()(0),
+            long_side_px=size,
+            on_progress=advance,
+        )
+        bar.length = report.frames
+        bar.update(report.frames - bar.pos)
+    typer.echo(
+        f"{out}: {report.duration_s:.1f} s of video, {report.width}×{report.height}, made in {report.took_s:.1f} s "
+        f"({report.fps:.0f} frames per second)."
+    )
+
+
+def _analysed(image: Path | None) -> Avatar:
+    """An avatar for this once: a photo given to `render` is not kept."""
+    from visavis_models.portrait.analysis import analyse
+
+    assert image is not None
+    speaker = analyse(_photo(image), image.stem)
+    for note in speaker.notes:
+        typer.echo(f"note: {note}", err=True)
+    return speaker
+
+
+def _photo(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadInput("photo_unreadable", f"{path} cannot be read: {error.strerror}.", "Check the path.") from error
+
+
+@avatar_app.command("add")
+def add_avatar(
+    photo: Annotated[Path, typer.Argument(help="A picture with a face; the person must agree.", metavar="PHOTO")],
+    name: Annotated[str | None, typer.Option("--name", help="For people; default: the file's name.")] = None,
+    config: Config = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Make an avatar of a photo."""
+    content = _photo(photo)
+    settings = _settings(config, data_dir)
+    _make_data_dir(settings.data_dir)
+    made = _library(settings).add(content, name or photo.stem.replace("_", " ").replace("-", " "))
+    typer.echo(f"{made.id}: {made.name}, {made.width_px}×{made.height_px}")
+    for note in made.notes:
+        typer.echo(f"note: {note}")
+
+
+@avatar_app.command("list")
+def list_avatars(config: Config = None, data_dir: DataDir = None) -> None:
+    """Show all avatars."""
+    entries = _library(_settings(config, data_dir)).list()
+    widest = max((len(entry.id) for entry in entries), default=0)
+    for entry in entries:
+        size = f"{entry.width_px}×{entry.height_px}"
+        ships = "  ships with visavis" if entry.builtin else ""
+        typer.echo(f"{entry.id:<{widest}}  {size:<9}  {entry.name}{ships}")
+
+
+@avatar_app.command("remove")
+def remove_avatar(
+    id: Annotated[str, typer.Argument(help="As `visavis avatar list` shows it.", metavar="ID")],
+    config: Config = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Remove an avatar that you added."""
+    _library(_settings(config, data_dir)).remove(id)
+    typer.echo(f"{id} is removed.")
+
+
+@app.command()
+def doctor(
+    host: Annotated[str | None, typer.Option(help="Address that you want to serve on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port that you want to serve on.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    config: Config = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Check what visavis needs on this machine, and say how to mend what is broken."""
+    from visavis_server.doctor import diagnosis, diagnosis_json, diagnosis_text
+
+    checks = diagnosis(_settings(config, data_dir, server__host=host, server__port=port))
+    typer.echo(diagnosis_json(checks) if as_json else diagnosis_text(checks))
+    if any(check.status == "broken" for check in checks):
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,318 @@
+"""Examines this machine: what visavis needs, whether it is there and works, and what to do where it does not.
+
+Every check really does what it speaks of: compiles, encodes, binds, writes. Knows nothing of how the answers are used.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import socket
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from visavis_models.errors import VisavisError
+from visavis_server import __version__
+from visavis_server.settings import Settings, default_capacity, usable_cores
+
+Status = Literal["ok", "warning", "broken"]
+_PACKAGES = (
+    "aiortc",
+    "av",
+    "fastapi",
+    "numba",
+    "numpy",
+    "onnxruntime",
+    "opencv-python-headless",
+    "openvino",
+    "uvicorn",
+)
+_NEEDED_CODECS = {
+    "libvpx": "calls: VP8 for every browser",
+    "libx264": "calls and MP4 files: H.264",
+    "libopus": "calls: the voice",
+    "aac": "MP4 files: the voice",
+}
+_REINSTALL = "Reinstall visavis: pip install --force-reinstall visavis"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing examined."""
+
+    name: str
+    status: Status
+    finding: str
+    """What was found, one line for people."""
+    remedy: str = ""
+    """What to do about it; empty if it is well."""
+
+
+def diagnosis(settings: Settings) -> list[Check]:
+    """Examine everything; takes a few seconds."""
+    parts: tuple[tuple[str, Callable[[Settings], Iterator[Check]]], ...] = (
+        ("Python", _python),
+        ("packages", _packages),
+        ("processor", _processor),
+        ("weights", _weights),
+        ("engines", _engines),
+        ("compiler", _compiler),
+        ("codecs", _codecs),
+        ("data folder", _data_folder),
+        ("avatars", _avatars),
+        ("page", _page),
+        ("port", _port),
+        ("media ports", _media_ports),
+        ("microphone", _microphone),
+    )
+    checks: list[Check] = []
+    for name, part in parts:
+        try:
+            checks += part(settings)
+        except VisavisError as error:
+            checks.append(Check(name, "broken", error.message, error.remedy))
+        except Exception as error:  # a check that fails in a way of its own is a finding, too
+            checks.append(Check(name, "broken", f"{type(error).__name__}: {error}", _REINSTALL))
+    return checks
+
+
+def diagnosis_text(checks: list[Check]) -> str:
+    """For people."""
+    widest = max(len(check.name) for check in checks)
+    lines = [f"visavis {__version__}"]
+    for check in checks:
+        lines.append(f"{check.status:<8} {check.name:<{widest}}  {check.finding}")
+        if check.remedy:
+            lines.append(f"{'':<8} {'':<{widest}}  → {check.remedy}")
+    broken = sum(check.status == "broken" for check in checks)
+    lines.append("Everything needed is there." if not broken else f"{broken} of {len(checks)} checks are broken.")
+    return "\n".join(lines)
+
+
+def diagnosis_json(checks: list[Check]) -> str:
+    """For programs."""
+    ok = not any(check.status == "broken" for check in checks)
+    return json.dumps({"version": __version__, "ok": ok, "checks": [asdict(check) for check in checks]}, indent=2)
+
+
+def _python(_: Settings) -> Iterator[Check]:
+    found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    if sys.version_info < (3, 11):
+        yield Check("Python", "broken", found, "Install Python 3.11 or newer and visavis into it.")
+    else:
+        yield Check("Python", "ok", found)
+
+
+def _packages(_: Settings) -> Iterator[Check]:
+    found, lacking = [], []
+    for name in _PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            lacking.append(name)
+    if lacking:
+        yield Check("packages", "broken", f"missing: {', '.join(lacking)}", _REINSTALL)
+    else:
+        yield Check("packages", "ok", ", ".join(found))
+
+
+def _processor(settings: Settings) -> Iterator[Check]:
+    cores = usable_cores()
+    found = f"{cores:g} cores usable; sessions at the same time: {settings.capacity}"
+    if settings.capacity > default_capacity(cores):
+        yield Check("processor", "warning", found, "Sessions may stutter; lower sessions.capacity if they do.")
+    elif cores < 2:
+        yield Check("processor", "warning", found, "25 frames per second need about two cores.")
+    else:
+        yield Check("processor", "ok", found)
+
+
+def _weights(_: Settings) -> Iterator[Check]:
+    from visavis_models.weights import manifest, weight_file
+
+    entries = manifest()
+    for name in entries:
+        weight_file(name)
+    total = sum(entry.bytes for entry in entries.values())
+    yield Check("weights", "ok", f"{len(entries)} files, {total / 1e6:.1f} MB, all as the manifest says (sha256)")
+
+
+def _engines(_: Settings) -> Iterator[Check]:
+    from visavis_models.engines import ENGINE_KINDS, open_engine
+    from visavis_models.weights import manifest, weight_file
+
+    networks = [entry for entry in manifest().values() if entry.file.endswith(".onnx")]
+    if not networks:
+        yield Check("engines", "broken", "there is no network to try them with", _REINSTALL)
+        return
+    path = weight_file(min(networks, key=lambda entry: entry.bytes).name)
+    working = []
+    for kind in ENGINE_KINDS:
+        begun_s = time.perf_counter()
+        try:
+            engine = open_engine(path, kind)
+        except VisavisError as error:
+            yield Check(f"engine {kind}", "warning", error.message, "The next engine is used instead.")
+            continue
+        working.append(engine.name)
+        yield Check(f"engine {kind}", "ok", f"opened {path.name} in {(time.perf_counter() - begun_s) * 1000:.0f} ms")
+    if working:
+        yield Check("engine in use", "ok", f"{working[0]}, the first that works")
+    else:
+        yield Check("engine in use", "broken", "no engine works", _REINSTALL)
+
+
+def _compiler(_: Settings) -> Iterator[Check]:
+    import numba
+
+    remedy = "Set NUMBA_CACHE_DIR to a folder that you may write to."
+    try:
+        compiled = numba.njit(cache=True)(_triple)
+        works = compiled(14) == 42
+    except RuntimeError as error:  # numba's word for "no folder to keep compiled code in"
+        yield Check("compiler", "broken", str(error), remedy)
+        return
+    if not works:
+        yield Check("compiler", "broken", "numba compiles wrongly", _REINSTALL)
+        return
+    folder = Path(compiled._cache.cache_path)
+    if not os.access(folder, os.W_OK):
+        yield Check("compiler", "warning", f"compiled code cannot be kept in {folder}; every start is slow", remedy)
+    else:
+        yield Check("compiler", "ok", f"numba works and keeps its code in {folder}")
+
+
+def _triple(x: int) -> int:
+    return 3 * x
+
+
+def _codecs(_: Settings) -> Iterator[Check]:
+    import av
+    from av.codec.codec import UnknownCodecError
+
+    lacking = []
+    for name in _NEEDED_CODECS:
+        try:
+            av.Codec(name, "w")
+        except UnknownCodecError:
+            lacking.append(name)
+    for name in lacking:
+        yield Check(
+            f"codec {name}", "broken", f"missing; needed for {_NEEDED_CODECS[name]}", "Reinstall PyAV from its wheel."
+        )
+    if not lacking:
+        yield Check("codecs", "ok", f"{', '.join(_NEEDED_CODECS)} (FFmpeg {av.ffmpeg_version_info})")
+    nvenc = _nvenc_works()
+    found = "NVIDIA's encoder works" if nvenc else "no NVIDIA encoder here; the processor encodes"
+    yield Check("codec h264_nvenc", "ok", found)
+
+
+def _nvenc_works() -> bool:
+    import av
+    from av.error import FFmpegError
+
+    av.logging.set_level(av.logging.PANIC)
+    try:
+        encoder = av.CodecContext.create("h264_nvenc", "w")
+        encoder.width, encoder.height, encoder.pix_fmt = 256, 256, "yuv420p"
+        encoder.framerate = 25
+        encoder.open()
+    except (FFmpegError, ValueError, OSError):
+        return False
+    finally:
+        av.logging.restore_default_callback() if hasattr(av.logging, "restore_default_callback") else None
+    return True
+
+
+def _data_folder(settings: Settings) -> Iterator[Check]:
+    folder = settings.data_dir
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        yield Check(
+            "data folder",
+            "broken",
+            f"{folder} cannot be written to: {error.strerror}",
+            "Choose another with --data-dir or VISAVIS_DATA_DIR.",
+        )
+        return
+    yield Check("data folder", "ok", f"{folder} can be written to")
+
+
+def _avatars(settings: Settings) -> Iterator[Check]:
+    from visavis_models.portrait.library import AvatarLibrary
+
+    entries = AvatarLibrary(settings.data_dir / "avatars").list()
+    shipped = sum(entry.builtin for entry in entries)
+    found = f"{shipped} that ship, {len(entries) - shipped} of yours"
+    if shipped:
+        yield Check("avatars", "ok", found)
+    else:
+        yield Check("avatars", "broken", "those that ship are missing", _REINSTALL)
+
+
+def _page(_: Settings) -> Iterator[Check]:
+    from visavis_server.page import page_folder
+
+    folder = page_folder()
+    if folder is None:
+        yield Check("page", "broken", "the web page is missing; only the API would be served", _REINSTALL)
+    else:
+        yield Check("page", "ok", str(folder))
+
+
+def _port(settings: Settings) -> Iterator[Check]:
+    from visavis_server.serving import open_socket
+
+    host, port = settings.server.host, settings.server.port
+    try:
+        open_socket(host, port).close()
+    except VisavisError as error:
+        if error.code == "port_taken" and _visavis_answers(settings):
+            yield Check("port", "ok", f"{port} is in use by a visavis that is running")
+        else:
+            yield Check("port", "broken", error.message, error.remedy)
+        return
+    yield Check("port", "ok", f"{host}:{port} is free" if port else "any free one will be taken")
+
+
+def _visavis_answers(settings: Settings) -> bool:
+    from visavis_server.serving import page_url
+
+    try:
+        with urllib.request.urlopen(f"{page_url(settings.server, settings.server.port)}/healthz", timeout=2) as answer:
+            return "capacity" in json.load(answer)
+    except (OSError, ValueError):
+        return False
+
+
+def _media_ports(_: Settings) -> Iterator[Check]:
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind(("0.0.0.0", 0))
+    except OSError as error:
+        yield Check("media ports", "broken", f"UDP cannot be used: {error.strerror}", "Allow UDP; WebRTC needs it.")
+        return
+    yield Check("media ports", "ok", "UDP ports can be taken; firewalls between here and the browser are not checked")
+
+
+def _microphone(settings: Settings) -> Iterator[Check]:
+    from visavis_server.serving import microphone_warning, page_url
+
+    warning = microphone_warning(settings.server, settings.server.port)
+    if warning:
+        finding, remedy = warning.split(": ", 1)
+        yield Check("microphone", "warning", f"{finding}.", remedy[:1].upper() + remedy[1:])
+    else:
+        url = page_url(settings.server, settings.server.port)
+        yield Check("microphone", "ok", f"browsers allow it at {url}")

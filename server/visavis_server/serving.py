@@ -1,0 +1,210 @@
+"""Runs the app as a process: takes the port, serves, and leaves in order when asked to.
+
+Knows nothing of the API's routes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+import signal
+import socket
+import ssl
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from visavis_models.errors import BadInput
+from visavis_server.settings import BadSetting, ServerSettings, Settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from visavis_models.portrait.library import AvatarLibrary
+    from visavis_server.studio import Studio
+
+_log = logging.getLogger(__name__)
+
+WS_FRAME_BYTES = 256 * 1024
+"""Above what a message may be, so that one that is a little too large is answered rather than cut off."""
+_WS_PING_S = 5.0
+"""A browser that has vanished from the network is noticed after twice this."""
+_LAST_WORDS_S = 1.0
+_GRACEFUL_S = 2
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """Take the address before anything slow begins.
+
+    Raises:
+        BadInput: `port_taken`, `port_forbidden` or `bad_address`.
+    """
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        sock = socket.socket(family, kind, proto)
+    except (OSError, UnicodeError) as error:
+        raise BadInput(
+            "bad_address", f"{host} is no address to listen on.", "Use 127.0.0.1, 0.0.0.0 or a name of this machine."
+        ) from error
+    try:
+        if sys.platform != "win32":  # there it would share the port with another server
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+        sock.listen(128)
+    except OSError as error:
+        sock.close()
+        raise _cannot_listen(host, port, error) from error
+    sock.set_inheritable(False)
+    return sock
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> BadInput:
+    if error.errno == errno.EADDRINUSE:
+        return BadInput(
+            "port_taken",
+            f"Port {port} is taken by another program.",
+            f"Stop that program, or choose another port: visavis serve --port {port + 1 if port < 65535 else 8765}",
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return BadInput("port_forbidden", f"You may not use port {port}.", "Choose a port above 1023.")
+    return BadInput(
+        "bad_address", f"This machine has no address {host}.", "Use 127.0.0.1, 0.0.0.0 or an address of this machine."
+    )
+
+
+def check_tls(settings: ServerSettings) -> None:
+    """Make sure that certificate and key can be used, before anything slow begins.
+
+    Raises:
+        BadSetting: they cannot.
+    """
+    if settings.tls_cert is None or settings.tls_key is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.tls_cert, settings.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise BadSetting(
+            "server.tls_cert",
+            f"and server.tls_key do not work together: {error}",
+            "Give PEM files of one certificate and its own private key, without a password.",
+        ) from error
+
+
+def page_url(settings: ServerSettings, port: int) -> str:
+    """Where the page is to be opened on this machine."""
+    scheme = "https" if settings.tls else "http"
+    host = "localhost" if settings.loopback or settings.host in ("0.0.0.0", "::") else settings.host
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def microphone_warning(settings: ServerSettings, port: int) -> str | None:
+    """What to tell an operator whose visitors' browsers will refuse the microphone; None if they will not."""
+    if settings.loopback or settings.tls:
+        return None
+    return (
+        f"Browsers on other machines will refuse the microphone, because this is not HTTPS: only "
+        f"http://localhost:{port} works, on this machine. For other machines give --tls-cert and --tls-key, or put an "
+        "HTTPS proxy in front."
+    )
+
+
+class CallServer(uvicorn.Server):
+    """uvicorn, but calls end with a good-bye before their WebSockets are cut, and signals end it quietly."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._calls = app.state.registry
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Say good-bye to every call, then stop."""
+        await self._calls.aclose("shutdown")
+        if self.server_state.tasks:
+            await asyncio.wait(tuple(self.server_state.tasks), timeout=_LAST_WORDS_S)
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take SIGINT and SIGTERM as a wish to stop; uvicorn's own would raise them again afterwards."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {sig: signal.signal(sig, self.handle_exit) for sig in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for sig, handler in before.items():
+                signal.signal(sig, handler)
+
+
+def call_server(app: FastAPI, settings: Settings, on_ready: Callable[[], None] = lambda: None) -> CallServer:
+    """The server of an app, not yet serving."""
+    config = uvicorn.Config(
+        app,
+        host=settings.server.host,
+        port=settings.server.port,
+        ws="websockets-sansio",
+        ws_max_size=WS_FRAME_BYTES,
+        ws_ping_interval=_WS_PING_S,
+        ws_ping_timeout=_WS_PING_S,
+        ws_per_message_deflate=False,  # messages are small, and each compressor costs a session 200 KB
+        ssl_certfile=settings.server.tls_cert,
+        ssl_keyfile=settings.server.tls_key,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACEFUL_S,
+    )
+    return CallServer(config, app, on_ready)
+
+
+def serve_forever(settings: Settings, sock: socket.socket, on_ready: Callable[[], None]) -> None:
+    """Build the product, serve it on this socket until a signal comes, and take it down in order."""
+    from visavis_models.portrait.library import AvatarLibrary
+    from visavis_server.app import create_app
+    from visavis_server.studio import Studio, StudioSettings
+    from visavis_server.wiring import default_renderer, listener_maker
+
+    library = AvatarLibrary(settings.data_dir / "avatars")
+    studio = Studio(default_renderer(), listener_maker(), StudioSettings(long_side_px=settings.video.long_side_px))
+    app = create_app(settings, studio, library)
+    server = call_server(app, settings, on_ready)
+
+    async def run() -> None:
+        warming = asyncio.create_task(_warm_up(studio, library), name="warm up")
+        try:
+            await server.serve(sockets=[sock])
+        finally:
+            warming.cancel()
+            await asyncio.gather(warming, return_exceptions=True)
+
+    asyncio.run(run())
+    if any(thread.name.startswith("visavis analysis") for thread in threading.enumerate()):
+        with suppress(OSError):
+            sys.stdout.flush()
+        os._exit(0)  # a photo is still being analysed, and nobody waits for it any more
+
+
+async def _warm_up(studio: Studio, library: AvatarLibrary) -> None:
+    """What the first caller would wait for is done while nobody waits."""
+    try:
+        avatars = await asyncio.to_thread(library.list)
+        if avatars:
+            await studio.warm_up(await asyncio.to_thread(library.get, avatars[0].id))
+            _log.info("warmed up")
+    except Exception:  # the first session will tell its user what is wrong
+        _log.exception("warm-up failed")
