@@ -17,7 +17,7 @@ from typing import Any
 
 import av
 import numpy as np
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCCertificate, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from aiortc.rtp import RtcpPacket, RtcpSrPacket
 from numpy.typing import NDArray
@@ -122,8 +122,16 @@ class Browser:
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     @classmethod
-    def open(cls, *, samples: NDArray[np.int16] | None = None, codec: str | None = None) -> Browser:
+    def open(
+        cls,
+        *,
+        samples: NDArray[np.int16] | None = None,
+        codec: str | None = None,
+        certificate: RTCCertificate | None = None,
+    ) -> Browser:
         pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        if certificate is not None:
+            pc._RTCPeerConnection__certificates = [certificate]  # type: ignore[attr-defined]
         browser = cls(pc)
         pc.addTransceiver(MicrophoneTrack(samples), direction="sendrecv")
         video = pc.addTransceiver("video", direction="recvonly")

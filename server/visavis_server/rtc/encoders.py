@@ -27,6 +27,7 @@ OPUS_SAMPLES = 960
 OPUS_BPS = 48_000
 KEYFRAME_INTERVAL = 3000
 """Frames between keyframes that nobody asked for: two minutes."""
+DEFAULT_CEILING_BPS = 4_000_000
 BUFFER_S = 0.35
 """How far a burst may run ahead of the rate. Bounds the size of a keyframe, and with it the delay that it causes."""
 H264_LEVELS = (  # Annex A, table A-1: level_idc, macroblocks/s, macroblocks/frame, kbit/s in Baseline
@@ -37,6 +38,7 @@ H264_LEVELS = (  # Annex A, table A-1: level_idc, macroblocks/s, macroblocks/fra
     (42, 522_240, 8_704, 50_000),
     (51, 983_040, 36_864, 240_000),
 )
+_NVENC = "h264_nvenc"
 _SMPTE_170M = 6
 _LIMITED_RANGE = 1
 
@@ -48,6 +50,8 @@ class PictureEncoder(Protocol):
     """The codec, as in SDP: H264 or VP8."""
     keyframes: int
     """How many keyframes were made."""
+    ceiling_bps: int
+    """The rate that will never be passed at this size; set before a picture of a new size comes."""
 
     def encode(self, frame: av.VideoFrame, target_bps: int, *, keyframe: bool) -> list[bytes]:
         """RTP payloads of one yuv420p frame; its pts counts 1/90000 s."""
@@ -63,7 +67,9 @@ def h264_level(width_px: int, height_px: int, bps: int) -> int:
     return H264_LEVELS[-1][0]
 
 
-def _opened(name: str, frame: av.VideoFrame, bps: int, options: dict[str, str]) -> VideoCodecContext:
+def _context(
+    name: str, frame: av.VideoFrame, bps: int, buffer_bits: float, options: dict[str, str]
+) -> VideoCodecContext:
     codec = av.CodecContext.create(name, "w")
     assert isinstance(codec, VideoCodecContext)
     codec.width, codec.height, codec.pix_fmt = frame.width, frame.height, "yuv420p"
@@ -73,7 +79,7 @@ def _opened(name: str, frame: av.VideoFrame, bps: int, options: dict[str, str]) 
     codec.gop_size = KEYFRAME_INTERVAL
     codec.color_range, codec.colorspace = _LIMITED_RANGE, _SMPTE_170M  # cv2 converts by BT.601
     codec.thread_count = 1  # a second thread costs a core that another session needs
-    codec.options = {"maxrate": str(bps), "bufsize": str(round(bps * BUFFER_S))} | options
+    codec.options = {"maxrate": str(bps), "bufsize": str(round(buffer_bits))} | options
     return codec
 
 
@@ -85,6 +91,7 @@ class _Pictures:
     def __init__(self) -> None:
         self._codec: VideoCodecContext | None = None
         self.keyframes = 0
+        self.ceiling_bps = DEFAULT_CEILING_BPS
 
     def _open(self, frame: av.VideoFrame, bps: int) -> VideoCodecContext:
         raise NotImplementedError
@@ -111,9 +118,9 @@ class _Pictures:
 class H264Encoder(_Pictures):
     """H.264 Constrained Baseline. The rate changes inside the running encoder, without a keyframe.
 
-    x264 follows a new rate only when it was started at a constant one (maxrate equal to the rate) and then moves
-    maxrate along. Its buffer keeps its size in bits, so once that no longer fits, the next keyframe that somebody asks
-    for is made by a new encoder.
+    x264 follows a new rate only when it was started at a constant one (maxrate equal to the rate), and never above
+    that; so it is started at the ceiling and turned down before the first picture. Its buffer keeps its size in bits:
+    once that no longer fits, the next keyframe that somebody asks for is made by a new encoder.
     """
 
     name = "H264"
@@ -121,7 +128,7 @@ class H264Encoder(_Pictures):
     def __init__(self, preset: str = "superfast") -> None:
         super().__init__()
         self._preset = preset
-        self._opened_bps = 0
+        self._fitting_bps = self._top_bps = 0
         self._hardware = hardware_opens()
 
     def encode(self, frame: av.VideoFrame, target_bps: int, *, keyframe: bool) -> list[bytes]:
@@ -130,25 +137,36 @@ class H264Encoder(_Pictures):
         return _AiortcH264._packetize(_AiortcH264._split_bitstream(data)) if data else []
 
     def _open(self, frame: av.VideoFrame, bps: int) -> VideoCodecContext:
-        self._opened_bps = bps
+        self._fitting_bps, self._top_bps = bps, max(bps, self.ceiling_bps)
+        codec = self._hardware_context(frame) or self._cpu_context(frame)
+        codec.bit_rate = bps
+        return codec
+
+    def _hardware_context(self, frame: av.VideoFrame) -> VideoCodecContext | None:
         if self._hardware:
             options = {"preset": "p4", "tune": "ull", "rc": "cbr", "zerolatency": "1", "delay": "0", "forced-idr": "1"}
-            codec = _opened("h264_nvenc", frame, bps, options | {"profile": "baseline"})
             try:
+                options["profile"] = "baseline"
+                codec = _context(_NVENC, frame, self._top_bps, BUFFER_S * self._fitting_bps, options)
                 codec.open()
             except (av.FFmpegError, ValueError) as error:  # its sessions are limited: the CPU takes over
                 logger.warning("NVENC refuses another stream (%s); this one is encoded on the CPU.", error)
                 self._hardware = False
             else:
                 return codec
-        options = {"preset": self._preset, "tune": "zerolatency", "forced-idr": "1"}
-        level = h264_level(frame.width, frame.height, bps)
-        codec = _opened("libx264", frame, bps, options | {"level": f"{level // 10}.{level % 10}"})
+        return None
+
+    def _cpu_context(self, frame: av.VideoFrame) -> VideoCodecContext:
+        level = h264_level(frame.width, frame.height, self._top_bps)
+        options = {"preset": self._preset, "tune": "zerolatency", "forced-idr": "1", "sc_threshold": "0"}
+        options["level"] = f"{level // 10}.{level % 10}"
+        codec = _context("libx264", frame, self._top_bps, BUFFER_S * self._fitting_bps, options)
         codec.profile = "Baseline"
+        codec.open()
         return codec
 
     def _retarget(self, codec: VideoCodecContext, bps: int, *, keyframe: bool) -> bool:
-        if keyframe and not 0.5 <= bps / self._opened_bps <= 2.0:
+        if bps > self._top_bps or (keyframe and not 0.5 <= bps / self._fitting_bps <= 2.0):
             return False
         if abs(bps - (codec.bit_rate or 0)) > 0.02 * bps:
             codec.bit_rate = bps
@@ -191,7 +209,7 @@ class Vp8Encoder(_Pictures):
             "undershoot-pct": "100",
             "overshoot-pct": "15",
         }
-        codec = _opened("libvpx", frame, bps, options)
+        codec = _context("libvpx", frame, bps, BUFFER_S * bps, options)
         codec.qmin, codec.qmax = 2, 56
         return codec
 
@@ -209,7 +227,7 @@ def hardware_opens() -> bool:
     """Whether this machine has an NVENC that opens; tried once."""
     if not _HARDWARE:
         try:
-            probe = av.CodecContext.create("h264_nvenc", "w")
+            probe = av.CodecContext.create(_NVENC, "w")
             assert isinstance(probe, VideoCodecContext)
             probe.width, probe.height, probe.pix_fmt, probe.time_base = 640, 640, "yuv420p", Fraction(1, FRAME_RATE)
             previous = av.logging.get_level()

@@ -153,10 +153,12 @@ class PictureOutbound(Outbound):
     async def _encoded(self, codec: RTCRtpCodecParameters) -> RTCEncodedFrame | None:
         item = await self._track.next_item()
         size_px = (item.picture.shape[1] & ~1, item.picture.shape[0] & ~1)
-        if self._controller is None or size_px != self.size_px:
-            self.size_px, self._controller = size_px, BitrateController(self._limits.scaled(*size_px))
         if self._encoder is None:
             self._encoder = H264Encoder() if codec.name.upper() == "H264" else Vp8Encoder()
+        if self._controller is None or size_px != self.size_px:
+            limits = self._limits.scaled(*size_px)
+            self.size_px, self._controller = size_px, BitrateController(limits)
+            self._encoder.ceiling_bps = limits.max_bps
         now_s = time.monotonic()
         keyframe = self._keyframe_wanted and now_s - self._keyframe_at_s >= KEYFRAME_SPACING_S
         if keyframe:

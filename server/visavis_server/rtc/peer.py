@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Thread, current_thread
 from typing import Any
 
 import aiortc
@@ -31,9 +32,10 @@ from visavis_server.rtc.tracks import PictureTrack, VoiceTrack
 
 logger = logging.getLogger(__name__)
 
-CONNECT_S = 20.0
+CONNECT_S = 15.0
 """A browser that answers no check for this long after our answer does not come any more."""
 CLOSE_S = 1.5
+THREADS_S = 0.4
 DEFAULT_BITRATE = BitrateLimits()
 
 
@@ -70,6 +72,7 @@ class Peer:
         self._liveness: Liveness | None = None
         self._picture_out: PictureOutbound | None = None
         self._voice_out: VoiceOutbound | None = None
+        self._threads: list[Thread] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._deadline: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -97,7 +100,7 @@ class Peer:
         except Exception as error:  # aiortc raises anything for a description that only looks right
             self._pc = None
             await pc.close()
-            self._stop_encoding()
+            await self._stop_encoding()
             if self._closing is not None:
                 raise BadRequest("call_ended", "This call has ended.", "Start a new session.") from error
             raise BadRequest("bad_sdp", "The offer cannot be answered.", "Make it with RTCPeerConnection.") from error
@@ -105,21 +108,23 @@ class Peer:
         return pc.localDescription.sdp
 
     async def add_candidate(self, candidate: Mapping[str, object] | None) -> None:
-        """Take a trickled candidate; None ends them. What comes before the offer or after the end is ignored.
+        """Take a trickled candidate; None is their end. What comes before the offer or after the call is ignored.
+
+        The end is not passed on: aioice would give up at it when no candidate was usable, although the browser's own
+        checks still find us. Instead the connection has until `CONNECT_S`.
 
         Raises:
             BadRequest: `bad_candidate`.
         """
-        parsed = None if candidate is None else parse_candidate(candidate)
+        if candidate is None:
+            return
+        parsed = parse_candidate(candidate)
         self._candidates += 1
         if self._candidates > MAX_CANDIDATES:
             raise BadRequest("bad_candidate", f"More than {MAX_CANDIDATES} candidates came.", "Send each one once.")
-        if self._pc is None or self._closing is not None or (candidate is not None and parsed is None):
-            return
-        if parsed is None:
-            await self._add_remote(None)
-        else:  # an mDNS name takes a second to resolve, and signalling must not wait for it
-            self._hold(self._add_remote(parsed))
+        if parsed is not None and self._pc is not None and self._closing is None:
+            # An mDNS name takes a second to resolve, and signalling must not wait for it.
+            self._hold(self._add_remote(self._pc, parsed))
 
     def publish(self, item: Published) -> None:
         """Take one tick of the media clock; until the browser is connected it is dropped."""
@@ -165,7 +170,7 @@ class Peer:
         ]
         pc = RTCPeerConnection(RTCConfiguration(iceServers=servers, bundlePolicy=aiortc.RTCBundlePolicy.MAX_BUNDLE))
         aiortc_patches.patch_connection(pc)
-        self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="visavis-encode")
+        self._executor = ThreadPoolExecutor(2, "visavis-encode", lambda: self._threads.append(current_thread()))
         for kind in offer.kinds:  # in the offer's order: the first one carries the transport for both
             if kind == "audio":
                 self._add_voice(pc, self._executor)
@@ -225,11 +230,10 @@ class Peer:
                 logger.exception("Whoever hears this peer failed; its voice is lost.")
             self._voice_failed = True
 
-    async def _add_remote(self, candidate: aiortc.RTCIceCandidate | None) -> None:
-        assert self._pc is not None
+    async def _add_remote(self, pc: RTCPeerConnection, candidate: aiortc.RTCIceCandidate) -> None:
         try:
-            await self._pc.addIceCandidate(candidate)
-        except (OSError, ValueError) as error:  # no multicast here, or candidates after their end
+            await pc.addIceCandidate(candidate)
+        except (OSError, ValueError) as error:  # no multicast on this machine, for one
             logger.debug("A remote candidate is not used: %s", error)
 
     def _hold(self, work: Coroutine[Any, Any, None]) -> None:
@@ -257,10 +261,14 @@ class Peer:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._stop_encoding()
+        await self._stop_encoding()
 
-    def _stop_encoding(self) -> None:
-        """Threads end by themselves after the picture that they are at."""
+    async def _stop_encoding(self) -> None:
+        """Let the threads end after the picture that they are at, and drop the encoders."""
         if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
+        give_up_s = time.monotonic() + THREADS_S
+        while any(thread.is_alive() for thread in self._threads) and time.monotonic() < give_up_s:  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
+        self._threads.clear()
         self._picture_out = self._voice_out = None
