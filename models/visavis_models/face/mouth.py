@@ -1,0 +1,116 @@
+"""Lips that shut: the neutral face of a portrait with its mouth closed, and lips that never pass through each other.
+
+Works in head space (dm). Knows nothing of eyes, head turns or pixels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visavis_models.arkit import ARKIT, ARKIT_COUNT
+from visavis_models.face.fitting import FaceFit
+from visavis_models.face.model import FaceModel
+from visavis_models.face.topology import FACE_OVAL, LANDMARK_COUNT, LOWER_LIP, MESH_COUNT, UPPER_LIP
+
+Array = NDArray[np.float64]
+Floats = NDArray[np.float32]
+
+KEPT_SMILE = 0.5
+"""Share of the photo's smile that stays in the face at rest: it is part of the person's look."""
+SMILE_UNITS = (
+    "mouthSmileLeft", "mouthSmileRight", "mouthDimpleLeft", "mouthDimpleRight", "cheekSquintLeft", "cheekSquintRight",
+)  # fmt: skip
+OPENING_UNITS = (
+    "jawOpen", "mouthFunnel", "mouthStretchLeft", "mouthStretchRight", "mouthUpperUpLeft", "mouthUpperUpRight",
+    "mouthLowerDownLeft", "mouthLowerDownRight",
+)  # fmt: skip
+"""Taken out of the photo wholly where its mouth is open: what remains is the person's own shape of the lips."""
+
+_OPEN_GAP = 0.05
+"""Lip gap (dm) from which on a photo's mouth counts as fully open."""
+_CALM_ABOVE, _MOVED_BELOW = 0.0, 0.2
+"""Heights (dm) in the mean face between which the photo's own shape goes over into the closed one."""
+_ROW_FOLLOWS = (1.0, 0.92, 0.82, 0.72)
+"""How much each row of the lips, inner to outer, follows when the inner edges are brought together."""
+_TOUCH_FROM = 0.03
+"""Below this gap (dm) the two edges are drawn onto each other sideways and in depth too."""
+
+_UPPER = np.array([row[1:-1] for row in UPPER_LIP])
+_LOWER = np.array([row[1:-1] for row in LOWER_LIP])
+
+
+def calm_share(model: FaceModel) -> Array:
+    """(478, 1): 0 where the upper face keeps the photo's own shape exactly, 1 around the mouth."""
+    height = (model.mean[:, 1].astype(np.float64) - _CALM_ABOVE) / (_MOVED_BELOW - _CALM_ABOVE)
+    share = np.clip(height, 0.0, 1.0)
+    return np.asarray((share**2 * (3 - 2 * share))[:, None])
+
+
+def lip_gap(points: NDArray[np.floating]) -> NDArray[np.floating]:
+    """(..., 9) openings of the inner lip pairs between the corners, along y."""
+    return np.asarray(points[..., _LOWER[0], 1] - points[..., _UPPER[0], 1])
+
+
+def kept_expression(fit: FaceFit) -> Array:
+    """(52,) what of the photo's expression stays in the neutral face and can be taken over by the motion's own."""
+    kept = np.zeros(ARKIT_COUNT)
+    for name in SMILE_UNITS:
+        kept[ARKIT[name]] = KEPT_SMILE * fit.expression[ARKIT[name]]
+    return kept
+
+
+def neutral_face(model: FaceModel, fit: FaceFit, points: Array) -> Array:
+    """(478, 3) the portrait's own face with a relaxed, shut mouth, from its landmarks in head space."""
+    openness = np.clip(lip_gap(points).mean() / _OPEN_GAP, 0.0, 1.0)
+    removed = np.zeros(ARKIT_COUNT)
+    for name in SMILE_UNITS:
+        removed[ARKIT[name]] = (1 - KEPT_SMILE) * fit.expression[ARKIT[name]]
+    for name in OPENING_UNITS:
+        removed[ARKIT[name]] = openness * fit.expression[ARKIT[name]]
+    calm = points - calm_share(model) * np.tensordot(removed, model.expression.astype(np.float64), 1)
+    upper, lower = _UPPER[0], _LOWER[0]
+    middle = (calm[upper] + calm[lower]) / 2
+    return calm + _follow(model, middle - calm[upper], middle - calm[lower])
+
+
+def _follow(model: FaceModel, upper: Array, lower: Array) -> Array:
+    """(478, 3) how the whole face follows given displacements (9, 3) of both inner lip edges.
+
+    The rows of the lips follow nearly as one piece, the upper face and the outline stay, the skin between is stretched
+    evenly (each landmark moves as the mean of its neighbours).
+    """
+    neighbours = np.zeros((LANDMARK_COUNT, LANDMARK_COUNT))
+    for a, b in ((0, 1), (1, 2), (2, 0)):
+        first, second = model.triangles[:, a], model.triangles[:, b]
+        neighbours[first, second] = neighbours[second, first] = 1.0
+    known = np.zeros(LANDMARK_COUNT, np.bool_)
+    moved = np.zeros((LANDMARK_COUNT, 3))
+    known[calm_share(model)[:, 0] < 0.5] = True
+    known[list(FACE_OVAL)] = True
+    known[MESH_COUNT:] = True
+    for row, share in enumerate(_ROW_FOLLOWS):
+        known[_UPPER[row]] = known[_LOWER[row]] = True
+        moved[_UPPER[row]] = share * upper
+        moved[_LOWER[row]] = share * lower
+    for rows in (UPPER_LIP, LOWER_LIP):
+        known[[row[end] for row in rows for end in (0, -1)]] = True
+    free = ~known
+    laplace = np.diag(neighbours.sum(1)) - neighbours
+    moved[free] = np.linalg.solve(laplace[np.ix_(free, free)], -laplace[np.ix_(free, known)] @ moved[known])
+    return moved
+
+
+def part_lips(points: Floats) -> None:
+    """Change (T, 478, 3) in place: no lower lip edge stands above its upper one, and edges that touch coincide."""
+    upper, lower = points[:, _UPPER[0]], points[:, _LOWER[0]]
+    gap = lower - upper
+    opening = np.maximum(gap[..., 1], 0.0)
+    share = np.clip(opening / _TOUCH_FROM, 0.0, 1.0)
+    share = share * share * (3.0 - 2.0 * share)
+    wanted = gap * share[..., None]
+    wanted[..., 1] = opening
+    shift = (gap - wanted) / 2
+    for row, follows in enumerate(_ROW_FOLLOWS):
+        points[:, _UPPER[row]] += follows * shift
+        points[:, _LOWER[row]] -= follows * shift
