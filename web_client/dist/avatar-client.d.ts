@@ -1,0 +1,355 @@
+// Types of avatar-client.js. Written by the build: change the sources instead.
+
+export interface ErrorBody {
+    readonly code: string;
+    readonly message: string;
+    readonly remedy: string;
+}
+export interface Avatar {
+    readonly id: string;
+    readonly name: string;
+    readonly width: number;
+    readonly height: number;
+    readonly builtin: boolean;
+    /** What the analysis wants its user to know, for example "3 faces found, the largest was taken." */
+    readonly notes: readonly string[];
+    readonly image_url: string;
+    readonly thumbnail_url: string;
+}
+export interface Session {
+    readonly id: string;
+    readonly avatar_id: string;
+    readonly state: AvatarState;
+    readonly epoch: number;
+    readonly age_s: number;
+    readonly signal_url: string;
+    readonly width: number;
+    readonly height: number;
+}
+export interface IceServer {
+    readonly urls: string[];
+    readonly username?: string;
+    readonly credential?: string;
+}
+export interface ServerConfig {
+    readonly version: string;
+    readonly capacity: number;
+    readonly max_photo_bytes: number;
+    readonly ice_servers: readonly IceServer[];
+    readonly badge: boolean;
+}
+export type AvatarState = "idle" | "listening" | "speaking";
+export type ByeReason = "client" | "expired" | "shutdown" | "failed" | "deleted";
+export interface Candidate {
+    readonly candidate: string;
+    readonly sdpMid: string | null;
+    readonly sdpMLineIndex: number | null;
+}
+/** What the browser sends. */
+export type ClientMessage = {
+    readonly type: "offer";
+    readonly sdp: string;
+} | {
+    readonly type: "candidate";
+    readonly candidate: Candidate | null;
+} | {
+    readonly type: "interrupt";
+} | {
+    readonly type: "attend";
+    readonly on: boolean;
+} | {
+    readonly type: "ping";
+    readonly id: number;
+} | {
+    readonly type: "bye";
+};
+/** Once a second. Numbers are null until the server has measured them. */
+export interface ServerStats {
+    readonly type: "stats";
+    readonly fps: number | null;
+    /** From a chunk of voice reaching the server to the frame that shows it handed to the encoder. */
+    readonly latency_ms: {
+        readonly p50: number | null;
+        readonly p95: number | null;
+    };
+    readonly frames: {
+        readonly sent: number;
+        readonly repeated: number;
+        readonly dropped: number;
+    };
+    readonly bitrate_kbps: number | null;
+    readonly rtt_ms: number | null;
+    readonly loss: number | null;
+}
+/** What the server sends. */
+export type ServerMessage = {
+    readonly type: "answer";
+    readonly sdp: string;
+} | {
+    readonly type: "state";
+    readonly state: AvatarState;
+    readonly epoch: number;
+} | ServerStats | {
+    readonly type: "pong";
+    readonly id: number;
+} | {
+    readonly type: "error";
+    readonly error: ErrorBody;
+} | {
+    readonly type: "bye";
+    readonly reason: ByeReason;
+};
+/** A message that does not keep to the protocol. */
+export declare class ProtocolError extends Error {
+    readonly name = "ProtocolError";
+}
+/** Reads one message of the server. Unknown extra fields are allowed; a wrong or missing one throws ProtocolError. */
+export declare function readServerMessage(value: unknown): ServerMessage;
+export declare function readErrorBody(value: unknown): ErrorBody;
+export declare function readAvatar(value: unknown): Avatar;
+export declare function readAvatars(value: unknown): Avatar[];
+export declare function readSession(value: unknown): Session;
+export declare function readConfig(value: unknown): ServerConfig;
+
+/** An error for people. `code` is stable; `retryAfter_s` is set when the server said when to come back. */
+export declare class Problem extends Error {
+    readonly code: string;
+    readonly remedy: string;
+    readonly retryAfter_s: number | null;
+    readonly name = "Problem";
+    constructor(code: string, message: string, remedy: string, retryAfter_s?: number | null);
+    static from(body: ErrorBody, retryAfter_s?: number | null): Problem;
+}
+/** Any thrown value as a Problem: nothing that reaches a user is a bare stack trace. */
+export declare function asProblem(error: unknown): Problem;
+/** Reads an error answer of the HTTP API, whatever its body turns out to be. */
+export declare function problemOfAnswer(status: number, body: unknown, retryAfter: string | null): Problem;
+/** `Retry-After` as seconds from now; it may be a number of seconds or an HTTP date. */
+export declare function retryAfterSeconds(value: string | null, now_ms?: number): number | null;
+export declare function unreachable(retryAfter_s?: number | null): Problem;
+export declare function insecureContext(): Problem;
+export declare function unsupportedBrowser(): Problem;
+export declare function connectionFailed(hadTurn: boolean): Problem;
+export declare function connectionLost(): Problem;
+
+/** One reading. Null: not known (yet), or not told by this browser. */
+export interface CallStats {
+    /** Frames decoded per second. */
+    readonly fps: number | null;
+    readonly width: number | null;
+    readonly height: number | null;
+    readonly codec: string | null;
+    readonly frames_decoded: number;
+    readonly frames_dropped: number;
+    /** Both media together, received. */
+    readonly bitrate_kbps: number | null;
+    /** Lost packets of both media, 0..1. */
+    readonly loss: number | null;
+    readonly rtt_ms: number | null;
+    readonly jitter_ms: number | null;
+    /** How long the player held frames back, mean. */
+    readonly buffer_ms: number | null;
+    /** Positive: the picture is ahead of the voice. Known after the first sender reports, some seconds into a call. */
+    readonly av_offset_ms: number | null;
+    /** Freezes by the browser's own count. */
+    readonly freezes: number | null;
+    /** The call goes through a TURN relay. */
+    readonly relayed: boolean | null;
+}
+/** Running totals of one reading, kept to make rates at the next. */
+export interface Totals {
+    readonly time_ms: number;
+    readonly bytes: number;
+    readonly received: number;
+    readonly lost: number;
+    readonly decoded: number;
+    readonly buffer_s: number;
+    readonly emitted: number;
+}
+type Entry = Readonly<Record<string, unknown>>;
+/** Reads a report. `entries` are its values; `before` are the totals of the last reading of the same call. */
+export declare function readReport(entries: Iterable<Entry>, time_ms: number, before: Totals | null): {
+    stats: CallStats;
+    totals: Totals;
+};
+
+/** Milliseconds after the click; null until it happened. */
+export interface Timeline {
+    /** The click itself, on the clock of `performance.now()`. */
+    clicked_ms: number;
+    /** The server has opened a session. */
+    session_ms: number | null;
+    /** The server has answered the offer. */
+    answer_ms: number | null;
+    /** Media can flow. */
+    connected_ms: number | null;
+    /** The first frame is on screen. */
+    first_frame_ms: number | null;
+}
+/** What is known about the running or last call. */
+export interface ClientStats {
+    readonly phase: "idle" | "connecting" | "live";
+    readonly state: AvatarState;
+    readonly epoch: number;
+    readonly first_frame_ms: number | null;
+    /** Frames shown in the last second. */
+    readonly fps: number;
+    readonly frames_total: number;
+    /** Pauses of more than 200 ms between two shown frames. */
+    readonly freezes: number;
+    readonly longest_gap_ms: number;
+    /** One sample a second; positive: the picture is ahead of the voice. */
+    readonly av_offset_ms: readonly number[];
+    readonly call: CallStats | null;
+    readonly server: ServerStats | null;
+}
+export declare function emptyTimeline(): Timeline;
+
+export declare class Emitter<Events extends object> {
+    private readonly listeners;
+    /** Calls `listener` on every event of that name. Returns the function that ends it. */
+    on<Name extends keyof Events>(name: Name, listener: (value: Events[Name]) => void): () => void;
+    protected emit<Name extends keyof Events>(name: Name, value: Events[Name]): void;
+}
+
+export type Permission = "granted" | "denied" | "prompt" | "unknown";
+export interface MicrophoneChoice {
+    readonly id: string;
+    readonly label: string;
+}
+/** Throws a Problem when this page, in this browser, can never have a call. */
+export declare function assertCallsPossible(): void;
+export declare function microphonePermission(): Promise<Permission>;
+/** The microphones that the browser is willing to name; before permission that is an empty list. */
+export declare function listMicrophones(): Promise<MicrophoneChoice[]>;
+/**
+ * Opens a microphone; throws a Problem. A remembered device that is no longer there falls back to the default one.
+ * Echo cancellation is asked for because the avatar's voice may come out of loudspeakers next to the microphone.
+ */
+export declare function openMicrophone(deviceId: string | null): Promise<MediaStreamTrack>;
+/** Mean power of samples in -1..1, as a position 0..1 on the meter. */
+export declare function meterLevel(samples: Float32Array): number;
+/** How loud a track is. Holds an audio context until `close()`. */
+export declare class LevelMeter {
+    private readonly context;
+    private readonly analyser;
+    private readonly samples;
+    private readonly source;
+    constructor(track: MediaStreamTrack);
+    /** 0 (silence) to 1 (full scale), over the last 20 ms. */
+    level(): number;
+    /** Browsers hold an audio context back until the first click or key: call this on one. */
+    resume(): void;
+    close(): void;
+}
+
+export declare class Api {
+    readonly base: URL;
+    /** `base` is where the server lives: the page's own folder, or another origin that allows this one. */
+    constructor(base: URL);
+    config(): Promise<ServerConfig>;
+    avatars(): Promise<Avatar[]>;
+    addAvatar(photo: Blob, name: string, consent: boolean): Promise<Avatar>;
+    removeAvatar(id: string): Promise<void>;
+    openSession(avatarId: string): Promise<Session>;
+    /** Ends a session that no call has joined. A session that is gone already is no error. */
+    closeSession(id: string): Promise<void>;
+    /** An address that the server gave (a path), made absolute. */
+    url(path: string): string;
+    signalUrl(session: Session): string;
+    private ask;
+}
+
+export type Phase = "idle" | "connecting" | "live";
+export interface ClientOptions {
+    /** Plays the avatar: picture and voice. */
+    readonly video: HTMLVideoElement;
+    /** Where the server lives; by default the folder of the page. */
+    readonly baseUrl?: string | URL;
+}
+export interface StartOptions {
+    /**
+     * The voice to send: any audio track (a voice agent's speech, for example), or null to send none. By default the
+     * microphone is opened. The caller keeps its own track: the call works on a clone.
+     */
+    readonly voice?: MediaStreamTrack | null;
+    /** When the person asked for the call, on the clock of `performance.now()`; by default now. */
+    readonly clicked_ms?: number;
+}
+export interface ClientEvents {
+    phase: Phase;
+    /** What the avatar does. */
+    state: {
+        readonly state: AvatarState;
+        readonly epoch: number;
+    };
+    /** The first frame is on screen, this many milliseconds after the click. */
+    firstframe: number;
+    /** Once a second during a call. */
+    stats: ClientStats;
+    /** Something went wrong. `fatal`: the call is over (or never began). */
+    problem: {
+        readonly problem: Problem;
+        readonly fatal: boolean;
+    };
+    /** The browser refused to play sound without a click: call `unmuteSpeaker()` from one. */
+    soundblocked: void;
+}
+export declare class AvatarClient extends Emitter<ClientEvents> {
+    readonly api: Api;
+    readonly video: HTMLVideoElement;
+    phase: Phase;
+    state: AvatarState;
+    epoch: number;
+    muted: boolean;
+    session: Session | null;
+    /** Times of the running or last call, milliseconds after the click. */
+    timeline: Timeline;
+    private config;
+    private connection;
+    private voice;
+    private frames;
+    private sampler;
+    private totals;
+    private call;
+    private server;
+    private offsets;
+    /** Counts calls: what belongs to an older one is thrown away. */
+    private turn;
+    constructor(options: ClientOptions);
+    /** The server's settings, asked once. */
+    settings(): Promise<ServerConfig>;
+    avatars(): Promise<Avatar[]>;
+    /**
+     * Starts a call; resolves when the server has been asked for media. Rejects with a Problem, which is also announced
+     * as a `problem` event. A call that runs already is ended first.
+     */
+    start(avatarId: string, options?: StartOptions): Promise<void>;
+    /** Hangs up. Harmless when no call runs. */
+    stop(): void;
+    /** Sends silence while on. */
+    mute(on: boolean): void;
+    /** The avatar stops speaking at once. */
+    interrupt(): void;
+    /** Somebody else speaks to the avatar: while on, it listens. */
+    attend(on: boolean): void;
+    /** Changes the voice in the middle of a call, to another microphone for example. */
+    setVoice(track: MediaStreamTrack | null): Promise<void>;
+    /** Whether the avatar's voice is heard here. */
+    speaker(on: boolean): void;
+    /** What is known at this moment, without waiting. */
+    stats(): ClientStats;
+    private obtainVoice;
+    private openSession;
+    private prepare;
+    private adoptVoice;
+    private onStream;
+    private play;
+    private onFirstFrame;
+    private sample;
+    private mark;
+    private fail;
+    /** Frees what a call holds; the numbers of the call stay readable. */
+    private hangUp;
+    private setPhase;
+}

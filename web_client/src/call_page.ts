@@ -1,0 +1,262 @@
+// What the page does: lobby, call, and the way back from every problem. Each part looks after its own elements.
+
+import type { AvatarClient, Phase } from "./client.js";
+import type { PreferenceStore } from "./preferences.js";
+import { asProblem, Problem } from "./problem.js";
+import type { Avatar } from "./protocol.js";
+import { planRetry } from "./retry.js";
+import { AvatarDetails } from "./ui/avatar_details.js";
+import { Controls, type Toggle } from "./ui/controls.js";
+import { announce, byId } from "./ui/dom.js";
+import { Gallery } from "./ui/gallery.js";
+import { MicrophonePicker } from "./ui/microphone_picker.js";
+import { Notices, type Action, type Countdown } from "./ui/notices.js";
+import { ServerSign } from "./ui/server_sign.js";
+import { Stage } from "./ui/stage.js";
+import { StateChip } from "./ui/state_chip.js";
+import { StatsOverlay } from "./ui/stats_overlay.js";
+import { UploadDialog } from "./ui/upload_dialog.js";
+
+export class CallPage {
+  private readonly url = (path: string): string => this.client.api.url(path);
+  private readonly gallery = new Gallery(this.url);
+  private readonly details = new AvatarDetails();
+  private readonly stage = new Stage(this.url);
+  private readonly chip = new StateChip();
+  private readonly overlay = new StatsOverlay();
+  private readonly notices = new Notices();
+  private readonly sign = new ServerSign();
+  private readonly microphone: MicrophonePicker;
+  private readonly controls: Controls;
+  private readonly upload: UploadDialog;
+  private readonly start = byId("start", HTMLButtonElement);
+  private readonly hear = byId("hear", HTMLInputElement);
+  private attempts = 0;
+  private loads = 0;
+  private callsPossible = true;
+  private wake: WakeLockSentinel | null = null;
+
+  constructor(
+    private readonly client: AvatarClient,
+    private readonly preferences: PreferenceStore,
+  ) {
+    this.microphone = new MicrophonePicker(preferences);
+    this.controls = new Controls(this.stage.root, this.stage.video);
+    this.upload = new UploadDialog((photo, name) => this.client.api.addAvatar(photo, name, true));
+    this.bindLobby();
+    this.bindCall();
+    this.setSound(preferences.get().sound);
+    this.setStats(preferences.get().statsOpen);
+  }
+
+  /** Says why there can be no call here; the gallery still works. */
+  forbidCalls(problem: Problem): void {
+    this.callsPossible = false;
+    this.notices.show(problem, []);
+  }
+
+  /** Asks the server for its settings and avatars, again and again until it answers. */
+  async load(wanted: string | null = this.preferences.get().avatar): Promise<void> {
+    try {
+      const [config, avatars] = await Promise.all([this.client.settings(), this.client.avatars()]);
+      this.loads = 0;
+      this.upload.limit(config.max_photo_bytes);
+      byId("badge", HTMLSpanElement).hidden = !config.badge;
+      this.sign.reachable(config);
+      this.gallery.show(avatars, wanted);
+      this.start.disabled = avatars.length === 0 || !this.callsPossible;
+      if (this.callsPossible) await this.microphone.prepare();
+    } catch (error) {
+      const problem = asProblem(error);
+      this.sign.unreachable();
+      const again: Action = { text: "Try now", run: () => void this.load(wanted) };
+      const plan = planRetry(problem, Math.min(this.loads++, 4));
+      this.notices.show(problem, [again], plan && countdown(plan.wait_s, "Looking again", again.run));
+    }
+  }
+
+  private bindLobby(): void {
+    this.gallery.onSelect = (avatar) => {
+      this.stage.show(avatar);
+      this.details.show(avatar);
+      this.preferences.set({ avatar: avatar.id });
+    };
+    this.details.onRemove = (avatar) => void this.remove(avatar);
+    byId("add", HTMLButtonElement).addEventListener("click", () => this.upload.open());
+    this.upload.onAdded = (avatar) => {
+      announce(`${avatar.name} is ready. ${avatar.notes.join(" ")}`);
+      void this.load(avatar.id).then(() => this.start.focus());
+    };
+    this.microphone.onProblem = (problem) => this.notices.show(problem, [this.dismiss()]);
+    this.microphone.onLevel = (level) => this.controls.level(level);
+    this.microphone.onTrack = (track) => void this.onMicrophone(track);
+    this.hear.addEventListener("change", () => this.setSound(this.hear.checked));
+    this.start.addEventListener("click", (event) => {
+      this.attempts = 0;
+      void this.call(event.timeStamp);
+    });
+  }
+
+  private bindCall(): void {
+    const { client } = this;
+    client.on("phase", (phase) => this.onPhase(phase));
+    client.on("state", ({ state }) => this.chip.show(client.phase, state));
+    client.on("firstframe", () => this.onFirstFrame());
+    client.on("stats", (stats) => this.overlay.show(stats));
+    client.on("problem", ({ problem, fatal }) => (fatal ? this.onFailure(problem) : this.notices.show(problem, [this.dismiss()])));
+    client.on("soundblocked", () => {
+      this.controls.set("speaker", false);
+      this.notices.hint("The browser holds the sound back.", { text: "Play sound", run: () => this.setSound(true) }, 30);
+    });
+    this.controls.onToggle = (toggle, on) => this.onToggle(toggle, on);
+    this.controls.onInterrupt = () => {
+      client.interrupt();
+      announce("Interrupted");
+    };
+    byId("stop", HTMLButtonElement).addEventListener("click", () => {
+      client.stop();
+      announce("The call has ended");
+      this.start.focus();
+    });
+    // A tab that goes away must not hold its place on the server until a timeout.
+    window.addEventListener("pagehide", () => client.stop());
+    document.addEventListener("visibilitychange", () => this.onVisibility());
+  }
+
+  private async call(clicked_ms: number): Promise<void> {
+    const avatar = this.gallery.selected;
+    if (avatar === null || this.client.phase !== "idle") return;
+    this.notices.clear();
+    this.start.disabled = true;
+    try {
+      const voice = await this.microphone.open();
+      await this.client.start(avatar.id, { voice, clicked_ms });
+    } catch (error) {
+      // The client announces its own problems; the microphone's are ours.
+      if (this.client.phase === "idle" && !this.notices.shown) this.onFailure(asProblem(error));
+    } finally {
+      this.start.disabled = false;
+    }
+  }
+
+  private onPhase(phase: Phase): void {
+    document.body.dataset["phase"] = phase;
+    this.chip.show(phase, this.client.state);
+    this.upload.enabled = phase === "idle";
+    byId("lobby", HTMLElement).inert = phase !== "idle";
+    if (phase === "connecting") {
+      this.overlay.reset();
+      this.controls.set("mute", false);
+      this.controls.set("attend", false);
+      this.client.mute(false);
+      byId("stop", HTMLButtonElement).focus({ preventScroll: true });
+    }
+    if (phase === "idle") {
+      this.stage.conceal();
+      this.notices.clearHint();
+      this.controls.leaveViews();
+      void this.wake?.release();
+      this.wake = null;
+    }
+  }
+
+  private onFirstFrame(): void {
+    this.attempts = 0;
+    this.stage.reveal();
+    this.keepAwake();
+    if (this.preferences.get().echoHintSeen || this.client.video.muted) return;
+    this.preferences.set({ echoHintSeen: true });
+    const quiet: Action = { text: "Turn sound off", run: () => this.setSound(false) };
+    this.notices.hint("You hear your own voice a moment late. Distracting?", quiet, 12);
+  }
+
+  /** A call ended, or did not begin, through a problem: say so, and offer the way back. */
+  private onFailure(problem: Problem): void {
+    const plan = this.callsPossible ? planRetry(problem, this.attempts) : null;
+    this.attempts += 1;
+    const again = (): void => void this.call(performance.now());
+    const reconnects = problem.code === "connection_lost";
+    const actions: Action[] = [{ text: reconnects ? "Reconnect now" : "Try again", run: again }];
+    if (problem.code === "no_microphone") {
+      actions.push({ text: "Continue without", run: () => void this.callSilently() });
+    }
+    actions.push(plan === null ? this.dismiss() : { text: "Cancel", run: () => this.start.focus() });
+    const words = reconnects ? "Reconnecting" : "Trying again";
+    this.notices.show(problem, actions, plan && countdown(plan.wait_s, words, again));
+  }
+
+  private async callSilently(): Promise<void> {
+    const avatar = this.gallery.selected;
+    if (avatar !== null) await this.client.start(avatar.id, { voice: null }).catch(() => undefined);
+  }
+
+  private async onMicrophone(track: MediaStreamTrack | null): Promise<void> {
+    await this.client.setVoice(track);
+    if (track !== null || this.client.phase === "idle") return;
+    const lost = new Problem("microphone_lost", "The microphone was unplugged.", "Plug it in again, or use another one.");
+    const reopen = (): void => {
+      this.microphone.open().then((found) => this.client.setVoice(found), (error) => this.notices.show(asProblem(error), [this.dismiss()]));
+    };
+    this.notices.show(lost, [{ text: "Use another one", run: reopen }, this.dismiss()]);
+  }
+
+  private onToggle(toggle: Toggle, on: boolean): void {
+    if (toggle === "mute") {
+      this.client.mute(on);
+      announce(on ? "Microphone muted" : "Microphone on");
+    }
+    if (toggle === "attend") this.client.attend(on);
+    if (toggle === "speaker") this.setSound(on);
+    if (toggle === "stats") this.setStats(on);
+  }
+
+  private setSound(on: boolean): void {
+    this.client.speaker(on);
+    this.controls.set("speaker", on);
+    this.hear.checked = on;
+    this.preferences.set({ sound: on });
+  }
+
+  private setStats(open: boolean): void {
+    this.controls.set("stats", open);
+    this.overlay.toggle(open);
+    if (open) this.overlay.show(this.client.stats());
+    this.preferences.set({ statsOpen: open });
+  }
+
+  private async remove(avatar: Avatar): Promise<void> {
+    try {
+      await this.client.api.removeAvatar(avatar.id);
+      announce(`${avatar.name} is deleted`);
+      await this.load();
+    } catch (error) {
+      this.notices.show(asProblem(error), [this.dismiss()]);
+    }
+  }
+
+  private onVisibility(): void {
+    if (this.client.phase !== "idle") {
+      if (!document.hidden) this.keepAwake();
+    } else if (document.hidden) {
+      // The lobby does not listen behind the person's back.
+      this.microphone.release();
+    } else if (this.callsPossible) {
+      void this.microphone.prepare();
+    }
+  }
+
+  private keepAwake(): void {
+    navigator.wakeLock?.request("screen").then(
+      (lock) => (this.wake = lock),
+      () => undefined,
+    );
+  }
+
+  private dismiss(): Action {
+    return { text: "Dismiss", run: () => undefined };
+  }
+}
+
+function countdown(wait_s: number, what: string, run: () => void): Countdown {
+  return { wait_s, words: (left_s) => `${what} in ${left_s} s`, run };
+}

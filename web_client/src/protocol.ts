@@ -1,0 +1,233 @@
+// The words of the HTTP API and of the signalling WebSocket: types, and readers that check what arrives.
+// Mirrors docs/protocol.md and protocol.fixture.json. Knows nothing of sockets, media or the page.
+
+export interface ErrorBody {
+  readonly code: string;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+export interface Avatar {
+  readonly id: string;
+  readonly name: string;
+  readonly width: number;
+  readonly height: number;
+  readonly builtin: boolean;
+  /** What the analysis wants its user to know, for example "3 faces found, the largest was taken." */
+  readonly notes: readonly string[];
+  readonly image_url: string;
+  readonly thumbnail_url: string;
+}
+
+export interface Session {
+  readonly id: string;
+  readonly avatar_id: string;
+  readonly state: AvatarState;
+  readonly epoch: number;
+  readonly age_s: number;
+  readonly signal_url: string;
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface IceServer {
+  readonly urls: string[];
+  readonly username?: string;
+  readonly credential?: string;
+}
+
+export interface ServerConfig {
+  readonly version: string;
+  readonly capacity: number;
+  readonly max_photo_bytes: number;
+  readonly ice_servers: readonly IceServer[];
+  readonly badge: boolean;
+}
+
+export type AvatarState = "idle" | "listening" | "speaking";
+export type ByeReason = "client" | "expired" | "shutdown" | "failed" | "deleted";
+
+export interface Candidate {
+  readonly candidate: string;
+  readonly sdpMid: string | null;
+  readonly sdpMLineIndex: number | null;
+}
+
+/** What the browser sends. */
+export type ClientMessage =
+  | { readonly type: "offer"; readonly sdp: string }
+  | { readonly type: "candidate"; readonly candidate: Candidate | null }
+  | { readonly type: "interrupt" }
+  | { readonly type: "attend"; readonly on: boolean }
+  | { readonly type: "ping"; readonly id: number }
+  | { readonly type: "bye" };
+
+/** Once a second. Numbers are null until the server has measured them. */
+export interface ServerStats {
+  readonly type: "stats";
+  readonly fps: number | null;
+  /** From a chunk of voice reaching the server to the frame that shows it handed to the encoder. */
+  readonly latency_ms: { readonly p50: number | null; readonly p95: number | null };
+  readonly frames: { readonly sent: number; readonly repeated: number; readonly dropped: number };
+  readonly bitrate_kbps: number | null;
+  readonly rtt_ms: number | null;
+  readonly loss: number | null;
+}
+
+/** What the server sends. */
+export type ServerMessage =
+  | { readonly type: "answer"; readonly sdp: string }
+  | { readonly type: "state"; readonly state: AvatarState; readonly epoch: number }
+  | ServerStats
+  | { readonly type: "pong"; readonly id: number }
+  | { readonly type: "error"; readonly error: ErrorBody }
+  | { readonly type: "bye"; readonly reason: ByeReason };
+
+/** A message that does not keep to the protocol. */
+export class ProtocolError extends Error {
+  override readonly name = "ProtocolError";
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const STATES: readonly AvatarState[] = ["idle", "listening", "speaking"];
+const REASONS: readonly ByeReason[] = ["client", "expired", "shutdown", "failed", "deleted"];
+
+/** Reads one message of the server. Unknown extra fields are allowed; a wrong or missing one throws ProtocolError. */
+export function readServerMessage(value: unknown): ServerMessage {
+  const fields = record(value, "message");
+  switch (fields["type"]) {
+    case "answer":
+      return { type: "answer", sdp: text(fields, "sdp") };
+    case "state":
+      return { type: "state", state: oneOf(fields, "state", STATES), epoch: number(fields, "epoch") };
+    case "stats":
+      return readStats(fields);
+    case "pong":
+      return { type: "pong", id: number(fields, "id") };
+    case "error":
+      return { type: "error", error: readErrorBody(fields["error"]) };
+    case "bye":
+      return { type: "bye", reason: oneOf(fields, "reason", REASONS) };
+    default:
+      throw new ProtocolError(`unknown message type ${JSON.stringify(fields["type"])}`);
+  }
+}
+
+export function readErrorBody(value: unknown): ErrorBody {
+  const fields = record(value, "error");
+  return { code: text(fields, "code"), message: text(fields, "message"), remedy: text(fields, "remedy") };
+}
+
+export function readAvatar(value: unknown): Avatar {
+  const fields = record(value, "avatar");
+  const notes = fields["notes"];
+  if (!Array.isArray(notes) || notes.some((note) => typeof note !== "string")) throw wrong("notes", "a list of text");
+  return {
+    id: text(fields, "id"),
+    name: text(fields, "name"),
+    width: number(fields, "width"),
+    height: number(fields, "height"),
+    builtin: bool(fields, "builtin"),
+    notes: notes as string[],
+    image_url: text(fields, "image_url"),
+    thumbnail_url: text(fields, "thumbnail_url"),
+  };
+}
+
+export function readAvatars(value: unknown): Avatar[] {
+  const list = record(value, "answer")["avatars"];
+  if (!Array.isArray(list)) throw wrong("avatars", "a list");
+  return list.map(readAvatar);
+}
+
+export function readSession(value: unknown): Session {
+  const fields = record(value, "session");
+  return {
+    id: text(fields, "id"),
+    avatar_id: text(fields, "avatar_id"),
+    state: oneOf(fields, "state", STATES),
+    epoch: number(fields, "epoch"),
+    age_s: number(fields, "age_s"),
+    signal_url: text(fields, "signal_url"),
+    width: number(fields, "width"),
+    height: number(fields, "height"),
+  };
+}
+
+export function readConfig(value: unknown): ServerConfig {
+  const fields = record(value, "config");
+  const servers = fields["ice_servers"];
+  if (!Array.isArray(servers)) throw wrong("ice_servers", "a list");
+  return {
+    version: text(fields, "version"),
+    capacity: number(fields, "capacity"),
+    max_photo_bytes: number(fields, "max_photo_bytes"),
+    ice_servers: servers.map(readIceServer),
+    badge: bool(fields, "badge"),
+  };
+}
+
+function readIceServer(value: unknown): IceServer {
+  const fields = record(value, "ice server");
+  const given = fields["urls"];
+  const urls = typeof given === "string" ? [given] : given;
+  if (!Array.isArray(urls) || urls.some((url) => typeof url !== "string")) throw wrong("urls", "a list of text");
+  const { username, credential } = fields as { username?: unknown; credential?: unknown };
+  return {
+    urls: urls as string[],
+    ...(typeof username === "string" ? { username } : {}),
+    ...(typeof credential === "string" ? { credential } : {}),
+  };
+}
+
+function readStats(fields: Fields): ServerStats {
+  const latency = record(fields["latency_ms"], "latency_ms");
+  const frames = record(fields["frames"], "frames");
+  return {
+    type: "stats",
+    fps: numberOrNull(fields, "fps"),
+    latency_ms: { p50: numberOrNull(latency, "p50"), p95: numberOrNull(latency, "p95") },
+    frames: { sent: number(frames, "sent"), repeated: number(frames, "repeated"), dropped: number(frames, "dropped") },
+    bitrate_kbps: numberOrNull(fields, "bitrate_kbps"),
+    rtt_ms: numberOrNull(fields, "rtt_ms"),
+    loss: numberOrNull(fields, "loss"),
+  };
+}
+
+function record(value: unknown, name: string): Fields {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw wrong(name, "an object");
+  return value as Fields;
+}
+
+function text(fields: Fields, name: string): string {
+  const value = fields[name];
+  if (typeof value !== "string") throw wrong(name, "text");
+  return value;
+}
+
+function number(fields: Fields, name: string): number {
+  const value = fields[name];
+  if (typeof value !== "number" || !Number.isFinite(value)) throw wrong(name, "a number");
+  return value;
+}
+
+function numberOrNull(fields: Fields, name: string): number | null {
+  return fields[name] === null ? null : number(fields, name);
+}
+
+function bool(fields: Fields, name: string): boolean {
+  const value = fields[name];
+  if (typeof value !== "boolean") throw wrong(name, "true or false");
+  return value;
+}
+
+function oneOf<T extends string>(fields: Fields, name: string, allowed: readonly T[]): T {
+  const value = fields[name];
+  if (!allowed.includes(value as T)) throw wrong(name, `one of ${allowed.join(", ")}`);
+  return value as T;
+}
+
+function wrong(name: string, expected: string): ProtocolError {
+  return new ProtocolError(`${name} must be ${expected}`);
+}
