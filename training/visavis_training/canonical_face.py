@@ -1,4 +1,4 @@
-"""Takes MediaPipe's canonical face (Apache-2.0) out of its repository: the mean face in centimetres, its triangles and texture map.
+"""Takes MediaPipe's canonical face (Apache-2.0) out of its repository: the mean face, its triangles and texture map.
 
     python -m visavis_training.canonical_face canonical_face_model.obj geometry_pipeline_metadata_landmarks.pbtxt
 

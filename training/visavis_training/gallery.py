@@ -13,6 +13,7 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import skimage.data
 from PIL import Image
 
@@ -26,7 +27,7 @@ _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 def astronaut_photo() -> bytes:
     """The whole 512 x 512 picture as PNG."""
     out = io.BytesIO()
-    Image.fromarray(skimage.data.astronaut()).save(out, "PNG")
+    Image.fromarray(np.asarray(skimage.data.astronaut(), np.uint8)).save(out, "PNG")  # type: ignore[no-untyped-call]
     return out.getvalue()
 
 

@@ -1,10 +1,10 @@
-"""Turns MediaPipe's Apache-2.0 networks (tflite, out of its wheel) into ONNX graphs that OpenVINO and ONNX Runtime both run.
+"""Turns MediaPipe's Apache-2.0 networks (tflite, out of its wheel) into ONNX for OpenVINO and ONNX Runtime.
 
     python -m visavis_training.mediapipe_models FOLDER_OF_THE_UNPACKED_WHEEL
 
-writes weights/portrait/*.onnx and prints their entries for weights/manifest.toml. Needs `onnx` and `tflite` from PyPI, which the
-product does not. Constants keep the half precision in which the tflite files store them. The face mesh's three custom
-operators become standard ONNX, and its six outputs are joined to the 478 points that MediaPipe documents.
+writes weights/portrait/*.onnx and prints their entries for weights/manifest.toml. Needs `onnx` and `tflite` from PyPI,
+which the product does not. Constants keep the half precision in which the tflite files store them. The face mesh's
+three custom operators become standard ONNX, and its six outputs are joined to the 478 points that MediaPipe documents.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""MediaPipe's attention face mesh in standard ONNX: its three custom operators, and the joining of its outputs to 478 points.
+"""MediaPipe's attention face mesh in standard ONNX: its three custom operators, and its outputs joined to 478 points.
 
-The network crops its own features round lips and eyes by what it first thinks the landmarks are. Those crops are an affine
-matrix and a bilinear sampling, written here with Gather, MatMul and GridSample.
+The network crops its own features round lips and eyes by what it first thinks the landmarks are. Those crops are an
+affine matrix and a bilinear sampling, written here with Gather, MatMul and GridSample.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _CROP_SCALE = 1.5
 
 def _flexbuffer_subset(options: bytes) -> tuple[int, int, list[int]]:
     """left_rotation_idx, right_rotation_idx and subset_idxs of a Landmarks2TransformMatrix operator."""
-    from flatbuffers import flexbuffers  # type: ignore[import-untyped]
+    from flatbuffers import flexbuffers
 
     table = flexbuffers.Loads(options)
     expected = {"output_height": _CROP_PX, "output_width": _CROP_PX, "scale_x": _CROP_SCALE, "scale_y": _CROP_SCALE}
@@ -109,8 +109,9 @@ add_rule("TransformLandmarks", _move_points)
 def join_face_mesh(graph: GraphConversion) -> None:
     """Replace the outputs by `points` float32 (478, 3), px of the input picture, and `score` float32 (1,), 0..1.
 
-    The refined outputs list their points in the order of the crops' own subsets, lips first, then the eye that MediaPipe
-    calls left (the one at the picture's left), then the other; later ones win. Irises take the mean depth of their eye's contour.
+    The refined outputs list their points in the order of the crops' own subsets, lips first, then the eye that
+    MediaPipe calls left (at the picture's left), then the other; later ones win. Irises take the mean depth of their
+    eye's contour.
     """
     crops = [op for op in graph.graph.operators if op.kind == "Landmarks2TransformMatrix"]
     subsets = [_flexbuffer_subset(operator.custom_options)[2] for operator in crops]

@@ -1,7 +1,7 @@
 """Builds an ONNX graph from a tflite graph, operator by operator.
 
-Four-dimensional activations change from tflite's channels-last to ONNX's channels-first layout; all else keeps its shape.
-It knows the operators that MediaPipe's portrait networks use, and refuses any other.
+Four-dimensional activations change from tflite's channels-last to ONNX's channels-first layout; all else keeps its
+shape. It knows the operators that MediaPipe's portrait networks use, and refuses any other.
 """
 
 from __future__ import annotations
@@ -146,7 +146,9 @@ class GraphConversion:
         """A fused activation of tflite."""
         kind = _ACTIVATIONS[code]
         if kind == "Relu6":
-            return self.one("Clip", name, self.constant(np.float32(0)), self.constant(np.float32(6)))
+            return self.one(
+                "Clip", name, self.constant(np.array(0, np.float32)), self.constant(np.array(6, np.float32))
+            )
         return self.one(kind, name) if kind else name
 
     def same_padding(self, source: int, options: dict[str, int], height: int, width: int) -> list[int]:

@@ -1,7 +1,7 @@
 """Reads a TensorFlow Lite file into plain Python: constants as numpy arrays, operators as names with options.
 
-Half-precision and sparse constants are unfolded here, so that nothing later needs to know of them. It does not know what
-the networks are for, nor of ONNX.
+Half-precision and sparse constants are unfolded here, so that nothing later needs to know of them. It does not know
+what the networks are for, nor of ONNX.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tflite  # type: ignore[import-untyped]
+import tflite
 from numpy.typing import NDArray
 
 _CODE_NAMES: dict[int, str] = {v: k for k, v in vars(tflite.BuiltinOperator).items() if isinstance(v, int)}

@@ -1,4 +1,4 @@
-"""Turns a photo into an avatar: the whole way from the bytes of a file to everything a renderer needs, in one function."""
+"""Turns a photo into an avatar: from the bytes of a file to all that a renderer needs, in one function."""
 
 from __future__ import annotations
 

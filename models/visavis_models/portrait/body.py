@@ -44,7 +44,7 @@ def find_body(canvas: NDArray[np.uint8], head: NDArray[np.float32]) -> Body:
     crop = Crop(float(head[3]), float(head[4]) + below, 2 * _CIRCLE_RADIUS * face_width * _ROI_SCALE)
     outputs = {}
     for round_number in range(_ROUNDS):
-        outputs = run_network("body_points", crop.take(canvas, size) / 255)
+        outputs = run_network("body_points", crop.take(canvas, size) / np.float32(255))
         raw = outputs["points"].reshape(39, 5)
         if round_number + 1 < _ROUNDS:
             crop = _crop_by_circle(crop.points_to_canvas(raw[:, :2], size))

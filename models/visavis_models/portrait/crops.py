@@ -1,4 +1,7 @@
-"""Square crops of a picture, turned so that a face or a body stands upright in them, and the way back for points and masks."""
+"""Square crops of a picture, turned so that a face or a body stands upright in them.
+
+They know the way there for pixels and the way back for points and masks, and nothing of what is looked for in them.
+"""
 
 from __future__ import annotations
 

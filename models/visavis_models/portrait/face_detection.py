@@ -19,7 +19,7 @@ _MIN_SCORE = 0.5
 _SURE_SCORE = 0.7
 _AGREED_SCORE = 0.55
 _AGREED_SHARE = 0.06
-"""A sight below `_SURE_SCORE` counts only if another view has it too and it is no smaller than this share of the picture."""
+"""Below `_SURE_SCORE` a sight counts only if another view has it too and it takes this share of the picture."""
 _SAME_FACE_OVERLAP = 0.3
 _ROI_SCALE = 1.5
 
@@ -121,7 +121,7 @@ def _overlaps(
 
 
 def _agreed_faces(found: list[FaceBox], long_side_px: int) -> list[FaceBox]:
-    """The same face is seen from several views: keep the surest sight of each, and drop what only one view half believes."""
+    """Each face once, by its surest sight; what only one view half believes is dropped."""
     kept: list[FaceBox] = []
     left = sorted(found, key=lambda box: -box.score)
     while left:

@@ -42,7 +42,7 @@ def fit_mesh(canvas: NDArray[np.uint8], crop: Crop, rounds: int = 2) -> FaceMesh
     size = input_size_px("face_mesh")
     mesh: FaceMesh | None = None
     for _ in range(rounds):
-        outputs = run_network("face_mesh", crop.take(canvas, size) / 255)
+        outputs = run_network("face_mesh", crop.take(canvas, size) / np.float32(255))
         points = crop.points_to_canvas(outputs["points"], size)
         mesh = FaceMesh(points, float(outputs["score"][0]))
         crop = crop_round(points)

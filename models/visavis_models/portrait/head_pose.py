@@ -65,7 +65,7 @@ def head_pose(points: NDArray[np.float32]) -> NDArray[np.float32]:
         points: float32 (478, 3), canvas px.
 
     Returns:
-        float32 (6,): pitch, yaw, roll in radians, the centre of the face x, y in px, its width from cheek to cheek in px.
+        float32 (6,): pitch, yaw, roll in radians, the centre of the face x, y in px, its width (cheek to cheek) in px.
     """
     face = canonical_face()
     weights = face.rigid_weights[:, None].astype(np.float64)

@@ -1,7 +1,7 @@
 """Takes a picture apart along its matte: the person's own colours in front, a background completed behind.
 
-The person's colours follow Forte's blur fusion (Approximate Fast Foreground Colour Estimation, 2021). Put together again by the
-matte, the two layers give the picture back.
+The person's colours follow Forte's blur fusion (Approximate Fast Foreground Colour Estimation, 2021). Put together
+again by the matte, the two layers give the picture back.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_PERSON_STIFFNESS = 0.1
-"""How much dearer it is to change the plate than the person where the two do not add up to the photo."""
+_PERSON_STIFFNESS = 0.02
+"""How dear it is to change the person's colours, against the plate's."""
 
 
 def split_layers(canvas: NDArray[np.uint8], matte: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -22,10 +22,10 @@ def split_layers(canvas: NDArray[np.uint8], matte: NDArray[np.uint8]) -> tuple[N
         matte: uint8 (H, W).
 
     Returns:
-        uint8 (H, W, 3) each; `matte` times the first plus the rest of the second is the canvas, to about one grey level.
+        uint8 (H, W, 3) each; `matte` times the first plus the rest of the second is the canvas, to one grey level.
     """
     picture = canvas.astype(np.float32)
-    alpha = (matte.astype(np.float32) / 255)[..., None]
+    alpha = (matte.astype(np.float32) / np.float32(255))[..., None]
     plate = _complete_background(picture, matte)
     person = _person_colours(picture, alpha, plate)
     return settle_layers(canvas, matte, person, plate)
@@ -49,12 +49,14 @@ def settle_layers(
         The foreground and the plate, uint8.
     """
     picture = canvas.astype(np.float32)
-    alpha = (matte.astype(np.float32) / 255)[..., None]
+    alpha = (matte.astype(np.float32) / np.float32(255))[..., None]
     back = 1 - alpha
     front, behind = foreground.astype(np.float32), plate.astype(np.float32)
-    share = (picture - alpha * front - back * behind) / (alpha * alpha / _PERSON_STIFFNESS + back * back)
-    behind = np.clip(behind + back * share, 0, 255)
-    # Exact from here: what the person's colours cannot take without leaving 0..255, the plate always can.
+    # The plate shows wherever the person moves away, so the person's colours take up most of what does not add up; the
+    # plate takes what shines through a thin matte.
+    missing = picture - alpha * front - back * behind
+    behind = np.clip(behind + back * missing / (alpha * alpha / _PERSON_STIFFNESS + back * back), 0, 255)
+    # Exact from here: what one layer cannot take without leaving 0..255, the other always can.
     front = np.where(alpha > 0, np.clip((picture - back * behind) / np.maximum(alpha, 1e-3), 0, 255), front)
     behind = np.where(back > 0, np.clip((picture - alpha * front) / np.maximum(back, 1e-3), 0, 255), behind)
     return np.asarray(np.rint(front), np.uint8), np.asarray(np.rint(behind), np.uint8)
@@ -99,7 +101,7 @@ def _person_colours(
     picture: NDArray[np.float32], alpha: NDArray[np.float32], plate: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """The colours that, seen through the matte over the plate, make the picture: a wide and a narrow look."""
-    person = picture
+    person: NDArray[np.floating] = picture
     long_side = max(picture.shape[:2])
     for radius in (long_side // 12, max(2, long_side // 170)):
         side = (2 * radius + 1, 2 * radius + 1)
@@ -107,4 +109,5 @@ def _person_colours(
         near = cv2.blur(person * alpha, side) / np.maximum(weight, 1e-4)
         person = near + alpha * (picture - alpha * near - (1 - alpha) * plate)
         person = np.clip(person, 0, 255)
-    return np.asarray(person, np.float32)
+    # Renderers interpolate between neighbours: the colours must go on past the outline.
+    return fill_hole(np.asarray(person, np.float32), np.asarray(alpha[..., 0] > 0, np.float32))

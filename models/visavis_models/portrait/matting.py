@@ -1,7 +1,7 @@
-"""Cuts the person out of the picture: a soft matte at the canvas's resolution from two coarse networks and the picture's edges.
+"""Cuts the person out of the picture: a soft matte at full resolution from two coarse networks, colours and edges.
 
-The colour-guided filter is that of He, Sun and Tang (Guided Image Filtering, 2010), on box filters. It does not know what
-will be put behind the person.
+The colour-guided filter is that of He, Sun and Tang (Guided Image Filtering, 2010), on box filters. It does not know
+what will be put behind the person.
 """
 
 from __future__ import annotations
@@ -11,9 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis_models.portrait.crops import Crop
+from visavis_models.portrait.layers import fill_hole
 from visavis_models.portrait.networks import input_size_px, run_network
 
 _HEAD_CROP_WIDTHS = 4.0
+_BAND_FACE_WIDTHS = 0.15
+"""Half width of the zone round the coarse outline in which the true one is looked for."""
+_NOISE_VARIANCE = 6e-4
+_MOST_EVIDENCE = 2.0
 
 
 def person_matte(
@@ -29,8 +34,8 @@ def person_matte(
     Returns:
         uint8 (H, W), 255 = the person.
     """
-    coarse = _coarse_mask(canvas, head, body_mask)
-    matte = _refine(canvas, coarse)
+    coarse = _one_person(_coarse_mask(canvas, head, body_mask), head)
+    matte = _refine(canvas, coarse, _BAND_FACE_WIDTHS * float(head[5]))
     return np.asarray(np.rint(matte * 255), np.uint8)
 
 
@@ -40,14 +45,14 @@ def _coarse_mask(
     """float32 (H, W), 0..1: the whole picture coarsely, the head's surroundings again at a finer grain."""
     height, width = canvas.shape[:2]
     size = input_size_px("person_mask")
-    small = cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    small = cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32) / np.float32(255)
     whole = cv2.resize(_segment(small), (width, height), interpolation=cv2.INTER_LINEAR)
     whole = 0.7 * whole + 0.3 * body_mask
     side = _HEAD_CROP_WIDTHS * float(head[5])
     if side > 0.85 * max(height, width):
         return np.asarray(whole, np.float32)
     crop = Crop(float(head[3]), float(head[4]) + 0.15 * side, side)
-    near = crop.mask_to_canvas(_segment(crop.take(canvas, size) / 255), width, height)
+    near = crop.mask_to_canvas(_segment(crop.take(canvas, size) / np.float32(255)), width, height)
     line = np.clip(4 * np.minimum(np.arange(size) + 0.5, size - np.arange(size) - 0.5) / size, 0, 1)
     trust = crop.mask_to_canvas(np.minimum.outer(line, line).astype(np.float32), width, height)
     return np.asarray(whole + trust * (near - whole), np.float32)
@@ -60,14 +65,57 @@ def _segment(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray((straight + mirrored) / 2, np.float32)
 
 
-def _refine(canvas: NDArray[np.uint8], coarse: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Pull the coarse mask onto the picture's edges, first widely, then finely."""
-    guide = canvas.astype(np.float32) / 255
-    long_side = max(canvas.shape[:2])
-    matte = coarse
-    for radius, smoothness in ((long_side // 40, 1e-3), (long_side // 120, 3e-4)):
-        matte = np.clip(colour_guided_filter(guide, matte, max(2, radius), smoothness), 0, 1)
+def _one_person(coarse: NDArray[np.float32], head: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mask of what hangs together with the face, without other people and specks; small holes are shut."""
+    inside = (coarse > 0.5).astype(np.uint8)
+    _, labels = cv2.connectedComponents(inside)
+    x, y = (int(np.clip(head[3 + axis], 0, coarse.shape[1 - axis] - 1)) for axis in (0, 1))
+    person = (labels == labels[y, x]).astype(np.uint8) if inside[y, x] else inside
+    count, holes, facts, _ = cv2.connectedComponentsWithStats(1 - person)
+    largest_hole_px = (0.35 * float(head[5])) ** 2
+    for index in range(1, count):
+        if facts[index, cv2.CC_STAT_AREA] < largest_hole_px:
+            person[holes == index] = 1
+    others = (inside == 1) & (person == 0)
+    mask = np.where(person == 1, np.maximum(coarse, 0.5), np.minimum(coarse, 0.5))
+    return np.where(others, np.float32(0), mask).astype(np.float32)
+
+
+def _refine(canvas: NDArray[np.uint8], coarse: NDArray[np.float32], band_px: float) -> NDArray[np.float32]:
+    """Decide the band round the coarse outline by colour, then fit it to the picture's edges; the rest is sure."""
+    guide = canvas.astype(np.float32) / np.float32(255)
+    inside = (coarse > 0.5).astype(np.uint8)
+    distance = cv2.distanceTransform(inside, cv2.DIST_L2, 5) - cv2.distanceTransform(1 - inside, cv2.DIST_L2, 5)
+    distance = np.asarray(distance, np.float32)
+    sure = np.clip(0.5 + 0.5 * distance / band_px, 0, 1)
+    low, high = np.clip(sure * 3 - 2, 0, 1), np.clip(sure * 3, 0, 1)
+    matte = np.clip(coarse, low, high).astype(np.float32)
+    matte = colour_guided_filter(guide, matte, max(2, round(band_px * 0.8)), 3e-4)
+    matte = np.clip(matte, low, high).astype(np.float32)
+    belief = np.clip(matte, 0.03, 0.97)
+    belief = np.log(belief / (1 - belief)) + _colour_evidence(guide, distance, band_px)
+    matte = np.clip(1 / (1 + np.exp(-belief)), low, high).astype(np.float32)
+    matte = colour_guided_filter(guide, matte, max(2, round(band_px * 0.15)), 1e-4)
+    matte = np.clip(matte, low, high)
     return np.asarray(np.clip((matte - 0.06) / 0.88, 0, 1), np.float32)
+
+
+def _colour_evidence(guide: NDArray[np.float32], distance: NDArray[np.float32], band_px: float) -> NDArray[np.float32]:
+    """How much more a pixel's colour resembles the person beside it than the background there: log odds, clamped."""
+    logs = []
+    for known in (distance > band_px * 0.7, distance < -band_px * 0.85):
+        weight = known.astype(np.float32)
+        mean = fill_hole(guide, weight)
+        radius = max(2, round(band_px * 0.5))
+        near = cv2.blur(guide * weight[..., None], (2 * radius + 1,) * 2)
+        share = cv2.blur(weight, (2 * radius + 1,) * 2)[..., None]
+        local = near / np.maximum(share, 1e-3)
+        spread = ((guide - local) ** 2).mean(axis=-1) * weight
+        variance = fill_hole(np.repeat(spread[..., None], 3, axis=-1), weight)[..., 0]
+        variance = np.asarray(np.maximum(variance, 0) + _NOISE_VARIANCE, np.float32)
+        logs.append(-0.5 * ((guide - mean) ** 2).sum(axis=-1) / variance - 1.5 * np.log(variance))
+    evidence = np.clip(0.5 * (logs[0] - logs[1]), -_MOST_EVIDENCE, _MOST_EVIDENCE)
+    return np.asarray(evidence, np.float32)
 
 
 def colour_guided_filter(

@@ -1,11 +1,10 @@
 """The five networks that look at a portrait, opened once and shared by all analyses of this process.
 
-Each call is one forward pass on arrays of the networks' own sizes; what the numbers mean is the business of the callers.
+Each call is one forward pass on arrays of the networks' own sizes; what the numbers mean is the callers' business.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 from functools import cache
 from typing import Any, Literal
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from visavis_models.engine import Engine
 from visavis_models.engines import open_engine
+from visavis_models.errors import EngineError
 from visavis_models.weights import weight_file
 
 NetworkName = Literal["face_detection_near", "face_detection_far", "face_mesh", "body_points", "person_mask"]
@@ -36,7 +36,12 @@ def input_size_px(name: NetworkName) -> int:
 
 @cache
 def _engine(name: NetworkName) -> Engine:
-    return open_engine(weight_file(name), threads=min(4, os.cpu_count() or 1))
+    # Each network runs only a few times: what counts is how soon it is open, and ONNX Runtime opens five times sooner.
+    # One thread, since these networks are small and a machine in a call has no cores to spare.
+    try:
+        return open_engine(weight_file(name), "onnxruntime", threads=1)
+    except EngineError:
+        return open_engine(weight_file(name))
 
 
 def run_network(name: NetworkName, picture: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
