@@ -44,7 +44,7 @@ def speech(seconds: float, folder: Path) -> Path:
 
 def largest_square(library: AvatarLibrary, side_px: int) -> Avatar:
     """The avatar whose canvas comes closest to a square of this size."""
-    entries = sorted(library.list(), key=lambda e: abs(e.width * e.height - side_px**2))
+    entries = sorted(library.list(), key=lambda e: abs(e.width_px * e.height_px - side_px**2))
     return library.get(entries[0].id)
 
 
