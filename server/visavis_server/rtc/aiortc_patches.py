@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
+from types import CodeType
 from typing import Any
 
 import aioice
@@ -31,6 +33,8 @@ DTLS_SUITES = (
     b"ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
     b"ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA"
 )
+GATHER_S = 2
+"""An answer waits this long for STUN and TURN servers (aioice: 5 s); without them it has this machine's addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,13 @@ class Expectation:
         """Whether the function exists and uses all of these names."""
         found = getattr(self.owner, self.function, None)
         code = getattr(found, "__code__", None)
-        return code is not None and self.uses <= {*code.co_names, *code.co_varnames}
+        return code is not None and self.uses <= _names(code)
+
+
+def _names(code: CodeType) -> set[str]:
+    """What a function's code uses; comprehensions have code of their own before Python 3.12."""
+    inner = [_names(constant) for constant in code.co_consts if isinstance(constant, CodeType)]
+    return {*code.co_names, *code.co_varnames, *code.co_freevars, *code.co_cellvars}.union(*inner)
 
 
 def _expect(owner: type[Any], function: str, *uses: str) -> Expectation:
@@ -77,6 +87,8 @@ PATCHES: dict[str, tuple[str, tuple[Expectation, ...]]] = {
             _expect(aioice.Connection, "close", "_query_consent_task"),
             _expect(aioice.Connection, "data_received", "data", "component"),
             _expect(aioice.Connection, "build_request", "pair", "nominate"),
+            _expect(aioice.Connection, "gather_candidates", "get_component_candidates"),
+            _expect(aioice.Connection, "get_component_candidates", "component", "addresses", "timeout"),
         ),
     ),
     "dtls": (
@@ -152,7 +164,12 @@ def patch_ice(connection: aioice.Connection, on_gone: Callable[[], None]) -> Liv
     if not fits("liveness"):
         return None
     liveness = Liveness(connection, on_gone)
-    _replace(connection, {"data_received": liveness.data_received, "query_consent": liveness.query_consent})
+    methods: dict[str, Callable[..., Any]] = {
+        "data_received": liveness.data_received,
+        "query_consent": liveness.query_consent,
+        "get_component_candidates": partial(connection.get_component_candidates, timeout=GATHER_S),
+    }
+    _replace(connection, methods)
     return liveness
 
 

@@ -25,7 +25,7 @@ class BitrateLimits:
 
     min_bps: int = 150_000
     start_bps: int = 1_500_000
-    max_bps: int = 4_000_000
+    max_bps: int = 2_500_000
 
     def __post_init__(self) -> None:
         if not 0 < self.min_bps <= self.start_bps <= self.max_bps:

@@ -27,7 +27,7 @@ OPUS_SAMPLES = 960
 OPUS_BPS = 48_000
 KEYFRAME_INTERVAL = 3000
 """Frames between keyframes that nobody asked for: two minutes."""
-DEFAULT_CEILING_BPS = 4_000_000
+DEFAULT_CEILING_BPS = 2_500_000
 BUFFER_S = 0.35
 """How far a burst may run ahead of the rate. Bounds the size of a keyframe, and with it the delay that it causes."""
 H264_LEVELS = (  # Annex A, table A-1: level_idc, macroblocks/s, macroblocks/frame, kbit/s in Baseline
@@ -55,6 +55,10 @@ class PictureEncoder(Protocol):
 
     def encode(self, frame: av.VideoFrame, target_bps: int, *, keyframe: bool) -> list[bytes]:
         """RTP payloads of one yuv420p frame; its pts counts 1/90000 s."""
+        ...
+
+    def restart(self) -> None:
+        """Forget a failed codec; the next frame is a keyframe made on the CPU."""
         ...
 
 
@@ -100,6 +104,10 @@ class _Pictures:
         """Bring the context to this rate; False if a new one is needed."""
         raise NotImplementedError
 
+    def restart(self) -> None:
+        """Forget a failed codec; the next frame is a keyframe."""
+        self._codec = None
+
     def _bitstream(self, frame: av.VideoFrame, target_bps: int, *, keyframe: bool) -> bytes:
         codec = self._codec
         if codec is not None and (
@@ -135,6 +143,11 @@ class H264Encoder(_Pictures):
         """RTP payloads of one frame, in NAL units, fragments and aggregates (packetization-mode 1)."""
         data = self._bitstream(frame, target_bps, keyframe=keyframe)
         return _AiortcH264._packetize(_AiortcH264._split_bitstream(data)) if data else []
+
+    def restart(self) -> None:
+        """Forget a failed codec; the next frame is a keyframe made on the CPU."""
+        super().restart()
+        self._hardware = False
 
     def _open(self, frame: av.VideoFrame, bps: int) -> VideoCodecContext:
         self._fitting_bps, self._top_bps = bps, max(bps, self.ceiling_bps)
@@ -251,7 +264,7 @@ class OpusVoiceEncoder:
         codec.bit_rate = OPUS_BPS
         codec.format, codec.layout, codec.sample_rate = "s16", "mono", VOICE_HZ
         codec.time_base = Fraction(1, VOICE_HZ)
-        codec.options = {"application": "voip", "frame_duration": "20", "fec": "1", "packet_loss": "5", "vbr": "on"}
+        codec.options = {"application": "voip", "frame_duration": "20", "fec": "1", "packet_loss": "10", "vbr": "on"}
         self._codec = codec
 
     def encode(self, samples: NDArray[np.int16], pts: int) -> tuple[bytes, int]:

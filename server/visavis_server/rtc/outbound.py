@@ -7,12 +7,14 @@ of sessions.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from typing import Any
 
+import av
 import numpy as np
 from aiortc import RTCRtpSender
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
@@ -35,6 +37,8 @@ from visavis_server.rtc.encoders import H264Encoder, OpusVoiceEncoder, PictureEn
 from visavis_server.rtc.media_clock import MediaClock
 from visavis_server.rtc.stats import RateMeter
 from visavis_server.rtc.tracks import VOICE_STEP, FrameMaker, PictureTrack, VoiceTrack
+
+logger = logging.getLogger(__name__)
 
 KEYFRAME_SPACING_S = 0.4
 """A receiver asks again and again until a keyframe has come; one per round trip is enough."""
@@ -153,30 +157,34 @@ class PictureOutbound(Outbound):
     async def _encoded(self, codec: RTCRtpCodecParameters) -> RTCEncodedFrame | None:
         item = await self._track.next_item()
         size_px = (item.picture.shape[1] & ~1, item.picture.shape[0] & ~1)
-        if self._encoder is None:
-            self._encoder = H264Encoder() if codec.name.upper() == "H264" else Vp8Encoder()
         if self._controller is None or size_px != self.size_px:
-            limits = self._limits.scaled(*size_px)
-            self.size_px, self._controller = size_px, BitrateController(limits)
-            self._encoder.ceiling_bps = limits.max_bps
+            self.size_px, self._controller = size_px, BitrateController(self._limits.scaled(*size_px))
         now_s = time.monotonic()
         keyframe = self._keyframe_wanted and now_s - self._keyframe_at_s >= KEYFRAME_SPACING_S
         if keyframe:
             self._keyframe_wanted, self._keyframe_at_s = False, now_s
         payloads, timestamp = await asyncio.get_running_loop().run_in_executor(
-            self._executor, self._encode, self._encoder, item, self._controller.target_bps, keyframe
+            self._executor, self._encode, codec.name, item, self._controller.target_bps, keyframe
         )
         if not payloads:
             return None
         self.frames_sent += 1
         return RTCEncodedFrame(payloads, timestamp, None)  # type: ignore[arg-type]  # aiortc's own pictures pass None
 
-    def _encode(
-        self, encoder: PictureEncoder, item: Published, target_bps: int, keyframe: bool
-    ) -> tuple[list[bytes], int]:
+    def _encode(self, codec: str, item: Published, target_bps: int, keyframe: bool) -> tuple[list[bytes], int]:
+        """On the encoding thread: even to look for hardware may take long."""
+        if self._encoder is None:
+            self._encoder = H264Encoder() if codec.upper() == "H264" else Vp8Encoder()
         frame = self._frames.frame(item)
         assert frame.pts is not None
-        return encoder.encode(frame, target_bps, keyframe=keyframe), frame.pts
+        self._encoder.ceiling_bps = self._limits.scaled(frame.width, frame.height).max_bps
+        try:
+            payloads = self._encoder.encode(frame, target_bps, keyframe=keyframe)
+        except (av.FFmpegError, ValueError) as error:  # a graphics card may be lost at any time
+            logger.warning("The %s encoder failed (%s); a new one is made on the CPU.", codec, error)
+            self._encoder.restart()
+            payloads = self._encoder.encode(frame, target_bps, keyframe=True)
+        return payloads, frame.pts
 
     def _on_feedback(self, packet: RtcpPsfbPacket) -> None:
         if packet.fmt in (RTCP_PSFB_PLI, RTCP_PSFB_FIR):
