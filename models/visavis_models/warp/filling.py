@@ -1,0 +1,53 @@
+"""Still pictures with holes mended: skin without teeth or lashes, eyeballs without lids. Made once for each avatar."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+
+def polygon_mask(points: NDArray[np.floating], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Pixels inside a polygon, float (n, 2) px: bool (h, w)."""
+    mask = np.zeros(shape, np.uint8)
+    cv2.fillPoly(mask, [np.rint(points * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    return mask > 127
+
+
+def grown(mask: NDArray[np.bool_], radius_px: float) -> NDArray[np.bool_]:
+    """The mask with everything within `radius_px` of it (shrunk if negative)."""
+    if radius_px >= 0:
+        return np.asarray(ndimage.distance_transform_edt(~mask) <= radius_px)
+    return np.asarray(ndimage.distance_transform_edt(mask) > -radius_px)
+
+
+def fill_from_around(picture: NDArray[np.uint8], hole: NDArray[np.bool_], blur_px: float) -> NDArray[np.uint8]:
+    """Replace a hole by what surrounds it, soft inside.
+
+    Args:
+        picture: uint8 (h, w, 3).
+        hole: bool (h, w).
+        blur_px: how far colours run into each other inside the hole.
+    """
+    if not hole.any() or hole.all():
+        return picture.copy()
+    # Average of the rim near each pixel, weighted by distance: smooth, and no single odd pixel is drawn out.
+    known = (~hole).astype(np.float32)[..., None]
+    near = grown(hole, max(3.0 * blur_px, 2.0)).astype(np.float32)[..., None]
+    total = np.zeros(picture.shape, np.float32)
+    weights = np.zeros((*hole.shape, 1), np.float32)
+    for scale, trust in ((1.0, 1.0), (2.0, 0.1), (5.0, 0.01), (15.0, 0.0005)):
+        sigma = max(blur_px * scale, 0.6)
+        seen = known * near if scale < 15 else known
+        total += trust * cv2.GaussianBlur(picture * seen, (0, 0), sigma)
+        weight = cv2.GaussianBlur(seen, (0, 0), sigma)
+        weights += trust * weight.reshape(weights.shape)
+    filled = total / np.maximum(weights, 1e-6)
+    return np.where(hole[..., None], np.clip(filled + 0.5, 0, 255), picture).astype(np.uint8)
+
+
+def soft_mask(mask: NDArray[np.bool_], soft_px: float) -> NDArray[np.uint8]:
+    """The mask as coverage, falling off outside over about `soft_px`: uint8 (h, w)."""
+    away = ndimage.distance_transform_edt(~mask)
+    return np.asarray(np.clip(1.0 - away / max(soft_px, 0.5), 0.0, 1.0) * 255 + 0.5, dtype=np.uint8)

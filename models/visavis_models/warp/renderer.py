@@ -1,0 +1,255 @@
+"""The warp renderer: drives the photo's own pixels by face mesh and body points. Geometry only, no network.
+
+Every frame is a pure function of the avatar and one motion: nothing is carried from frame to frame, so sessions cannot
+touch each other and nothing drifts.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from visavis_models.arkit import ARKIT
+from visavis_models.avatar import Avatar
+from visavis_models.face.rig import DrivenFace, FaceRig
+from visavis_models.face.topology import FACE_OVAL, LANDMARK_COUNT
+from visavis_models.motion import MotionWindow
+from visavis_models.raster import affine_planes, rasterise
+from visavis_models.warp.body import BodyField, body_field
+from visavis_models.warp.eyes import Eye, make_eyes
+from visavis_models.warp.mesh import PersonMesh, build_mesh
+from visavis_models.warp.mouth import Mouth, Scene
+from visavis_models.warp.sampling import Texture, draw, make_texture
+
+KEPT_STILLS = 8
+"""Prepared avatars that one renderer remembers."""
+_OVAL = np.array(FACE_OVAL)
+_TONGUE_OUT = ARKIT["tongueOut"]
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """An avatar prepared for drawing at one size. Immutable, shared by all sessions that show it."""
+
+    avatar: Avatar
+    rig: FaceRig
+    mesh: PersonMesh
+    rest: NDArray[np.float32]
+    """float32 (N, 3): the mesh in the photo, with depth."""
+    body: BodyField
+    person: Texture
+    mouth: Mouth
+    eyes: tuple[Eye, Eye]
+    rows: slice
+    """Rows and columns of the picture that the person can reach."""
+    columns: slice
+
+
+@dataclass(frozen=True, slots=True)
+class WarpState:
+    """One session's hold on an avatar."""
+
+    still: Still
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the frames in px."""
+        return self.still.avatar.width_px, self.still.avatar.height_px
+
+
+def scaled_avatar(avatar: Avatar, long_side_px: int | None) -> Avatar:
+    """The avatar with a smaller canvas; both sides come out even."""
+    long_side = max(avatar.width_px, avatar.height_px)
+    if long_side_px is None or long_side_px >= long_side:
+        return avatar
+    scale = max(long_side_px, 64) / long_side
+    width = max(2, int(round(avatar.width_px * scale / 2)) * 2)
+    height = max(2, int(round(avatar.height_px * scale / 2)) * 2)
+    factor = np.array([width / avatar.width_px, height / avatar.height_px, scale])
+
+    def shrink(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+    def move(points: NDArray[np.float32]) -> NDArray[np.float32]:
+        moved = points.copy()
+        # Pixel centres are whole numbers: the corner of the picture, not its first pixel, stays where it is.
+        moved[:, :2] = (moved[:, :2] + 0.5) * factor[:2] - 0.5
+        moved[:, 2] *= scale
+        return moved
+
+    head = avatar.head_pose.copy()
+    head[3:5] = (head[3:5] + 0.5) * factor[:2] - 0.5
+    head[5] *= scale
+    return replace(
+        avatar,
+        photo=shrink(avatar.photo),
+        matte=shrink(avatar.matte),
+        foreground=shrink(avatar.foreground),
+        plate=shrink(avatar.plate),
+        landmarks=move(avatar.landmarks),
+        body_points=move(avatar.body_points),
+        head_pose=head,
+    )
+
+
+def prepare(avatar: Avatar) -> Still:
+    """Everything about an avatar that does not change from frame to frame."""
+    rig = FaceRig.fit(avatar)
+    margin = int(0.3 * avatar.face_width_px) + 2
+    mesh = build_mesh(avatar, rig.triangles, rig.depth_shell, margin)
+    depth = np.concatenate([avatar.landmarks[:, 2], mesh.depth_px])
+    rest = np.ascontiguousarray(np.concatenate([mesh.points, depth[:, None]], 1), np.float32)
+    weight = np.concatenate([np.ones(LANDMARK_COUNT, np.float32), mesh.head_weight])
+    grow = int(0.35 * avatar.face_width_px)
+    rows, columns = _reach(avatar.matte, grow)
+    pad = margin
+    colours, matte = (
+        cv2.copyMakeBorder(layer, pad, pad, pad, pad, cv2.BORDER_REFLECT_101)
+        for layer in (avatar.foreground, avatar.matte)
+    )
+    return Still(
+        avatar=avatar,
+        rig=rig,
+        mesh=mesh,
+        rest=rest,
+        body=body_field(avatar, mesh.points, weight),
+        person=make_texture(np.asarray(colours, np.uint8), np.asarray(matte, np.uint8), -float(pad), -float(pad)),
+        mouth=Mouth(avatar, rig.model),
+        eyes=make_eyes(avatar),
+        rows=rows,
+        columns=columns,
+    )
+
+
+def _reach(matte: NDArray[np.uint8], grow: int) -> tuple[slice, slice]:
+    height, width = matte.shape
+    ys, xs = np.flatnonzero(matte.any(1)), np.flatnonzero(matte.any(0))
+    if not len(ys):
+        return slice(0, height), slice(0, width)
+    return (
+        slice(max(0, int(ys[0]) - grow), min(height, int(ys[-1]) + 1 + grow)),
+        slice(max(0, int(xs[0]) - grow), min(width, int(xs[-1]) + 1 + grow)),
+    )
+
+
+class WarpRenderer:
+    """Draws avatars by moving the photo's own pixels. See `visavis_models.rendering.Renderer`."""
+
+    def __init__(self) -> None:
+        self._stills: OrderedDict[tuple[str, int, int, int], Still] = OrderedDict()
+
+    @property
+    def name(self) -> str:
+        """`warp`."""
+        return "warp"
+
+    def open(self, avatar: Avatar, long_side_px: int | None = None) -> WarpState:
+        """Prepare an avatar for one session; a second session with it opens at once.
+
+        Args:
+            avatar: who.
+            long_side_px: long side of the pictures; None, or more than the canvas has, keeps the canvas.
+        """
+        canvas = avatar.width_px, avatar.height_px
+        long_side = min(long_side_px or max(canvas), max(canvas))
+        key = (avatar.id, *canvas, long_side)
+        still = self._stills.get(key)
+        if still is None or not _same_photo(still.avatar, avatar, long_side):
+            still = prepare(scaled_avatar(avatar, long_side))
+            self._stills[key] = still
+        self._stills.move_to_end(key)
+        while len(self._stills) > KEPT_STILLS:
+            self._stills.popitem(last=False)
+        return WarpState(still)
+
+    def render(self, states: Sequence[WarpState], windows: Sequence[MotionWindow]) -> list[NDArray[np.uint8]]:
+        """Draw the frames of one window for each state.
+
+        Returns:
+            For each state one uint8 (T, H, W, 3) RGB array, T being the length of its window.
+        """
+        return [_render_window(state.still, window) for state, window in zip(states, windows, strict=True)]
+
+
+def _same_photo(still: Avatar, avatar: Avatar, long_side: int) -> bool:
+    """An id can be given to another photo after its avatar was removed."""
+    scaled = scaled_avatar(replace(avatar, foreground=avatar.photo, plate=avatar.photo), long_side)
+    return bool(np.array_equal(still.landmarks, scaled.landmarks) and np.array_equal(still.photo, scaled.photo))
+
+
+def _render_window(still: Still, window: MotionWindow) -> NDArray[np.uint8]:
+    frames = np.empty((len(window), *still.avatar.plate.shape), np.uint8)
+    if not len(window):
+        return frames
+    head = np.nan_to_num(window.head)
+    face = np.nan_to_num(window.face)
+    driven = still.rig.drive(face, head)
+    skull = still.rig.head_transform(head).astype(np.float32)
+    for t in range(len(window)):
+        _draw_frame(
+            still, _at(driven, t), skull[t], np.nan_to_num(window.body[t]), float(face[t, _TONGUE_OUT]), frames[t]
+        )
+    return frames
+
+
+def _at(driven: DrivenFace, t: int) -> DrivenFace:
+    return DrivenFace(
+        driven.points[t], driven.teeth_upper[t], driven.teeth_lower[t], driven.tongue[t],
+        driven.lip_gap_px[t], driven.lid_gap[t],
+    )  # fmt: skip
+
+
+def driven_mesh(
+    still: Still, driven: DrivenFace, skull: NDArray[np.float32], body: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Where the whole mesh is for one motion: float32 (N, 3), px and depth.
+
+    Args:
+        still: the prepared avatar.
+        driven: the face in motion.
+        skull: float32 (3, 4): the head's rigid motion.
+        body: float32 (5,), see `BODY_NAMES`.
+    """
+    mesh = still.mesh
+    rigid = still.rest @ skull[:, :3].T + skull[:, 3]
+    outer = slice(LANDMARK_COUNT, None)
+    points = rigid.copy()
+    points[:LANDMARK_COUNT] = driven.points
+    follow = mesh.head_weight[:, None]
+    points[outer] = still.rest[outer] + (rigid[outer] - still.rest[outer]) * follow
+    own = driven.points[_OVAL, :2] - rigid[_OVAL, :2]
+    points[outer, :2] += mesh.skin_weight @ own
+    points[:, :2] += still.body.displacement(body)
+    return np.ascontiguousarray(points, np.float32)
+
+
+def _draw_frame(
+    still: Still,
+    driven: DrivenFace,
+    skull: NDArray[np.float32],
+    body: NDArray[np.float32],
+    tongue_out: float,
+    frame: NDArray[np.uint8],
+) -> None:
+    """Plate, person, mouth, eyes."""
+    points = driven_mesh(still, driven, skull, body)
+    np.copyto(frame, still.avatar.plate)
+    number, _ = rasterise(points, still.mesh.triangles, frame.shape[:2])
+    planes = affine_planes(points, still.mesh.triangles, still.mesh.points)
+    draw(number, planes, still.person, frame)
+    scene = Scene(frame, number, planes)
+    # The head is carried by the neck: what is behind the lips rides along.
+    carried = np.zeros(3, np.float32)
+    carried[:2] = points[1, :2] - driven.points[1, :2]
+    parts = driven.teeth_lower + carried, driven.teeth_upper + carried, driven.tongue + carried
+    skull = skull.copy()
+    skull[:, 3] += carried
+    face = points[:LANDMARK_COUNT]
+    still.mouth.paint(scene, face, parts, skull, tongue_out)
+    for eye, lid_gap in zip(still.eyes, driven.lid_gap, strict=True):
+        eye.paint(scene, face, 1.0 - float(lid_gap))
