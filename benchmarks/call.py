@@ -72,6 +72,15 @@ def start_server(port: int, data: Path, log: Path) -> subprocess.Popen[bytes]:
     raise SystemExit(f"the server did not start:\n{log.read_text()}")
 
 
+async def first_frame(page: Page, patience_s: float = 30.0) -> None:
+    """Wait for the first frame on screen (asked again and again: the page's policy forbids watching from inside)."""
+    deadline_s = time.monotonic() + patience_s
+    while (await page.evaluate("window.visavis.stats()"))["first_frame_ms"] is None:
+        if time.monotonic() > deadline_s:
+            raise SystemExit(f"no frame came in {patience_s:.0f} s; the page says:\n{await page.inner_text('body')}")
+        await asyncio.sleep(0.1)
+
+
 async def sample(page: Page, seconds: float, server: psutil.Process) -> tuple[list[dict[str, Any]], float, float]:
     """One reading a second of the page's own statistics; and the CPU of server and browser in cores."""
     readings: list[dict[str, Any]] = []
@@ -112,7 +121,7 @@ async def call(port: int, avatar: str, seconds: float, voice: Path, chromium: st
         await page.goto(f"http://127.0.0.1:{port}/")
         await page.click(f'[data-avatar="{avatar}"]')
         await page.click("#start")
-        await page.wait_for_function("window.visavis.stats().first_frame_ms !== null", timeout=30_000)
+        await first_frame(page)
         readings, server_cpu, browser_cpu = await sample(page, seconds, server)
         if shot is not None:
             await page.screenshot(path=str(shot))
