@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -171,9 +172,15 @@ def render(
     from visavis_server.render_file import render_file
     from visavis_server.wiring import default_renderer, listener_maker
 
-    with typer.progressbar(length=1, label=f"Rendering {out.name}", file=sys.stderr) as bar:
+    with ExitStack() as stack:
+        bar: Any = None
 
         def advance(done: int, expected: int) -> None:
+            nonlocal bar
+            if bar is None:  # only now is it sure that photo and voice can be used
+                bar = stack.enter_context(
+                    typer.progressbar(length=expected, label=f"Rendering {out.name}", file=sys.stderr)
+                )
             bar.length = expected
             bar.update(done - bar.pos)
 
@@ -186,8 +193,7 @@ def render(
             long_side_px=size,
             on_progress=advance,
         )
-        bar.length = report.frames
-        bar.update(report.frames - bar.pos)
+        advance(report.frames, report.frames)
     typer.echo(
         f"{out}: {report.duration_s:.1f} s of video, {report.width}×{report.height}, made in {report.took_s:.1f} s "
         f"({report.fps:.0f} frames per second)."

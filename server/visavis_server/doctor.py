@@ -15,8 +15,8 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Literal
 
 from visavis_models.errors import VisavisError
@@ -68,6 +68,7 @@ def diagnosis(settings: Settings) -> list[Check]:
         ("codecs", _codecs),
         ("data folder", _data_folder),
         ("avatars", _avatars),
+        ("drawing", _drawing),
         ("page", _page),
         ("port", _port),
         ("media ports", _media_ports),
@@ -105,8 +106,8 @@ def diagnosis_json(checks: list[Check]) -> str:
 
 def _python(_: Settings) -> Iterator[Check]:
     found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    if sys.version_info < (3, 11):
-        yield Check("Python", "broken", found, "Install Python 3.11 or newer and visavis into it.")
+    if sys.version_info >= (3, 14):
+        yield Check("Python", "warning", found, "visavis is tested with Python 3.11 to 3.13; use one of them.")
     else:
         yield Check("Python", "ok", found)
 
@@ -183,8 +184,8 @@ def _compiler(_: Settings) -> Iterator[Check]:
     if not works:
         yield Check("compiler", "broken", "numba compiles wrongly", _REINSTALL)
         return
-    folder = Path(compiled._cache.cache_path)
-    if not os.access(folder, os.W_OK):
+    folder = compiled.stats.cache_path
+    if folder is None or not os.access(folder, os.W_OK):
         yield Check("compiler", "warning", f"compiled code cannot be kept in {folder}; every start is slow", remedy)
     else:
         yield Check("compiler", "ok", f"numba works and keeps its code in {folder}")
@@ -219,16 +220,13 @@ def _nvenc_works() -> bool:
     import av
     from av.error import FFmpegError
 
-    av.logging.set_level(av.logging.PANIC)
     try:
         encoder = av.CodecContext.create("h264_nvenc", "w")
         encoder.width, encoder.height, encoder.pix_fmt = 256, 256, "yuv420p"
-        encoder.framerate = 25
+        encoder.framerate = Fraction(25)
         encoder.open()
     except (FFmpegError, ValueError, OSError):
         return False
-    finally:
-        av.logging.restore_default_callback() if hasattr(av.logging, "restore_default_callback") else None
     return True
 
 
@@ -259,6 +257,29 @@ def _avatars(settings: Settings) -> Iterator[Check]:
         yield Check("avatars", "ok", found)
     else:
         yield Check("avatars", "broken", "those that ship are missing", _REINSTALL)
+
+
+def _drawing(settings: Settings) -> Iterator[Check]:
+    from visavis_models.chunk import CHUNK_MS
+    from visavis_models.motion import rest_motion
+    from visavis_models.portrait.library import AvatarLibrary
+    from visavis_server.wiring import default_renderer
+
+    library = AvatarLibrary(settings.data_dir / "avatars")
+    avatar = library.get(library.list()[0].id)
+    renderer = default_renderer()
+    state = renderer.open(avatar, settings.video.long_side_px)
+    renderer.render([state], [rest_motion(2)])  # compiles
+    begun_s = time.perf_counter()
+    frames = 10
+    picture = renderer.render([state], [rest_motion(frames, 2)])[0][-1]
+    frame_ms = (time.perf_counter() - begun_s) * 1000 / frames
+    found = f"{renderer.name}: {frame_ms:.1f} ms a frame of {picture.shape[1]}×{picture.shape[0]}"
+    if frame_ms > CHUNK_MS / 2:
+        remedy = "25 frames per second may not be reached; lower video.long_side_px, or close other programs."
+        yield Check("drawing", "warning", found, remedy)
+    else:
+        yield Check("drawing", "ok", found)
 
 
 def _page(_: Settings) -> Iterator[Check]:
