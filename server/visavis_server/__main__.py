@@ -1,0 +1,5 @@
+"""`python -m visavis_server` is `visavis`."""
+
+from visavis_server.cli import main
+
+main()
