@@ -1,11 +1,11 @@
 // Types of avatar-client.js. Written by the build: change the sources instead.
 
-export interface ErrorBody {
+interface ErrorBody {
     readonly code: string;
     readonly message: string;
     readonly remedy: string;
 }
-export interface Avatar {
+interface Avatar {
     readonly id: string;
     readonly name: string;
     readonly width: number;
@@ -16,7 +16,7 @@ export interface Avatar {
     readonly image_url: string;
     readonly thumbnail_url: string;
 }
-export interface Session {
+interface Session {
     readonly id: string;
     readonly avatar_id: string;
     readonly state: AvatarState;
@@ -26,27 +26,27 @@ export interface Session {
     readonly width: number;
     readonly height: number;
 }
-export interface IceServer {
+interface IceServer {
     readonly urls: string[];
     readonly username?: string;
     readonly credential?: string;
 }
-export interface ServerConfig {
+interface ServerConfig {
     readonly version: string;
     readonly capacity: number;
     readonly max_photo_bytes: number;
     readonly ice_servers: readonly IceServer[];
     readonly badge: boolean;
 }
-export type AvatarState = "idle" | "listening" | "speaking";
-export type ByeReason = "client" | "expired" | "shutdown" | "failed" | "deleted";
-export interface Candidate {
+type AvatarState = "idle" | "listening" | "speaking";
+type ByeReason = "client" | "expired" | "shutdown" | "failed" | "deleted";
+interface Candidate {
     readonly candidate: string;
     readonly sdpMid: string | null;
     readonly sdpMLineIndex: number | null;
 }
 /** What the browser sends. */
-export type ClientMessage = {
+type ClientMessage = {
     readonly type: "offer";
     readonly sdp: string;
 } | {
@@ -64,7 +64,7 @@ export type ClientMessage = {
     readonly type: "bye";
 };
 /** Once a second. Numbers are null until the server has measured them. */
-export interface ServerStats {
+interface ServerStats {
     readonly type: "stats";
     readonly fps: number | null;
     /** From a chunk of voice reaching the server to the frame that shows it handed to the encoder. */
@@ -82,7 +82,7 @@ export interface ServerStats {
     readonly loss: number | null;
 }
 /** What the server sends. */
-export type ServerMessage = {
+type ServerMessage = {
     readonly type: "answer";
     readonly sdp: string;
 } | {
@@ -100,19 +100,19 @@ export type ServerMessage = {
     readonly reason: ByeReason;
 };
 /** A message that does not keep to the protocol. */
-export declare class ProtocolError extends Error {
+declare class ProtocolError extends Error {
     readonly name = "ProtocolError";
 }
 /** Reads one message of the server. Unknown extra fields are allowed; a wrong or missing one throws ProtocolError. */
-export declare function readServerMessage(value: unknown): ServerMessage;
-export declare function readErrorBody(value: unknown): ErrorBody;
-export declare function readAvatar(value: unknown): Avatar;
-export declare function readAvatars(value: unknown): Avatar[];
-export declare function readSession(value: unknown): Session;
-export declare function readConfig(value: unknown): ServerConfig;
+declare function readServerMessage(value: unknown): ServerMessage;
+declare function readErrorBody(value: unknown): ErrorBody;
+declare function readAvatar(value: unknown): Avatar;
+declare function readAvatars(value: unknown): Avatar[];
+declare function readSession(value: unknown): Session;
+declare function readConfig(value: unknown): ServerConfig;
 
 /** An error for people. `code` is stable; `retryAfter_s` is set when the server said when to come back. */
-export declare class Problem extends Error {
+declare class Problem extends Error {
     readonly code: string;
     readonly remedy: string;
     readonly retryAfter_s: number | null;
@@ -121,19 +121,19 @@ export declare class Problem extends Error {
     static from(body: ErrorBody, retryAfter_s?: number | null): Problem;
 }
 /** Any thrown value as a Problem: nothing that reaches a user is a bare stack trace. */
-export declare function asProblem(error: unknown): Problem;
+declare function asProblem(error: unknown): Problem;
 /** Reads an error answer of the HTTP API, whatever its body turns out to be. */
-export declare function problemOfAnswer(status: number, body: unknown, retryAfter: string | null): Problem;
+declare function problemOfAnswer(status: number, body: unknown, retryAfter: string | null): Problem;
 /** `Retry-After` as seconds from now; it may be a number of seconds or an HTTP date. */
-export declare function retryAfterSeconds(value: string | null, now_ms?: number): number | null;
-export declare function unreachable(retryAfter_s?: number | null): Problem;
-export declare function insecureContext(): Problem;
-export declare function unsupportedBrowser(): Problem;
-export declare function connectionFailed(hadTurn: boolean): Problem;
-export declare function connectionLost(): Problem;
+declare function retryAfterSeconds(value: string | null, now_ms?: number): number | null;
+declare function unreachable(retryAfter_s?: number | null): Problem;
+declare function insecureContext(): Problem;
+declare function unsupportedBrowser(): Problem;
+declare function connectionFailed(hadTurn: boolean): Problem;
+declare function connectionLost(): Problem;
 
 /** One reading. Null: not known (yet), or not told by this browser. */
-export interface CallStats {
+interface CallStats {
     /** Frames decoded per second. */
     readonly fps: number | null;
     readonly width: number | null;
@@ -157,7 +157,7 @@ export interface CallStats {
     readonly relayed: boolean | null;
 }
 /** Running totals of one reading, kept to make rates at the next. */
-export interface Totals {
+interface Totals {
     readonly time_ms: number;
     readonly bytes: number;
     readonly received: number;
@@ -168,13 +168,13 @@ export interface Totals {
 }
 type Entry = Readonly<Record<string, unknown>>;
 /** Reads a report. `entries` are its values; `before` are the totals of the last reading of the same call. */
-export declare function readReport(entries: Iterable<Entry>, time_ms: number, before: Totals | null): {
+declare function readReport(entries: Iterable<Entry>, time_ms: number, before: Totals | null): {
     stats: CallStats;
     totals: Totals;
 };
 
 /** Milliseconds after the click; null until it happened. */
-export interface Timeline {
+interface Timeline {
     /** The click itself, on the clock of `performance.now()`. */
     clicked_ms: number;
     /** The server has opened a session. */
@@ -187,7 +187,7 @@ export interface Timeline {
     first_frame_ms: number | null;
 }
 /** What is known about the running or last call. */
-export interface ClientStats {
+interface ClientStats {
     readonly phase: "idle" | "connecting" | "live";
     readonly state: AvatarState;
     readonly epoch: number;
@@ -203,34 +203,34 @@ export interface ClientStats {
     readonly call: CallStats | null;
     readonly server: ServerStats | null;
 }
-export declare function emptyTimeline(): Timeline;
+declare function emptyTimeline(): Timeline;
 
-export declare class Emitter<Events extends object> {
+declare class Emitter<Events extends object> {
     private readonly listeners;
     /** Calls `listener` on every event of that name. Returns the function that ends it. */
     on<Name extends keyof Events>(name: Name, listener: (value: Events[Name]) => void): () => void;
     protected emit<Name extends keyof Events>(name: Name, value: Events[Name]): void;
 }
 
-export type Permission = "granted" | "denied" | "prompt" | "unknown";
-export interface MicrophoneChoice {
+type Permission = "granted" | "denied" | "prompt" | "unknown";
+interface MicrophoneChoice {
     readonly id: string;
     readonly label: string;
 }
 /** Throws a Problem when this page, in this browser, can never have a call. */
-export declare function assertCallsPossible(): void;
-export declare function microphonePermission(): Promise<Permission>;
+declare function assertCallsPossible(): void;
+declare function microphonePermission(): Promise<Permission>;
 /** The microphones that the browser is willing to name; before permission that is an empty list. */
-export declare function listMicrophones(): Promise<MicrophoneChoice[]>;
+declare function listMicrophones(): Promise<MicrophoneChoice[]>;
 /**
  * Opens a microphone; throws a Problem. A remembered device that is no longer there falls back to the default one.
  * Echo cancellation is asked for because the avatar's voice may come out of loudspeakers next to the microphone.
  */
-export declare function openMicrophone(deviceId: string | null): Promise<MediaStreamTrack>;
+declare function openMicrophone(deviceId: string | null): Promise<MediaStreamTrack>;
 /** Mean power of samples in -1..1, as a position 0..1 on the meter. */
-export declare function meterLevel(samples: Float32Array): number;
+declare function meterLevel(samples: Float32Array): number;
 /** How loud a track is. Holds an audio context until `close()`. */
-export declare class LevelMeter {
+declare class LevelMeter {
     private readonly context;
     private readonly analyser;
     private readonly samples;
@@ -243,7 +243,7 @@ export declare class LevelMeter {
     close(): void;
 }
 
-export declare class Api {
+declare class Api {
     readonly base: URL;
     /** `base` is where the server lives: the page's own folder, or another origin that allows this one. */
     constructor(base: URL);
@@ -260,14 +260,14 @@ export declare class Api {
     private ask;
 }
 
-export type Phase = "idle" | "connecting" | "live";
-export interface ClientOptions {
+type Phase = "idle" | "connecting" | "live";
+interface ClientOptions {
     /** Plays the avatar: picture and voice. */
     readonly video: HTMLVideoElement;
     /** Where the server lives; by default the folder of the page. */
     readonly baseUrl?: string | URL;
 }
-export interface StartOptions {
+interface StartOptions {
     /**
      * The voice to send: any audio track (a voice agent's speech, for example), or null to send none. By default the
      * microphone is opened. The caller keeps its own track: the call works on a clone.
@@ -276,7 +276,7 @@ export interface StartOptions {
     /** When the person asked for the call, on the clock of `performance.now()`; by default now. */
     readonly clicked_ms?: number;
 }
-export interface ClientEvents {
+interface ClientEvents {
     phase: Phase;
     /** What the avatar does. */
     state: {
@@ -295,7 +295,7 @@ export interface ClientEvents {
     /** The browser refused to play sound without a click: call `unmuteSpeaker()` from one. */
     soundblocked: void;
 }
-export declare class AvatarClient extends Emitter<ClientEvents> {
+declare class AvatarClient extends Emitter<ClientEvents> {
     readonly api: Api;
     readonly video: HTMLVideoElement;
     phase: Phase;
@@ -353,3 +353,11 @@ export declare class AvatarClient extends Emitter<ClientEvents> {
     private hangUp;
     private setPhase;
 }
+
+export { AvatarClient };
+export type { ClientEvents, ClientOptions, Phase, StartOptions };
+export { listMicrophones, openMicrophone, type MicrophoneChoice };
+export { Problem };
+export type { Avatar, AvatarState, ServerConfig, ServerStats, Session };
+export type { CallStats };
+export type { ClientStats, Timeline };

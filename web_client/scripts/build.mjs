@@ -24,20 +24,19 @@ writeFileSync(join(dist, "avatar-client.d.ts"), declarations());
 copyFileSync("src/index.html", join(dist, "index.html"));
 copyFileSync("src/icon.svg", join(dist, "icon.svg"));
 
-/** One file of types: the declarations of the module's parts, in order of use, without the imports between them. */
+/** One file of types: the declarations of the module's parts, and an export list of what the module exports. */
 function declarations() {
   const out = mkdtempSync(join(root, "node_modules", ".types-"));
   try {
     const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
-    execFileSync(process.execPath, [tsc, "--declaration", "--emitDeclarationOnly", "--noEmit", "false", "--outDir", out]);
+    execFileSync(process.execPath, [tsc, "-p", "tsconfig.build.json", "--outDir", out], { stdio: "inherit" });
+    const read = (part) => readFileSync(join(out, "src", `${part}.d.ts`), "utf8");
     const parts = ["protocol", "problem", "stats", "timeline", "events", "audio", "api", "client"];
-    const bodies = parts.map((part) => withoutImports(readFileSync(join(out, "src", `${part}.d.ts`), "utf8")));
-    return `// Types of avatar-client.js. Written by the build: change the sources instead.\n\n${bodies.join("\n")}`;
+    const bodies = parts.map((part) => read(part).replace(/^(import [^;]*|export {});\n/gm, "").replace(/^export /gm, ""));
+    const exported = read("avatar-client").replace(/ from "[^"]*"/g, "");
+    const head = "// Types of avatar-client.js. Written by the build: change the sources instead.\n";
+    return [head, ...bodies, exported].join("\n");
   } finally {
     rmSync(out, { recursive: true, force: true });
   }
-}
-
-function withoutImports(text) {
-  return text.replace(/^import [^;]*;\n/gm, "").replace(/^export \{\};\n/gm, "");
 }

@@ -166,8 +166,8 @@ export class CallPage {
     this.keepAwake();
     if (this.preferences.get().echoHintSeen || this.client.video.muted) return;
     this.preferences.set({ echoHintSeen: true });
-    const quiet: Action = { text: "Turn sound off", run: () => this.setSound(false) };
-    this.notices.hint("You hear your own voice a moment late. Distracting?", quiet, 12);
+    const quiet: Action = { text: "Sound off", run: () => this.setSound(false) };
+    this.notices.hint("That is you, a moment late. Distracting?", quiet, 12);
   }
 
   /** A call ended, or did not begin, through a problem: say so, and offer the way back. */
@@ -180,7 +180,7 @@ export class CallPage {
     if (problem.code === "no_microphone") {
       actions.push({ text: "Continue without", run: () => void this.callSilently() });
     }
-    actions.push(plan === null ? this.dismiss() : { text: "Cancel", run: () => this.start.focus() });
+    else actions.push(plan === null ? this.dismiss() : { text: "Cancel", run: () => this.start.focus() });
     const words = reconnects ? "Reconnecting" : "Trying again";
     this.notices.show(problem, actions, plan && countdown(plan.wait_s, words, again));
   }

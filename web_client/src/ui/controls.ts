@@ -41,8 +41,8 @@ export class Controls {
 
   set(toggle: Toggle, on: boolean): void {
     byId(toggle, HTMLButtonElement).setAttribute("aria-pressed", String(on));
-    if (toggle === "mute") byId("mute-label", HTMLSpanElement).textContent = on ? "Unmute" : "Mute";
-    if (toggle === "speaker") byId("speaker-label", HTMLSpanElement).textContent = on ? "Sound on" : "Sound off";
+    if (toggle === "mute") byId("mute-label", HTMLSpanElement).textContent = on ? "Muted" : "Mute";
+    if (toggle === "speaker") byId("speaker-label", HTMLSpanElement).textContent = on ? "Sound" : "No sound";
   }
 
   /** The voice's level 0..1, drawn around the microphone button. */

@@ -69,11 +69,11 @@ export function rows(stats: ClientStats): Row[] {
   const frames = server?.frames;
   const offset = median(stats.av_offset_ms.slice(-5));
   return [
-    { name: "Frames per second", value: stats.fps.toFixed(0) },
-    { name: "Voice to lips, server", value: pair(server?.latency_ms.p50, server?.latency_ms.p95) },
+    { name: "Frames", value: `${stats.fps.toFixed(0)} per second` },
+    { name: "Voice to lips", value: pair(server?.latency_ms.p50, server?.latency_ms.p95) },
     { name: "Network round trip", value: unit(call?.rtt_ms, "ms") },
     { name: "Player buffer", value: unit(call?.buffer_ms, "ms") },
-    { name: "Lips to sound", value: offset === null ? "–" : `${offset > 0 ? "+" : ""}${offset.toFixed(0)} ms` },
+    { name: "Lips against sound", value: offset === null ? "–" : `${offset > 0 ? "+" : ""}${offset.toFixed(0)} ms` },
     { name: "Bitrate", value: unit(call?.bitrate_kbps, "kbit/s") },
     { name: "Packet loss", value: call?.loss == null ? "–" : `${(call.loss * 100).toFixed(1)} %` },
     { name: "Freezes", value: String(stats.freezes) },
@@ -89,7 +89,7 @@ export function judge(stats: ClientStats): { level: "good" | "fair" | "poor" | "
   const offset = Math.abs(median(stats.av_offset_ms.slice(-5)) ?? 0);
   if ((call.loss ?? 0) > 0.05) return { level: "poor", words: "Network loses packets" };
   if (stats.fps < 18) return { level: "poor", words: "Picture stutters" };
-  if (offset > 90) return { level: "fair", words: "Lips and sound are apart" };
+  if (offset > 90) return { level: "fair", words: "Lips off the sound" };
   if (stats.fps < 23 || (call.loss ?? 0) > 0.01) return { level: "fair", words: "Fair" };
   return { level: "good", words: "Good" };
 }
@@ -104,5 +104,5 @@ function unit(value: number | null | undefined, name: string): string {
 }
 
 function pair(p50: number | null | undefined, p95: number | null | undefined): string {
-  return p50 == null || p95 == null ? "–" : `${p50.toFixed(0)} ms (p95 ${p95.toFixed(0)})`;
+  return p50 == null || p95 == null ? "–" : `${p50.toFixed(0)} ms (95 %: ${p95.toFixed(0)})`;
 }
