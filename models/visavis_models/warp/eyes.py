@@ -5,6 +5,7 @@ While an eye is as in the photo, its pixels stay the photo's. Knows nothing of h
 
 from __future__ import annotations
 
+import cv2
 import numba
 import numpy as np
 from numpy.typing import NDArray
@@ -77,9 +78,13 @@ class Eye:
         self, picture: NDArray[np.uint8], hole: NDArray[np.bool_], low: NDArray[np.int64]
     ) -> tuple[Texture, tuple[float, float, float]]:
         """Lids without lashes and eye, and the colour of the lashes."""
-        wide = 0.13 * self._width
+        wide = 0.17 * self._width
         replaced = grown(hole, wide)
         light = picture.astype(np.float64) @ [0.299, 0.587, 0.114]
+        # Lashes stick out, most of all at the outer corner: what is darker than the skin around it goes too.
+        skin = cv2.GaussianBlur(np.where(replaced, np.median(light[~replaced]), light), (0, 0), 0.2 * self._width)
+        sticking_out = grown(hole, 0.32 * self._width) & (light < 0.86 * skin)
+        replaced |= grown(sticking_out & grown(hole, 0.3 * self._width), 0.03 * self._width)
         rim = replaced & ~grown(hole, -1.0)
         dark = picture[rim & (light <= np.percentile(light[rim], 25))].astype(np.float64).mean(0)
         mended = fill_from_around(picture, replaced, max(0.05 * self._width, 0.8))
@@ -152,7 +157,9 @@ class Eye:
             texture.words, -2.0 * texture.left, -2.0 * texture.top, left, top, back.real, back.imag, shift.real,
             shift.imag, self._centre[0], self._centre[1], self._radius, gaze.real, gaze.imag, ball,
         )  # fmt: skip
-        lash = Line(0.75 * smoothstep((closed - 0.1) / 0.5), 0.0, max(0.035 * self._width / abs(back), 0.6), self._lash)
+        lash = Line(
+            0.75 * smoothstep((closed - 0.08) / 0.4), 0.0, max(0.035 * self._width / abs(back), 0.6), self._lash
+        )
         lay_in(
             scene.frame, skin, ball, (left, top), opening,
             skin_share=skin_share, inside_share=inside_share, soft_px=0.15 + 0.003 * self._face_width, line=lash,

@@ -85,7 +85,7 @@ def head_weights(avatar: Avatar, points: NDArray[np.float64]) -> NDArray[np.floa
     v, u = relative @ down, relative @ across
     weight = 1.0 - _smooth((v + 0.08 * width) / neck_px)
     # Raised shoulders beside the face belong to the body, wide hair beside it to the head: fade far out, low down only.
-    beside = _smooth((np.abs(u) / width - 0.85) / 0.45) * _smooth((v / width + 0.75) / 0.5)
+    beside = _smooth((np.abs(u) / width - 0.55) / 0.4) * _smooth((v / width + 0.45) / 0.4)
     return weight * (1.0 - beside)
 
 

@@ -53,6 +53,8 @@ class Mouth:
         self._width = avatar.face_width_px
         lips = avatar.landmarks[:, :2]
         self._own_gap = lips[_LOWER] - lips[_UPPER]
+        corners = lips[_UPPER[[0, -1]]]
+        self._own_length_px = max(float(np.hypot(*(corners[1] - corners[0]))), 1.0)
         visible = dentist.visible_teeth(avatar)
         self._colours = dentist.mouth_colours(avatar, visible)
         self._lips = self._mended_lips(avatar, visible)
@@ -95,7 +97,7 @@ class Mouth:
         places = np.ascontiguousarray(relative[:, [0, 2]], np.float32) * np.float32(0.98)
         x = np.linspace(-1, 1, 48)[None, :, None]
         z = np.linspace(0, 1, 48)[:, None, None]
-        shade = (1.0 - 0.22 * np.abs(x) ** 2 - 0.16 * np.exp(-((x / 0.08) ** 2))) * (
+        shade = (1.0 - 0.25 * np.abs(x) ** 2 - 0.07 * np.exp(-((x / 0.12) ** 2))) * (
             1.0 - 0.85 * np.clip(z * 1.5, 0, 1)
         )
         picture = np.clip(self._colours.tongue * shade, 0, 255).astype(np.uint8)
@@ -142,10 +144,12 @@ class Mouth:
             0.72 * change * (1.0 - smoothstep(gap / 0.03)), 0.5, max(_SEAM_PX * self._width, 0.55),
             tuple(float(c) for c in self._colours.seam),  # type: ignore[arg-type]
         )  # fmt: skip
+        # Pursed lips stand out in front of the teeth and leave them in the dark.
+        pursed = smoothstep(1.25 * (1.0 - opening.length_px / self._own_length_px))
         lay_in(
             scene.frame, skin, inside, (left, top), opening,
             skin_share=change, inside_share=change, soft_px=0.15 + 0.0035 * self._width,
-            shade=0.82, depth_px=_SHADE_DEPTH * self._width, line=seam,
+            shade=0.75 + 0.17 * pursed, depth_px=(_SHADE_DEPTH + 0.12 * pursed) * self._width, line=seam,
         )  # fmt: skip
 
     def _inside(

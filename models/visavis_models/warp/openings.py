@@ -108,7 +108,7 @@ def _lay(  # type: ignore[no-untyped-def]
                 ends = min(u, length - u) / (np.float32(0.06) * length)
                 cover *= min(ends, one)
                 if shade > nil:
-                    gap = min((b - a) / depth_px, one)
+                    gap = min((b - a) / (half * depth_px), one)
                     below = min(max((v - a) / depth_px, nil), one)
                     below = below * (np.float32(2) - below)
                     gap = gap * gap * (np.float32(3) - gap - gap)
@@ -121,7 +121,9 @@ def _lay(  # type: ignore[no-untyped-def]
             for c in range(3):
                 old = np.float32(frame[y + top, x + left, c])
                 outer = old + (np.float32(skin[y, x, c]) - old) * skin_share
-                inner = old + (np.float32(inside[y, x, c]) * dark - old) * inside_share
+                # Light that has passed through lips and gums is red: shade takes green and blue first.
+                lit = dark if c > 0 else np.sqrt(dark) * np.float32(0.35) + dark * np.float32(0.65)
+                inner = old + (np.float32(inside[y, x, c]) * lit - old) * inside_share
                 value = outer + (inner - outer) * cover
                 tint = line_r if c == 0 else (line_g if c == 1 else line_b)
                 value += (tint - value) * drawn

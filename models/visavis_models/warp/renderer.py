@@ -28,6 +28,8 @@ from visavis_models.warp.sampling import Texture, draw, make_texture
 
 KEPT_STILLS = 8
 """Prepared avatars that one renderer remembers."""
+_SIDES_FROM, _SIDES_SPAN = 0.08, 0.17
+"""Depth (face widths) from which on the head is flattened, and how much depth is left beyond it."""
 _OVAL = np.array(FACE_OVAL)
 _TONGUE_OUT = ARKIT["tongueOut"]
 
@@ -40,7 +42,9 @@ class Still:
     rig: FaceRig
     mesh: PersonMesh
     rest: NDArray[np.float32]
-    """float32 (N, 3): the mesh in the photo, with depth."""
+    """float32 (N, 3): the mesh in the photo, with depth; sides of the head flattened, see `_flattened`."""
+    sides: NDArray[np.float32]
+    """float32 (478,): by how much flattening changed the depth of the landmarks."""
     body: BodyField
     person: Texture
     mouth: Mouth
@@ -103,7 +107,8 @@ def prepare(avatar: Avatar) -> Still:
     margin = int(0.3 * avatar.face_width_px) + 2
     mesh = build_mesh(avatar, rig.triangles, rig.depth_shell, margin)
     depth = np.concatenate([avatar.landmarks[:, 2], mesh.depth_px])
-    rest = np.ascontiguousarray(np.concatenate([mesh.points, depth[:, None]], 1), np.float32)
+    flat = _flattened(depth, avatar.face_width_px)
+    rest = np.ascontiguousarray(np.concatenate([mesh.points, flat[:, None]], 1), np.float32)
     weight = np.concatenate([np.ones(LANDMARK_COUNT, np.float32), mesh.head_weight])
     grow = int(0.35 * avatar.face_width_px)
     rows, columns = _reach(avatar.matte, grow)
@@ -117,6 +122,7 @@ def prepare(avatar: Avatar) -> Still:
         rig=rig,
         mesh=mesh,
         rest=rest,
+        sides=(flat - depth)[:LANDMARK_COUNT],
         body=body_field(avatar, mesh.points, weight),
         person=make_texture(np.asarray(colours, np.uint8), np.asarray(matte, np.uint8), -float(pad), -float(pad)),
         mouth=Mouth(avatar, rig.model),
@@ -124,6 +130,17 @@ def prepare(avatar: Avatar) -> Still:
         rows=rows,
         columns=columns,
     )
+
+
+def _flattened(depth: NDArray[np.float32], face_width_px: float) -> NDArray[np.float32]:
+    """Depth with the sides of the head brought forward.
+
+    At its sides a head is so steep that a few degrees fold the picture over, and a photo has no pixels for what the
+    other side would uncover. Less depth there turns folds into gentle compression.
+    """
+    start, span = _SIDES_FROM * face_width_px, _SIDES_SPAN * face_width_px
+    behind = np.maximum(depth - start, 0.0)
+    return np.asarray(np.minimum(depth, start) + span * np.tanh(behind / span), np.float32)
 
 
 def _reach(matte: NDArray[np.uint8], grow: int) -> tuple[slice, slice]:
@@ -220,6 +237,7 @@ def driven_mesh(
     outer = slice(LANDMARK_COUNT, None)
     points = rigid.copy()
     points[:LANDMARK_COUNT] = driven.points
+    points[:LANDMARK_COUNT, :2] += still.sides[:, None] * skull[:2, 2]
     follow = mesh.head_weight[:, None]
     points[outer] = still.rest[outer] + (rigid[outer] - still.rest[outer]) * follow
     own = driven.points[_OVAL, :2] - rigid[_OVAL, :2]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from visavis_models.avatar import Avatar
 from visavis_models.face import topology as topo
@@ -87,7 +88,7 @@ def mouth_colours(avatar: Avatar, teeth: NDArray[np.bool_]) -> MouthColours:
         tooth = np.percentile(seen, 60, axis=0)
     else:
         tint = skin / max(light, 1.0)
-        tooth = (0.5 * light + 88.0) * _IVORY * (0.75 + 0.25 * tint)
+        tooth = (0.52 * light + 104.0) * _IVORY * (0.75 + 0.25 * tint)
     scale = float(np.clip(light / 170.0, 0.45, 1.15))
     return MouthColours(
         tooth=np.clip(tooth, 0, 238),
@@ -112,10 +113,10 @@ def teeth_texture(colours: MouthColours, face_width_px: float, *, lower: bool) -
     across = 2.0 * (u % 1.0) - 1.0
     middle = np.abs(u - TEETH_IN_ROW / 2)[None]
     gum_edge = 0.02 + 0.16 * across**2
-    biting_edge = 1.0 - (0.05 if lower else 0.10) * np.abs(across) ** 3 - 0.03 * (np.floor(u) % 2)
+    biting_edge = 1.0 - (0.03 if lower else 0.06) * np.abs(across) ** 4 - 0.02 * (np.floor(u) % 2)
     is_tooth = np.clip((v - gum_edge) * 9.0, 0.0, 1.0)[..., None]
-    bulge = 1.0 - 0.22 * np.abs(across) ** 5 - 0.05 * across**2
-    between = 1.0 - 0.32 * np.exp(-(((1.0 - np.abs(across)) / 0.07) ** 2)) * np.clip(v + 0.2, 0.3, 1.0)
+    bulge = 1.0 - 0.14 * np.abs(across) ** 5 - 0.05 * across**2
+    between = 1.0 - 0.2 * np.exp(-(((1.0 - np.abs(across)) / 0.07) ** 2)) * np.clip(v + 0.2, 0.3, 1.0)
     back = 1.0 - 0.055 * middle - 0.006 * middle**2
     length = 0.88 + 0.12 * np.clip(v / 0.5, 0, 1) - 0.06 * np.clip((v - 0.75) / 0.25, 0, 1)
     shade = bulge[None] * between * back * length * (0.9 if lower else 1.0)
@@ -137,6 +138,20 @@ def texture_places(uv: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.ascontiguousarray(np.stack([uv[:, 0], uv[:, 1] + GUM_SPAN], -1), np.float32) - np.float32(0.01)
 
 
+def _arc(x: NDArray[np.intp], y: NDArray[np.float64], at: NDArray[np.intp]) -> NDArray[np.float64]:
+    """A parabola through (x, y) that does not mind outliers, such as shine on the lip below, evaluated at `at`."""
+    middle, reach = float(x.mean()), max(float(np.ptp(x)) / 2, 1.0)
+    keep = np.ones(len(x), np.bool_)
+    line = np.array([0.0, 0.0, float(np.median(y))])
+    for _ in range(4):
+        if keep.sum() < 4:
+            break
+        line = np.polyfit((x[keep] - middle) / reach, y[keep], 2)
+        off = y - np.polyval(line, (x - middle) / reach)
+        keep = off < max(0.8, 0.8 * float(np.median(np.abs(off))))
+    return np.asarray(np.polyval(line, (at - middle) / reach))
+
+
 def own_teeth(avatar: Avatar, teeth: NDArray[np.bool_]) -> OwnTeeth | None:
     """Cut the photo's own upper teeth out; None if it shows too few."""
     width = avatar.face_width_px
@@ -149,18 +164,24 @@ def own_teeth(avatar: Avatar, teeth: NDArray[np.bool_]) -> OwnTeeth | None:
     mouth = hole[part] | teeth[part]
     picture = avatar.photo[part]
     seen = teeth[part]
-    # Gums and the dark between teeth belong to the row: keep all that lies between its first and last tooth pixel.
+    # The row from its first to its last column, its lower edge smoothed: single pixels of lip or dark would look torn.
+    count = seen.sum(0)
+    inside_row = np.flatnonzero(count >= max(2.0, 0.3 * float(np.median(count[count > 0]))))
+    first, last = int(inside_row[0]), int(inside_row[-1])
+    at = np.arange(right - left)
+    lowest = np.array([float(np.flatnonzero(seen[:, c])[-1]) + 1.0 for c in inside_row])
+    highest = np.array([float(np.flatnonzero(mouth[:, c])[0]) for c in inside_row])
+    lowest = np.minimum(lowest, highest + 0.085 * width)
+    edge = np.minimum(_arc(inside_row, lowest, at) + 0.006 * width, np.interp(at, inside_row, lowest) + 1.0)
+    edge = ndimage.gaussian_filter1d(edge, 0.02 * width, mode="nearest")
+    start = ndimage.gaussian_filter1d(np.interp(at, inside_row, highest), 0.012 * width, mode="nearest")
     row = np.arange(bottom - top)[:, None]
-    first = np.where(seen.any(0), seen.argmax(0), bottom - top)
-    last = np.where(seen.any(0), bottom - top - 1 - seen[::-1].argmax(0), -1)
-    upper_edge = np.where(mouth.any(0), mouth.argmax(0), bottom - top)
-    tall = np.minimum(last, upper_edge + 0.085 * width)
-    body = mouth & (row <= tall) & (row >= np.minimum(first, upper_edge + 0.03 * width))
     # Behind the upper lip the row goes on (gum): drawn on upwards from what is seen.
-    above = (row < np.maximum(upper_edge, 0)) & (row > upper_edge - 0.05 * width) & body.any(0)
-    filled = fill_from_around(picture, ~body, max(0.008 * width, 0.7))
-    cover = (body | above).astype(np.float32)
-    cover = cv2.GaussianBlur(cover, (0, 0), max(0.004 * width, 0.45))
+    cover = np.clip(edge - row, 0.0, 1.0) * np.clip(row - start + 0.05 * width, 0.0, 1.0)
+    ends = np.minimum(at - first + 1.0, last - at + 1.0) / (0.02 * width)
+    cover = cover * np.clip(ends, 0.0, 1.0)
+    body = (seen | grown(seen, 0.015 * width)) & hole[part] & (row < edge) & (row >= start)
+    filled = fill_from_around(picture, ~(body | seen), max(0.008 * width, 0.7))
     depth = float(avatar.landmarks[list(topo.UPPER_LIP[0][3:8]), 2].mean()) + 0.06 * width
     corners = [[left, top, depth], [right, top, depth], [right, bottom, depth], [left, bottom, depth]]
     texture = make_texture(filled, np.rint(cover * 255).astype(np.uint8), float(left), float(top))
