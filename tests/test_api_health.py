@@ -16,6 +16,7 @@ async def test_health_tells_version_and_load() -> None:
     async with client_of(house()) as client:
         await client.post("/v1/sessions", json={"avatar_id": "zoe"})
         answer = await client.get("/healthz")
+        assert (await client.head("/healthz")).status_code == 200
     assert answer.json() == {"status": "ok", "version": __version__, "sessions": 1, "capacity": 2}
 
 

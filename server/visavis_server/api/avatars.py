@@ -69,7 +69,9 @@ def avatar_routes(desk: AvatarDesk, settings: PhotoSettings) -> APIRouter:
         response: Response,
         photo: Annotated[UploadFile, File(description="JPEG, PNG or WebP with a face at least 64 pixels wide.")],
         name: Annotated[str, Form(description="For people; at most 60 characters.")] = "",
-        consent: Annotated[str, Form(description="`true`: the person shown has agreed to become an avatar.")] = "",
+        consent: Annotated[
+            str, Form(description="Must be true: the person shown has agreed to become an avatar.")
+        ] = "",
     ) -> AvatarBody:
         if consent != "true":
             raise BadInput(

@@ -43,11 +43,17 @@ def health_routes(registry: SessionRegistry, metrics: Metrics, settings: Setting
     """/healthz, /metrics and /v1/config."""
     routes = APIRouter(tags=["Server"])
 
+    @routes.head("/healthz", include_in_schema=False)
     @routes.get("/healthz", summary="Is the server up?")
     async def health() -> HealthBody:
         return HealthBody(status="ok", version=__version__, sessions=registry.active, capacity=registry.capacity)
 
-    @routes.get("/metrics", summary="Figures for Prometheus", response_class=Response)
+    @routes.get(
+        "/metrics",
+        summary="Figures for Prometheus",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {}}, "description": "Prometheus text"}},
+    )
     async def figures() -> Response:
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
