@@ -59,6 +59,11 @@ class Microphone:
         self.take(packet.ssrc, packet.sequence_number, packet._data)  # type: ignore[attr-defined]
         return False, None
 
+    def release(self) -> None:
+        """Drop the decoder and what is held."""
+        self._decoder = self._last = None
+        self._held.clear()
+
     def take(self, ssrc: int, sequence: int, data: bytes) -> None:
         """Take one Opus packet; calls `on_voice` for every packet that is due now."""
         now_s = self._clock()

@@ -76,6 +76,10 @@ class Outbound:
             self.meter.add(sum(map(len, encoded.payloads)), time.monotonic())
         return encoded
 
+    def release(self) -> None:
+        """Drop the encoder now: aiortc's objects point at each other and wait for the garbage collector."""
+        raise NotImplementedError
+
     async def _encoded(self, codec: RTCRtpCodecParameters) -> RTCEncodedFrame | None:
         raise NotImplementedError
 
@@ -171,6 +175,11 @@ class PictureOutbound(Outbound):
         self.frames_sent += 1
         return RTCEncodedFrame(payloads, timestamp, None)  # type: ignore[arg-type]  # aiortc's own pictures pass None
 
+    def release(self) -> None:
+        """Drop the encoder and the picture that it was at."""
+        self._encoder = None
+        self._frames = FrameMaker()
+
     def _encode(self, codec: str, item: Published, target_bps: int, keyframe: bool) -> tuple[list[bytes], int]:
         """On the encoding thread: even to look for hardware may take long."""
         if self._encoder is None:
@@ -228,6 +237,10 @@ class VoiceOutbound(Outbound):
             (half, pts), self._second_half = self._second_half, None
         data, timestamp = await asyncio.get_running_loop().run_in_executor(self._executor, self._encode, half, pts)
         return RTCEncodedFrame([data], timestamp, _level_dbov(half))
+
+    def release(self) -> None:
+        """Drop the encoder."""
+        self._encoder = None
 
     def _encode(self, samples: NDArray[np.int16], pts: int) -> tuple[bytes, int]:
         if self._encoder is None:

@@ -20,7 +20,7 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from visavis_models.errors import BadRequest
 from visavis_server.media import Published
-from visavis_server.rtc import aiortc_patches
+from visavis_server.rtc import aiortc_patches, heap
 from visavis_server.rtc.bitrate import BitrateLimits
 from visavis_server.rtc.liveness import Liveness
 from visavis_server.rtc.media_clock import MediaClock
@@ -262,6 +262,7 @@ class Peer:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._stop_encoding()
+        await asyncio.get_running_loop().run_in_executor(None, heap.give_back)
 
     async def _stop_encoding(self) -> None:
         """Let the threads end after the picture that they are at, and drop the encoders."""
@@ -271,4 +272,8 @@ class Peer:
         while any(thread.is_alive() for thread in self._threads) and time.monotonic() < give_up_s:  # noqa: ASYNC110
             await asyncio.sleep(0.002)
         self._threads.clear()
+        for outbound in (self._picture_out, self._voice_out):
+            if outbound is not None:
+                outbound.release()
         self._picture_out = self._voice_out = None
+        self._microphone.release()
