@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-SILENCE = "sil"
+from visavis_models.voice.encoder import VISEMES as VISEMES
 
-VISEMES: tuple[str, ...] = (
-    "sil", "PP", "FF", "TH", "DD", "kk", "CH", "SS", "nn", "RR", "aa", "E", "ih", "oh", "ou",
-)  # fmt: skip
-"""Silence and the fourteen mouth shapes of MPEG-4 (ISO/IEC 14496-2, facial animation), by their usual short names."""
+SILENCE = "sil"
 
 _CLASSES: dict[str, str] = {
     "PP": "p b m",

@@ -1,0 +1,159 @@
+"""Hears one voice and says what its mouth does, frame by frame: features, network, exact lips, speech or silence.
+
+Knows nothing of blinks, heads or pictures.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visavis_models.chunk import CHUNK_SAMPLES, Chunk
+from visavis_models.errors import BadVoice
+from visavis_models.voice.activity import VoiceActivity
+from visavis_models.voice.encoder import LOOKAHEAD_CHUNKS, LOOKAHEAD_MS, SpeechEncoder, shared_encoder
+from visavis_models.voice.features import FeatureStream
+from visavis_models.voice.lips import SpeechGate, eased, sealed
+from visavis_models.voice.mouth import MOUTH_COUNT, face_of_mouth
+
+_log = logging.getLogger(__name__)
+
+_INTERRUPTED_FRAMES = 4  # 160 ms
+
+
+@dataclass(frozen=True, slots=True)
+class MouthMotion:
+    """What the voice says of one frame."""
+
+    index: int
+    """The frame on the media clock."""
+    face: NDArray[np.float32]
+    """float32 (52,), ARKit coefficients, 0..1; only those that speech moves are ever above 0."""
+    speaking: bool
+    """Whether the person speaks, short pauses included: for states, not for lips."""
+    energy: float
+    """How loud this frame is against the voice's own running peak: 0 silent, 1 the loudest syllable."""
+    speech_probability: float
+    """0..1, the network's own, without hangover."""
+    visemes: NDArray[np.float32]
+    """float32 (15,), probabilities of `visavis_models.voice.encoder.VISEMES`."""
+
+
+class MouthListener:
+    """The mouth of one voice. One instance a session, used by one thread at a time; the network is shared by all.
+
+    Args:
+        engine_kind: one of `visavis_models.engines.ENGINE_KINDS`, or None for the first that works.
+
+    Raises:
+        WeightsError, EngineError: the network cannot be loaded.
+    """
+
+    lookahead_ms: int = LOOKAHEAD_MS
+
+    def __init__(self, engine_kind: str | None = None) -> None:
+        self._encoder = shared_encoder(engine_kind)
+        self._warned = False
+        self._first: int | None = None
+        self._mouth = np.zeros(MOUTH_COUNT, np.float32)
+        self._left_mouth = self._mouth
+        self._since_interrupt = _INTERRUPTED_FRAMES
+        self._forget()
+
+    def _forget(self) -> None:
+        self._features = FeatureStream()
+        self._activity = VoiceActivity()
+        self._gate = SpeechGate()
+        self._state = self._encoder.initial_state()
+        self._unheard = LOOKAHEAD_CHUNKS
+        self._past: deque[tuple[float, bool]] = deque([(0.0, False)] * LOOKAHEAD_CHUNKS, LOOKAHEAD_CHUNKS + 1)
+
+    def push(self, chunk: Chunk) -> MouthMotion | None:
+        """Hear one chunk; chunks come in order.
+
+        Returns:
+            The motion of frame `chunk.index - lookahead_ms / 40`, or None for the first `lookahead_ms / 40` chunks.
+
+        Raises:
+            BadVoice: the chunk does not have 640 samples.
+            EngineError: the engine failed.
+        """
+        return push_all([self], [chunk])[0]
+
+    def interrupt(self) -> None:
+        """The speaker was cut off: forget what was heard; the mouth is shut 160 ms later. Frame numbering goes on."""
+        self._left_mouth = self._mouth
+        self._since_interrupt = 0
+        self._forget()
+
+    def _hear(self, chunk: Chunk) -> NDArray[np.float32]:
+        samples = np.asarray(chunk.samples, np.float32)
+        if samples.shape != (CHUNK_SAMPLES,):
+            raise BadVoice(
+                "chunk_size", f"A chunk has {samples.shape} samples, not 640.", "Cut the voice into 40 ms at 16 kHz."
+            )
+        finite = np.isfinite(samples)
+        if not finite.all():
+            samples = np.where(finite, samples, np.float32(0))
+            if not self._warned:
+                self._warned = True
+                _log.warning("voice has samples that are not numbers; they are heard as silence")
+        samples = np.clip(samples, -1.0, 1.0)
+        heard = self._features.push(samples)
+        self._past.append((self._features.energy, self._activity.push(samples)))
+        return heard
+
+    def _show(
+        self, chunk: Chunk, mouth: NDArray[np.float32], visemes: NDArray[np.float32], speech: float, closure: float
+    ) -> MouthMotion | None:
+        if self._first is None:
+            self._first = chunk.index
+        if self._unheard:  # what the network says now is of a time before the voice began
+            self._unheard -= 1
+            mouth, speech = np.zeros(MOUTH_COUNT, np.float32), 0.0
+            share = 0.0
+        else:
+            share = self._gate.step(speech)
+        index = chunk.index - LOOKAHEAD_CHUNKS
+        if index < self._first:
+            return None
+        mouth = sealed(mouth, closure) * np.float32(share)
+        if self._since_interrupt < _INTERRUPTED_FRAMES:
+            self._since_interrupt += 1
+            kept = np.float32(eased(1.0 - self._since_interrupt / _INTERRUPTED_FRAMES))
+            mouth = kept * self._left_mouth + (1 - kept) * mouth
+        self._mouth = mouth
+        energy, active = self._past[0]
+        active = active or any(later for _, later in self._past)
+        return MouthMotion(
+            index=index,
+            face=face_of_mouth(mouth),
+            speaking=bool(active and share > 0.0),
+            energy=energy * share,
+            speech_probability=speech,
+            visemes=visemes,
+        )
+
+
+def push_all(listeners: Sequence[MouthListener], chunks: Sequence[Chunk]) -> list[MouthMotion | None]:
+    """Each listener hears its own chunk, all in one pass of the network; see `MouthListener.push`.
+
+    The listeners must share one engine kind.
+    """
+    if not listeners:
+        return []
+    encoder: SpeechEncoder = listeners[0]._encoder
+    heard = np.stack([listener._hear(chunk) for listener, chunk in zip(listeners, chunks, strict=True)])
+    said, states = encoder.run(heard, np.stack([listener._state for listener in listeners]))
+    shown = []
+    for i, (listener, chunk) in enumerate(zip(listeners, chunks, strict=True)):
+        listener._state = states[i]
+        shown.append(
+            listener._show(chunk, said.mouth[i], said.visemes[i], float(said.speech[i]), float(said.closure[i]))
+        )
+    return shown

@@ -1,0 +1,104 @@
+"""Writes the trained speech encoder as the ONNX file that ships: weights in 16 bits, computed in 32.
+
+    python -m visavis_training.speech.export --weights OUT/encoder.safetensors --out weights/listener.onnx
+
+Voices (B) and chunks (T) are free dimensions; the state goes in and comes out. Says the sha256 for the manifest, and
+fails if the file does not agree with the network it was made from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from visavis_models.voice.features import FEATURES
+from visavis_training.speech.network import SpeechEncoder
+
+
+def export(model: SpeechEncoder, out: Path) -> None:
+    """Write the graph, then its weights in half precision."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    features, state = torch.zeros(2, 8, FEATURES), torch.zeros(2, model.parameters_of.state_size)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            model,
+            (features, state),
+            str(out),
+            input_names=["features", "state"],
+            output_names=["scores", "next_state"],
+            dynamic_axes={
+                "features": {0: "B", 1: "T4"},
+                "state": {0: "B"},
+                "scores": {0: "B", 1: "T"},
+                "next_state": {0: "B"},
+            },
+            opset_version=17,
+            dynamo=False,
+        )
+    graph = onnx.load(str(out))
+    kept, casts = [], []
+    for weight in graph.graph.initializer:
+        array = numpy_helper.to_array(weight)
+        if array.dtype != np.float32 or array.size < 256:
+            kept.append(weight)
+            continue
+        kept.append(numpy_helper.from_array(array.astype(np.float16), weight.name + "_half"))
+        casts.append(helper.make_node("Cast", [weight.name + "_half"], [weight.name], to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.graph.node]
+    del graph.graph.initializer[:], graph.graph.node[:]
+    graph.graph.initializer.extend(kept)
+    graph.graph.node.extend(nodes)
+    onnx.checker.check_model(graph)
+    onnx.save(graph, str(out))
+
+
+def worst_difference(model: SpeechEncoder, out: Path) -> float:
+    """Largest difference between the file run chunk by chunk and the network run on the whole, over random features."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
+    source = np.random.default_rng(0)
+    features = source.uniform(-2, 1, (3, 4 * 50, FEATURES)).astype(np.float32)
+    with torch.no_grad():
+        whole, _ = model(torch.from_numpy(features), torch.zeros(3, model.parameters_of.state_size))
+    state = np.zeros((3, model.parameters_of.state_size), np.float32)
+    pieces = []
+    for t in range(50):
+        scores, state = session.run(None, {"features": features[:, 4 * t : 4 * t + 4], "state": state})
+        pieces.append(scores)
+    return float(np.abs(np.concatenate(pieces, axis=1) - whole.numpy()).max())
+
+
+def main() -> None:
+    """Command line, see the head of this file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    from safetensors.torch import load_file
+
+    model = SpeechEncoder()
+    weights = {
+        name: value.half().float() if value.numel() >= 256 else value for name, value in load_file(args.weights).items()
+    }
+    model.load_state_dict(weights, strict=True)
+    model.eval()
+    export(model, args.out)
+    difference = worst_difference(model, args.out)
+    content = args.out.read_bytes()
+    print(f"largest difference, streamed file against whole network: {difference:.2e}")
+    print(f'sha256 = "{hashlib.sha256(content).hexdigest()}"\nbytes = {len(content)}')
+    if difference > 1e-3:
+        raise SystemExit("the exported file does not agree with the network")
+
+
+if __name__ == "__main__":
+    main()
