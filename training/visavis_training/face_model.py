@@ -27,8 +27,46 @@ Indices = NDArray[np.int64]
 IDENTITY_COUNT = 40
 IDENTITY_SAMPLES = 800
 _JAW_UNITS = ("jawOpen", "jawForward", "jawLeft", "jawRight")
-_TONGUE_SHIFT = np.array([0.0, 0.05, 0.1])
-"""MakeHuman's tongue lies too high and too far in front: it would cover the teeth."""
+_TONGUE_SHIFT = np.array([0.0, 0.1, 0.13])
+_TONGUE_HEIGHT = 0.8
+"""MakeHuman's tongue lies too high and too far in front: it would cover the teeth and fill the mouth."""
+_PARTING_UNITS = (
+    "jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthRoll", "mouthShrug", "mouthLowerDown", "mouthUpperUp",
+    "tongueOut",
+)  # fmt: skip
+_ROUNDING_GAIN = {"mouthPucker": 1.9, "mouthFunnel": 1.5}
+_PRESS_THINS = 0.35
+_NOSTRILS = np.array(
+    [
+        2,
+        94,
+        97,
+        326,
+        99,
+        328,
+        240,
+        460,
+        141,
+        370,
+        20,
+        242,
+        238,
+        250,
+        458,
+        462,
+        60,
+        290,
+        75,
+        305,
+        59,
+        289,
+        166,
+        392,
+        79,
+        309,
+    ]
+)
+"""The underside of the nose: its landmarks are crowded, so they move as their surroundings do."""
 
 
 def mirrored_unit(name: str) -> str:
@@ -36,17 +74,24 @@ def mirrored_unit(name: str) -> str:
     return name.replace("Left", "Right") if "Left" in name else name.replace("Right", "Left")
 
 
-def relax(values: Array, triangles: Indices, fixed: Indices, strength: float = 0.35, rounds: int = 2) -> Array:
-    """(478, c) smoothed over the mesh, landmark by landmark towards its neighbours' mean; `fixed` ones stay."""
+def relax(
+    values: Array, points: Array, triangles: Indices, fixed: Indices, strength: float = 0.5, rounds: int = 6
+) -> Array:
+    """(478, c) smoothed over the mesh of `points` (478, 3); `fixed` landmarks stay.
+
+    Each goes towards the mean of its neighbours, the near ones counting more.
+    """
     neighbours = np.zeros((topo.LANDMARK_COUNT, topo.LANDMARK_COUNT))
     for a, b in ((0, 1), (1, 2), (2, 0)):
-        neighbours[triangles[:, a], triangles[:, b]] = neighbours[triangles[:, b], triangles[:, a]] = 1
+        first, second = triangles[:, a], triangles[:, b]
+        near = 1 / (np.linalg.norm(points[first] - points[second], axis=1) + 0.005)
+        neighbours[first, second] = neighbours[second, first] = near
     total = neighbours.sum(1, keepdims=True)
     step = np.where(total > 0, strength, 0.0)
     step[fixed] = 0
     result = values
     for _ in range(rounds):
-        result = result + step * (neighbours @ result / np.maximum(total, 1) - result)
+        result = result + step * (neighbours @ result / np.maximum(total, 1e-6) - result)
     return result
 
 
@@ -58,7 +103,10 @@ def expressions(units: dict[str, Array], read: LandmarkSampler, triangles: Indic
     raw = np.stack([smooth_lips(read(units[name])) for name in ARKIT_NAMES])
     other = [ARKIT[mirrored_unit(name)] for name in ARKIT_NAMES]
     raw = (raw + raw[other][:, mirror] * FLIP) / 2
-    return np.stack([relax(unit, triangles, fixed) for unit in raw])
+    smooth = np.stack([relax(unit, read.points, triangles, fixed) for unit in raw])
+    others = np.setdiff1d(np.arange(topo.LANDMARK_COUNT), _NOSTRILS)
+    smooth = np.stack([relax(unit, read.points, triangles, others, rounds=40) for unit in smooth])
+    return shaped(smooth, read.points)
 
 
 def meet(values: Array) -> Array:
@@ -77,6 +125,40 @@ def align(displacement: Array, base: Array) -> Array:
     x, y = moved - moved.mean(0), base - base.mean(0)
     u, s, vt = np.linalg.svd(x.T @ y)
     return np.asarray((x @ (u @ vt)) * (s.sum() / (x**2).sum()) - y)
+
+
+def shaped(deltas: Array, points: Array) -> Array:
+    """The 52 displacements with what speech needs and MakeHuman's units lack.
+
+    Only units that part the lips move the inner edges apart, rounding makes the mouth as narrow as people do, and
+    pressing makes the lips thin.
+    """
+    result = deltas.copy()
+    rows_up, rows_low = (topo.UPPER_LIP[3][1:-1], topo.LOWER_LIP[3][1:-1])
+    for index, name in enumerate(ARKIT_NAMES):
+        if not name.startswith(_PARTING_UNITS):
+            result[index] = meet(result[index])
+        for end in (0, -1):  # the four landmarks of a corner lie too close to each other to move apart
+            corner = [row[end] for row in topo.UPPER_LIP]
+            around = [topo.UPPER_LIP_SKIN[end], rows_up[end], rows_low[end]]
+            result[index, corner] = (result[index, corner].mean(0) + result[index, around].mean(0)) / 2
+            next_to = [row[1 if end == 0 else -2] for row in (*topo.UPPER_LIP, *topo.LOWER_LIP)]
+            result[index, next_to] = 0.7 * result[index, next_to] + 0.3 * result[index, corner[0]]
+            beside = topo.UPPER_LIP_SKIN[end]
+            result[index, beside] = 0.6 * result[index, corner[0]] + 0.4 * result[index, beside]
+    for name, gain in _ROUNDING_GAIN.items():
+        result[ARKIT[name], :, 0] *= gain
+    half_width = points[topo.UPPER_LIP[3][-1], 0]
+    for side, sign in (("Left", 1.0), ("Right", -1.0)):
+        for rows in (topo.UPPER_LIP, topo.LOWER_LIP):
+            inner = np.array(rows[0][1:-1])
+            for outer in rows[1:]:
+                skin = np.array(outer[1:-1])
+                share = np.clip(0.5 + 0.5 * sign * points[skin, 0] / half_width, 0, 1)
+                share *= np.sin(np.pi * np.arange(1, 10) / 10)
+                height = points[skin, 1] - points[inner, 1]
+                result[ARKIT[f"mouthPress{side}"], skin, 1] -= _PRESS_THINS * share * height
+    return result
 
 
 def identities(human: MakeHuman, read: LandmarkSampler, mirror: Indices) -> tuple[Array, Array, Array]:
@@ -118,7 +200,9 @@ def mouth_inside(human: MakeHuman, units: dict[str, Array], mean: Array) -> dict
     deltas = np.zeros((len(ARKIT_NAMES), len(used), 3))
     for unit in (*_JAW_UNITS, "tongueOut"):
         deltas[ARKIT[unit]] = units[unit][used]
-    parts["tongue"] = human.vertices[used] + _TONGUE_SHIFT + shift
+    tongue = human.vertices[used]
+    tongue[:, 1] = tongue[:, 1].mean() + _TONGUE_HEIGHT * (tongue[:, 1] - tongue[:, 1].mean())
+    parts["tongue"] = tongue + _TONGUE_SHIFT + shift
     parts["tongue_triangles"] = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
     parts["tongue_deltas"] = deltas
     return parts

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import lsq_linear
 
-from visavis_models.arkit import ARKIT_COUNT, ARKIT_NAMES
+from visavis_models.arkit import ARKIT, ARKIT_COUNT, ARKIT_NAMES
 from visavis_models.face.model import FaceModel
 from visavis_models.face.topology import MESH_COUNT, RIGID
 
@@ -20,8 +20,10 @@ Array = NDArray[np.float64]
 _ROUNDS = 5
 _DEPTH_WEIGHT = 0.35
 """The landmarks' depth is a guess of their detector: it counts this much of x and y."""
-_IDENTITY_PENALTY = 0.012
-_EXPRESSION_PENALTY = 0.035
+_IDENTITY_PENALTY = 0.004
+_EXPRESSION_PENALTY = 0.012
+_JAW_PENALTY = 0.06
+"""A long chin looks like an open jaw: the jaw counts as open only where the whole face says so."""
 _UNSEEN = ("eyeLook", "tongueOut", "mouthClose", "jawForward")
 """Coefficients that the skin does not show clearly: never explained by them."""
 
@@ -73,6 +75,7 @@ def fit_face(model: FaceModel, landmarks: NDArray[np.float32]) -> FaceFit:
     axis = np.array([1.0, 1.0, _DEPTH_WEIGHT])
     design = (basis * axis).reshape(len(basis), -1).T
     penalty = np.concatenate([np.full(count, _IDENTITY_PENALTY), np.full(len(used), _EXPRESSION_PENALTY)])
+    penalty[count + int(np.flatnonzero(used == ARKIT["jawOpen"])[0])] = _JAW_PENALTY
     normal = design.T @ design + np.diag(penalty**2 * MESH_COUNT)
     factor = np.linalg.cholesky(normal)
     low = np.concatenate([np.full(count, -3.0), np.zeros(len(used))])

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from visavis_models.arkit import ARKIT, ARKIT_COUNT
 from visavis_models.face.fitting import FaceFit
 from visavis_models.face.model import FaceModel
-from visavis_models.face.topology import FACE_OVAL, LANDMARK_COUNT, LOWER_LIP, MESH_COUNT, UPPER_LIP
+from visavis_models.face.topology import (
+    FACE_OVAL,
+    LANDMARK_COUNT,
+    LOWER_LIP,
+    LOWER_LIP_SKIN,
+    MESH_COUNT,
+    UPPER_LIP,
+    UPPER_LIP_SKIN,
+)
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -36,8 +44,16 @@ _ROW_FOLLOWS = (1.0, 0.92, 0.82, 0.72)
 _TOUCH_FROM = 0.03
 """Below this gap (dm) the two edges are drawn onto each other sideways and in depth too."""
 
+_CORNER_STAYS = np.array([3.0, 1.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.5, 3.0])
+"""Next to the corners the outer rows follow less, by this factor of what they lag."""
+_THINNEST = np.array([[0.35, 0.35, 0.35, 0.6], [0.35, 0.35, 0.35, 1.0]], np.float32)[:, :, None]
+"""Neither lip, upper and lower, nor the skin beside it becomes thinner, row by row, than this share of the neutral one."""
+
 _UPPER = np.array([row[1:-1] for row in UPPER_LIP])
 _LOWER = np.array([row[1:-1] for row in LOWER_LIP])
+_FOLLOWS = 1.0 - (1.0 - np.array(_ROW_FOLLOWS)[:, None]) * _CORNER_STAYS  # (4, 9)
+_UPPER_ROWS = np.concatenate([_UPPER, [UPPER_LIP_SKIN[1:-1]]])  # (5, 9), the skin last
+_LOWER_ROWS = np.concatenate([_LOWER, [LOWER_LIP_SKIN[1:-1]]])
 
 
 def calm_share(model: FaceModel) -> Array:
@@ -89,7 +105,7 @@ def _follow(model: FaceModel, upper: Array, lower: Array) -> Array:
     known[calm_share(model)[:, 0] < 0.5] = True
     known[list(FACE_OVAL)] = True
     known[MESH_COUNT:] = True
-    for row, share in enumerate(_ROW_FOLLOWS):
+    for row, share in enumerate(_FOLLOWS[:, :, None]):
         known[_UPPER[row]] = known[_LOWER[row]] = True
         moved[_UPPER[row]] = share * upper
         moved[_LOWER[row]] = share * lower
@@ -101,8 +117,21 @@ def _follow(model: FaceModel, upper: Array, lower: Array) -> Array:
     return moved
 
 
-def part_lips(points: Floats) -> None:
-    """Change (T, 478, 3) in place: no lower lip edge stands above its upper one, and edges that touch coincide."""
+def lip_thickness(points: NDArray[np.floating]) -> Floats:
+    """float32 (2, 4, 9) heights of the rows of upper and lower lip, inner to outer and skin, in one face (478, 3)."""
+    upper, lower = points[_UPPER_ROWS, 1], points[_LOWER_ROWS, 1]
+    return np.stack([upper[:-1] - upper[1:], lower[1:] - lower[:-1]]).astype(np.float32)
+
+
+def settle_lips(points: Floats, thickness: Floats) -> None:
+    """Make the lips of (T, 478, 3) whole again, in place.
+
+    No lower edge stands above its upper one, edges that touch coincide, and the rows of each lip keep their order.
+
+    Args:
+        points: driven landmarks in head space.
+        thickness: `lip_thickness` of the neutral face.
+    """
     upper, lower = points[:, _UPPER[0]], points[:, _LOWER[0]]
     gap = lower - upper
     opening = np.maximum(gap[..., 1], 0.0)
@@ -111,6 +140,12 @@ def part_lips(points: Floats) -> None:
     wanted = gap * share[..., None]
     wanted[..., 1] = opening
     shift = (gap - wanted) / 2
-    for row, follows in enumerate(_ROW_FOLLOWS):
+    for row, follows in enumerate(_FOLLOWS[:, :, None].astype(np.float32)):
         points[:, _UPPER[row]] += follows * shift
         points[:, _LOWER[row]] -= follows * shift
+    least = np.maximum(_THINNEST * thickness, 0.0)
+    height_up, height_down = points[:, _UPPER[0], 1], points[:, _LOWER[0], 1]
+    for row in range(1, len(_UPPER_ROWS)):
+        height_up = np.minimum(points[:, _UPPER_ROWS[row], 1], height_up - least[0, row - 1])
+        height_down = np.maximum(points[:, _LOWER_ROWS[row], 1], height_down + least[1, row - 1])
+        points[:, _UPPER_ROWS[row], 1], points[:, _LOWER_ROWS[row], 1] = height_up, height_down

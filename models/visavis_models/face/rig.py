@@ -18,16 +18,21 @@ from visavis_models.face.eyes import Eye
 from visavis_models.face.fitting import FaceFit, fit_face
 from visavis_models.face.head import DepthShell, head_transforms
 from visavis_models.face.model import FaceModel, MouthPart, face_model
-from visavis_models.face.mouth import SMILE_UNITS, kept_expression, neutral_face, part_lips
+from visavis_models.face.mouth import SMILE_UNITS, kept_expression, lip_thickness, neutral_face, settle_lips
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
 _SMILE = np.array([ARKIT[name] for name in SMILE_UNITS])
+_JAW_OPEN, _MOUTH_CLOSE = ARKIT["jawOpen"], ARKIT["mouthClose"]
 _ROUNDING = np.array([ARKIT["mouthPucker"], ARKIT["mouthFunnel"]])
-_ROUNDING_RELAXES = 0.8
-"""How much of the photo's kept smile gives way when the lips are fully rounded."""
+_ROUNDING_RELAXES = 0.9
+_OPENING_RELAXES = 0.5
+"""How much of the photo's kept smile gives way when the lips are fully rounded, and when the jaw is wide open."""
 _EYE_UNITS = [k for k, name in enumerate(ARKIT_NAMES) if name.startswith("eye")]
+_OUTER_CREASE = [247, 467]
+_OUTER_CREASE_FOLLOWS = 0.4
+"""The crease beside the outer corner of the eye must not cross the lid's edge in a blink."""
 _MOUTH_DEPTH_FOLLOWS = 0.6
 """The depth of a photo's lips is uncertain: teeth follow it only in part."""
 
@@ -77,6 +82,7 @@ class FaceRig:
         rest = fit.to_head(landmarks.astype(np.float64))
         neutral = neutral_face(model, fit, rest)
         self._neutral = neutral.astype(np.float32)
+        self._thickness = lip_thickness(neutral)
         self._kept = kept_expression(fit).astype(np.float32)
         self._eyes = (Eye(model, rest, "Left"), Eye(model, rest, "Right"))
         self._motion = self._own_motion().reshape(len(ARKIT_NAMES), -1)
@@ -119,7 +125,7 @@ class FaceRig:
         coefficients = self._settled(np.clip(np.atleast_2d(face).astype(np.float32), 0.0, 1.0))
         frames = len(coefficients)
         points = self._neutral + (coefficients @ self._motion).reshape(frames, -1, 3)
-        part_lips(points)
+        settle_lips(points, self._thickness)
         lid_gap = np.stack([eye.drive(points, coefficients) for eye in self._eyes], -1)
         transform = self.head_transform(np.atleast_2d(head)).astype(np.float32)
         linear, shift = transform[:, :, :3].transpose(0, 2, 1), transform[:, None, :, 3]
@@ -142,9 +148,14 @@ class FaceRig:
         return self._shell.depth(np.asarray(points_xy, np.float64)).astype(np.float32)
 
     def _settled(self, face: Floats) -> Floats:
-        """The coefficients to add to the neutral face: what it already shows of a smile is not added twice."""
+        """The coefficients to add to the neutral face.
+
+        What it already shows of a smile is not added twice, and `mouthClose` takes back no more than the jaw opened.
+        """
         result = face.copy()
-        relaxed = 1.0 - _ROUNDING_RELAXES * face[:, _ROUNDING].max(1, keepdims=True)
+        result[:, _MOUTH_CLOSE] = np.minimum(face[:, _MOUTH_CLOSE], face[:, _JAW_OPEN])
+        rounded = _ROUNDING_RELAXES * np.minimum(face[:, _ROUNDING].sum(1, keepdims=True), 1.0)
+        relaxed = 1.0 - np.maximum(rounded, _OPENING_RELAXES * face[:, _JAW_OPEN, None])
         kept = self._kept[_SMILE]
         result[:, _SMILE] = np.maximum(face[:, _SMILE], kept * relaxed) - kept
         return result
@@ -155,6 +166,7 @@ class FaceRig:
         for eye, rows in zip(self._eyes, ("Left", "Right"), strict=True):
             units = [k for k in _EYE_UNITS if ARKIT_NAMES[k].endswith(rows)]
             motion[units] *= eye.size
+            motion[np.ix_(units, _OUTER_CREASE)] *= _OUTER_CREASE_FOLLOWS
             motion[:, eye.landmarks()] = 0.0
             motion[:, eye.corners] = 0.0
         return motion

@@ -23,6 +23,9 @@ LOWER_LIP: tuple[tuple[int, ...], ...] = (
     (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291),
 )
 """Rows of the lower lip in the same order: entry k of both inner rows is a pair that meets when the mouth is shut."""
+UPPER_LIP_SKIN = (57, 186, 92, 165, 167, 164, 393, 391, 322, 410, 287)
+LOWER_LIP_SKIN = (57, 43, 106, 182, 83, 18, 313, 406, 335, 273, 287)
+"""The skin next to the outer rows of the lips, column by column."""
 
 RIGHT_UPPER_LID = (33, 246, 161, 160, 159, 158, 157, 173, 133)
 RIGHT_LOWER_LID = (33, 7, 163, 144, 145, 153, 154, 155, 133)
