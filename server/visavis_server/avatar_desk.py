@@ -16,6 +16,7 @@ from visavis_models.errors import Busy
 from visavis_server.metrics import Metrics
 
 Answer = TypeVar("Answer")
+ANALYSIS_THREAD = "visavis analysis"
 
 
 class Listed(Protocol):
@@ -93,7 +94,7 @@ class AvatarDesk:
         self._library = library
         self._max_waiting = max_waiting
         self._metrics = metrics
-        self._analyst = ThreadPoolExecutor(1, "visavis analysis")
+        self._analyst = ThreadPoolExecutor(1, ANALYSIS_THREAD)
         self._reader = ThreadPoolExecutor(2, "visavis library")
         self._pending = 0
 
@@ -134,6 +135,15 @@ class AvatarDesk:
         """
         await self._read(self._library.remove, id)
 
+    def check_room(self) -> None:
+        """See whether there is room in the line, before a photo is read.
+
+        Raises:
+            Busy: too many are in line already.
+        """
+        if self._pending > self._max_waiting:
+            raise Busy("analysis_busy", "Several photos are being prepared already.", "Try again in a few seconds.")
+
     async def add(self, photo: bytes, name: str) -> Avatar:
         """Analyse a photo; goes on even if the caller stops waiting.
 
@@ -141,12 +151,7 @@ class AvatarDesk:
             Busy: too many are in line already.
             BadPhoto: it cannot become an avatar.
         """
-        if self._pending > self._max_waiting:
-            raise Busy(
-                "analysis_busy",
-                "Several photos are being prepared already.",
-                "Try again in a few seconds.",
-            )
+        self.check_room()
         self._pending += 1
         work = asyncio.get_running_loop().run_in_executor(self._analyst, self._timed_add, photo, name)
         work.add_done_callback(self._done)

@@ -135,6 +135,7 @@ def serve(
     finally:
         sock.close()
     typer.echo("visavis has stopped.")
+    serving.leave_analysis()
 
 
 def _make_data_dir(folder: Path) -> None:

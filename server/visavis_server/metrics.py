@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 _LATENCY_BUCKETS_MS = (40, 80, 120, 160, 200, 250, 300, 400, 500, 750, 1000, 2000)
-_STAGE_BUCKETS_MS = (1, 2, 5, 10, 20, 30, 40, 60, 80, 120, 200, 500)
 _LAG_BUCKETS_MS = (1, 2, 5, 10, 20, 40, 80, 160, 500)
 _RTT_BUCKETS_MS = (1, 5, 10, 20, 50, 100, 200, 400, 1000)
 _LOSS_BUCKETS = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
@@ -59,9 +58,6 @@ class Metrics:
             buckets=_LATENCY_BUCKETS_MS,
             registry=r,
         )
-        self._stage = Histogram(
-            "visavis_stage_ms", "What one pass of a stage takes.", ["stage"], buckets=_STAGE_BUCKETS_MS, registry=r
-        )
         self._step = Gauge(
             "visavis_step_ms", "One step of listening and drawing for all sessions, smoothed.", registry=r
         )
@@ -98,10 +94,6 @@ class Metrics:
     def speech_to_lips(self, latency_ms: float) -> None:
         """A frame that shows live voice was published."""
         self._latency.observe(latency_ms)
-
-    def stage(self, name: str, took_ms: float) -> None:
-        """One pass of a stage is done. `name` is one of a few fixed words: listen, render, encode, ..."""
-        self._stage.labels(name).observe(took_ms)
 
     def step(self, step_ms: float, skipped_ticks: int) -> None:
         """What the studio says of itself, once a second."""

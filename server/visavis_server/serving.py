@@ -15,12 +15,13 @@ import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from visavis_models.errors import BadInput
+from visavis_server.avatar_desk import ANALYSIS_THREAD
 from visavis_server.settings import BadSetting, ServerSettings, Settings
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ WS_FRAME_BYTES = 256 * 1024
 _WS_PING_S = 5.0
 """A browser that has vanished from the network is noticed after twice this."""
 _LAST_WORDS_S = 1.0
+_CONNECTIONS = 400
+"""More at once are refused: idle ones must not use up the process's file descriptors."""
 _GRACEFUL_S = 2
 
 
@@ -166,6 +169,7 @@ def call_server(app: FastAPI, settings: Settings, on_ready: Callable[[], None] =
         ssl_keyfile=settings.server.tls_key,
         log_config=None,
         access_log=False,
+        limit_concurrency=_CONNECTIONS,
         server_header=False,
         timeout_graceful_shutdown=_GRACEFUL_S,
     )
@@ -193,10 +197,16 @@ def serve_forever(settings: Settings, sock: socket.socket, on_ready: Callable[[]
             await asyncio.gather(warming, return_exceptions=True)
 
     asyncio.run(run())
-    if any(thread.name.startswith("visavis analysis") for thread in threading.enumerate()):
-        with suppress(OSError):
-            sys.stdout.flush()
-        os._exit(0)  # a photo is still being analysed, and nobody waits for it any more
+
+
+def leave_analysis() -> None:
+    """End the process at once if a photo is still being analysed: nobody waits for it, and Python would."""
+    for thread in threading.enumerate():
+        if thread.name.startswith(ANALYSIS_THREAD):
+            thread.join(0.3)
+            if thread.is_alive():
+                sys.stdout.flush()
+                os._exit(0)
 
 
 async def _warm_up(studio: Studio, library: AvatarLibrary) -> None:

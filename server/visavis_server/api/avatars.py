@@ -85,6 +85,7 @@ def avatar_routes(desk: AvatarDesk, settings: PhotoSettings) -> APIRouter:
                 f"This photo is larger than {settings.max_photo_bytes / 1024 / 1024:.0f} MB.",
                 "Make it smaller: 2000 pixels are plenty.",
             )
+        desk.check_room()
         avatar = await desk.add(await photo.read(), avatar_name(name))
         response.headers["Location"] = f"/v1/avatars/{avatar.id}"
         return avatar_body(avatar)
