@@ -6,13 +6,12 @@ The header is judged before any pixel is decoded. It knows nothing of faces.
 from __future__ import annotations
 
 import io
-import warnings
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps
 
 from visavis_models.errors import BadPhoto
 
@@ -22,7 +21,7 @@ MAX_PIXELS = 60_000_000
 MIN_SIDE_PX = 64
 CANVAS_LONG_SIDE_PX = 1024
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "MPO")
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 _PAPER = (255, 255, 255)
 _HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"heim", b"heis")
 
@@ -50,21 +49,19 @@ def decode_photo(content: bytes) -> Photo:
         raise _too_large(f"The file has {len(content) / 1e6:.0f} MB.")
     if content[4:8] == b"ftyp" and content[8:12] in _HEIC_BRANDS:
         raise BadPhoto("not_an_image", "This is a HEIC photo, which cannot be read here.", "Save it as JPEG or PNG.")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of odd metadata; what matters is judged here
-        try:
-            with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
-                return _decode_opened(image)
-        except BadPhoto:
-            raise
-        except Image.DecompressionBombError as error:
-            raise _too_large("The picture has far too many pixels.") from error
-        except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
-            raise BadPhoto(
-                "not_an_image",
-                "This file is not a picture that can be read, or it is damaged.",
-                "Send a JPEG, PNG or WebP photo.",
-            ) from error
+    try:
+        with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+            return _decode_opened(image)
+    except BadPhoto:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_large("The picture has far too many pixels.") from error
+    except Exception as error:  # decoders raise classes of every kind for damaged files
+        raise BadPhoto(
+            "not_an_image",
+            "This file is not a picture that can be read, or it is damaged.",
+            "Send a JPEG, PNG or WebP photo.",
+        ) from error
 
 
 def _decode_opened(image: Image.Image) -> Photo:
@@ -80,7 +77,7 @@ def _decode_opened(image: Image.Image) -> Photo:
     # JPEG can decode at a fraction of its size; twice the canvas keeps the later reduction clean.
     image.draft(None, (2 * CANVAS_LONG_SIDE_PX, 2 * CANVAS_LONG_SIDE_PX))
     image.load()
-    upright = _as_srgb(ImageOps.exif_transpose(image))
+    upright = _as_srgb(_turned_by_exif(image))
     original_long_side_px = max(width, height)
     pixels = np.asarray(upright, np.uint8)
     scale = min(1.0, CANVAS_LONG_SIDE_PX / original_long_side_px)
@@ -95,6 +92,13 @@ def _fit(pixels: NDArray[np.uint8], long_side_px: float) -> NDArray[np.uint8]:
     if (target_w, target_h) != (width, height):
         pixels = np.asarray(cv2.resize(pixels, (target_w, target_h), interpolation=cv2.INTER_AREA), np.uint8)
     return np.ascontiguousarray(pixels[: target_h // 2 * 2, : target_w // 2 * 2])
+
+
+def _turned_by_exif(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # damaged metadata, which may be anything, is no reason to refuse the photo
+        return image
 
 
 def _as_srgb(image: Image.Image) -> Image.Image:
