@@ -39,6 +39,10 @@ THREADS_S = 0.4
 DEFAULT_BITRATE = BitrateLimits()
 
 
+def _ended() -> BadRequest:
+    return BadRequest("call_ended", "This call has ended.", "Start a new session.")
+
+
 class Peer:
     """One browser; a `MediaSink`.
 
@@ -87,7 +91,7 @@ class Peer:
             BadRequest: `bad_sdp`; `already_negotiated`, for a second offer; `call_ended`, after the end.
         """
         if self._closing is not None:
-            raise BadRequest("call_ended", "This call has ended.", "Start a new session.")
+            raise _ended()
         if self._pc is not None:
             raise BadRequest(
                 "already_negotiated", "This call has its connection already.", "Start a new session for another one."
@@ -102,9 +106,12 @@ class Peer:
             await pc.close()
             await self._stop_encoding()
             if self._closing is not None:
-                raise BadRequest("call_ended", "This call has ended.", "Start a new session.") from error
+                raise _ended() from error
             raise BadRequest("bad_sdp", "The offer cannot be answered.", "Make it with RTCPeerConnection.") from error
-        self._deadline = asyncio.get_running_loop().call_later(CONNECT_S, self._end, "failed")
+        if self._closing is not None:
+            raise _ended()
+        if not self._connected:
+            self._deadline = asyncio.get_running_loop().call_later(CONNECT_S, self._end, "failed")
         return pc.localDescription.sdp
 
     async def add_candidate(self, candidate: Mapping[str, object] | None) -> None:
