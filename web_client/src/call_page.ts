@@ -12,6 +12,7 @@ import { Gallery } from "./ui/gallery.js";
 import { MicrophonePicker } from "./ui/microphone_picker.js";
 import { Notices, type Action, type Countdown } from "./ui/notices.js";
 import { ServerSign } from "./ui/server_sign.js";
+import { PictureInPicture } from "./ui/picture_in_picture.js";
 import { Stage } from "./ui/stage.js";
 import { StateChip } from "./ui/state_chip.js";
 import { StatsOverlay } from "./ui/stats_overlay.js";
@@ -26,6 +27,7 @@ export class CallPage {
   private readonly overlay = new StatsOverlay();
   private readonly notices = new Notices();
   private readonly sign = new ServerSign();
+  private readonly pip = new PictureInPicture();
   private readonly microphone: MicrophonePicker;
   private readonly controls: Controls;
   private readonly upload: UploadDialog;
@@ -41,7 +43,7 @@ export class CallPage {
     private readonly preferences: PreferenceStore,
   ) {
     this.microphone = new MicrophonePicker(preferences);
-    this.controls = new Controls(this.stage.root, this.stage.video);
+    this.controls = new Controls(this.stage.root);
     this.upload = new UploadDialog((photo, name) => this.client.api.addAvatar(photo, name, true));
     this.bindLobby();
     this.bindCall();
@@ -52,6 +54,7 @@ export class CallPage {
   /** Says why there can be no call here; the gallery still works. */
   forbidCalls(problem: Problem): void {
     this.callsPossible = false;
+    this.microphone.forbid();
     this.notices.show(problem, []);
   }
 
@@ -141,6 +144,7 @@ export class CallPage {
 
   private onPhase(phase: Phase): void {
     document.body.dataset["phase"] = phase;
+    document.title = phase === "idle" ? "visavis" : "In a call · visavis";
     this.chip.show(phase, this.client.state);
     this.upload.enabled = phase === "idle";
     byId("lobby", HTMLElement).inert = phase !== "idle";
@@ -154,7 +158,7 @@ export class CallPage {
     if (phase === "idle") {
       this.stage.conceal();
       this.notices.clearHint();
-      this.controls.leaveViews();
+      this.pip.close();
       void this.wake?.release();
       this.wake = null;
     }

@@ -19,12 +19,8 @@ export class Controls {
   onToggle: (toggle: Toggle, on: boolean) => void = () => undefined;
   onInterrupt: () => void = () => undefined;
   private readonly fullscreen = byId("fullscreen", HTMLButtonElement);
-  private readonly pip = byId("pip", HTMLButtonElement);
 
-  constructor(
-    private readonly stage: HTMLElement,
-    private readonly video: HTMLVideoElement,
-  ) {
+  constructor(private readonly stage: HTMLElement) {
     for (const toggle of ["mute", "attend", "speaker", "stats"] as const) {
       const element = byId(toggle, HTMLButtonElement);
       element.addEventListener("click", () => {
@@ -35,7 +31,6 @@ export class Controls {
     }
     byId("interrupt", HTMLButtonElement).addEventListener("click", () => this.onInterrupt());
     this.setUpFullscreen();
-    this.setUpPictureInPicture();
     document.addEventListener("keydown", (event) => this.onKey(event));
   }
 
@@ -50,13 +45,6 @@ export class Controls {
     byId("mute", HTMLButtonElement).style.setProperty("--level", level.toFixed(2));
   }
 
-  /** Leaves the views that only make sense in a call. */
-  leaveViews(): void {
-    if (document.pictureInPictureElement !== null && document.pictureInPictureElement !== undefined) {
-      void document.exitPictureInPicture().catch(() => undefined);
-    }
-  }
-
   private setUpFullscreen(): void {
     this.fullscreen.hidden = !document.fullscreenEnabled;
     this.fullscreen.addEventListener("click", () => {
@@ -67,20 +55,6 @@ export class Controls {
     document.addEventListener("fullscreenchange", () => {
       this.fullscreen.setAttribute("aria-pressed", String(document.fullscreenElement !== null));
     });
-  }
-
-  private setUpPictureInPicture(): void {
-    this.pip.hidden = !document.pictureInPictureEnabled;
-    this.pip.addEventListener("click", () => {
-      const change: Promise<unknown> =
-        document.pictureInPictureElement === this.video
-          ? document.exitPictureInPicture()
-          : this.video.requestPictureInPicture();
-      void change.catch(() => undefined);
-    });
-    const show = (on: boolean) => () => this.pip.setAttribute("aria-pressed", String(on));
-    this.video.addEventListener("enterpictureinpicture", show(true));
-    this.video.addEventListener("leavepictureinpicture", show(false));
   }
 
   private onKey(event: KeyboardEvent): void {

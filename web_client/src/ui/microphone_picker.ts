@@ -40,6 +40,12 @@ export class MicrophonePicker {
     if (permission === "granted") await this.open().catch(() => undefined);
   }
 
+  /** There is no way to a microphone in this browser or on this address. */
+  forbid(): void {
+    this.select.disabled = true;
+    this.hint.textContent = "Not available here: see the note.";
+  }
+
   /** The open microphone; opens it if need be. Rejects with a Problem. */
   async open(): Promise<MediaStreamTrack> {
     if (this.track?.readyState === "live") return this.track;
