@@ -23,8 +23,9 @@ _SIGNATURE_PLANES = "void(f4[:,::1], i4[:,::1], f4[:,::1], f4[:,:,::1])"
 _SIGNATURE_GATHER = "void(i4[:,::1], i4, i4, f4[:,:,::1], f4[:,:,::1])"
 
 
-@numba.njit(_SIGNATURE_FILL, nogil=True, cache=True, fastmath=True)  # type: ignore[untyped-decorator]
+@numba.njit(_SIGNATURE_FILL, nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def _fill(points, triangles, first, left, top, depth, number):  # type: ignore[no-untyped-def]
+    # Strict arithmetic: with fused or reordered operations the two sides of an edge would round differently.
     # Scan conversion by spans. An edge is always evaluated from its upper to its lower end, so two triangles that share
     # it get the same boundary: no pixel is left out and none is drawn by both.
     height, width = number.shape

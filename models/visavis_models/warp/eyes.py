@@ -158,11 +158,14 @@ class Eye:
             shift.imag, self._centre[0], self._centre[1], self._radius, gaze.real, gaze.imag, ball,
         )  # fmt: skip
         lash = Line(
-            0.75 * smoothstep((closed - 0.08) / 0.4), 0.0, max(0.035 * self._width / abs(back), 0.6), self._lash
+            0.85 * smoothstep((closed - 0.08) / 0.4), 0.0, max(0.042 * self._width / abs(back), 0.6), self._lash
         )
+        # A lid that rises above where the photo shows it uncovers what it shaded.
+        risen = max(float(gap.mean()) / max(float(self._rest_gap.mean()), 0.5) - 1.0, 0.0)
         lay_in(
             scene.frame, skin, ball, (left, top), opening,
-            skin_share=skin_share, inside_share=inside_share, soft_px=0.15 + 0.003 * self._face_width, line=lash,
+            skin_share=skin_share, inside_share=inside_share, soft_px=0.15 + 0.003 * self._face_width,
+            shade=min(1.8 * risen, 0.6), depth_px=0.14 * self._width / abs(back), line=lash,
         )  # fmt: skip
 
 

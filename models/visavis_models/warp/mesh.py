@@ -143,9 +143,13 @@ def build_mesh(
     triangles = np.concatenate([face_triangles, np.array(openings), rows[around]]).astype(np.int32)
     width = avatar.face_width_px
     gaps = np.linalg.norm(outer[:, None] - oval[None], axis=2)
-    near = 1.0 / (gaps**2 + (0.03 * width) ** 2)
+    near = 1.0 / (gaps**2 + (0.03 * width) ** 2) ** 2
     share = near / near.sum(1, keepdims=True)
     falloff = 1.0 - _smooth(gaps.min(1) / (_SKIN_REACH * width))
+    # Hair and temples do not follow the skin: only from the mouth's height down is it pulled along.
+    eyes_y, mouth_y = float(face[6, 1]), float(face[13, 1])
+    pulled = _smooth((oval[:, 1] - eyes_y) / max(mouth_y - eyes_y, 1.0))
+    share *= pulled
     return PersonMesh(
         points=np.concatenate([face, outer]).astype(np.float32),
         triangles=np.ascontiguousarray(triangles),

@@ -28,6 +28,8 @@ from visavis_models.warp.sampling import Texture, draw, make_texture
 
 KEPT_STILLS = 8
 """Prepared avatars that one renderer remembers."""
+_MARGIN = 0.6
+"""How far the person is continued beyond the picture (face widths): a nod lowers hair that the upper edge cuts."""
 _SIDES_FROM, _SIDES_SPAN = 0.08, 0.17
 """Depth (face widths) from which on the head is flattened, and how much depth is left beyond it."""
 _OVAL = np.array(FACE_OVAL)
@@ -104,7 +106,7 @@ def scaled_avatar(avatar: Avatar, long_side_px: int | None) -> Avatar:
 def prepare(avatar: Avatar) -> Still:
     """Everything about an avatar that does not change from frame to frame."""
     rig = FaceRig.fit(avatar)
-    margin = int(0.3 * avatar.face_width_px) + 2
+    margin = int(_MARGIN * avatar.face_width_px) + 2
     mesh = build_mesh(avatar, rig.triangles, rig.depth_shell, margin)
     depth = np.concatenate([avatar.landmarks[:, 2], mesh.depth_px])
     flat = _flattened(depth, avatar.face_width_px)
