@@ -165,6 +165,32 @@ async def test_one_analysis_at_a_time_and_few_in_line() -> None:
     assert home.figures()["visavis_analysis_seconds_count"] == 3
 
 
+async def test_a_shutdown_does_not_wait_for_an_analysis() -> None:
+    home = house()
+    go, begun = threading.Event(), threading.Event()
+
+    def block() -> None:
+        begun.set()
+        go.wait(20)
+
+    home.library.add_blocks = block
+    async with running(home) as server:
+        waiting = asyncio.create_task(upload(server.http))
+        await asyncio.to_thread(begun.wait, 5)
+        server.server.should_exit = True
+        answer = await asyncio.wait_for(waiting, 4)
+        assert (answer.status_code, code_of(answer)) == (503, "shutting_down")
+        await asyncio.wait_for(server.serving, 4)
+        go.set()
+
+
+async def test_a_photo_of_fifteen_megabytes_is_taken() -> None:
+    home = house()
+    async with client_of(home) as client:
+        assert (await upload(client, b"\xff\xd8" + b"x" * 15_000_000)).status_code == 201
+    assert home.library.added == [(15_000_002, "Grace")]
+
+
 async def test_a_defect_in_the_analysis_tells_nothing_of_its_inside(caplog: pytest.LogCaptureFixture) -> None:
     async with client_of(house()) as client:
         answer = await upload(client, b"!boom")

@@ -51,7 +51,7 @@ def create_app(
 ) -> FastAPI:
     """The whole server as an ASGI app.
 
-    `app.state.registry` and `app.state.metrics` are there for the process that serves it. Its shutdown
+    `app.state.registry`, `desk` and `metrics` are there for the process that serves it. Its shutdown
     ends every call, then the studio, then the library's threads.
 
     Args:
@@ -91,6 +91,7 @@ def create_app(
         redoc_url=None,
     )
     app.state.registry = registry
+    app.state.desk = desk
     app.state.metrics = metrics
     install_error_handlers(app, metrics)
     app.include_router(health_routes(registry, metrics, settings))

@@ -13,10 +13,10 @@ from typing import Protocol, TypeVar
 
 from visavis_models.avatar import Avatar
 from visavis_models.errors import Busy
+from visavis_server.call import shutting_down
 from visavis_server.metrics import Metrics
 
 Answer = TypeVar("Answer")
-ANALYSIS_THREAD = "visavis analysis"
 
 
 class Listed(Protocol):
@@ -94,9 +94,11 @@ class AvatarDesk:
         self._library = library
         self._max_waiting = max_waiting
         self._metrics = metrics
-        self._analyst = ThreadPoolExecutor(1, ANALYSIS_THREAD)
+        self._analyst = ThreadPoolExecutor(1, "visavis analysis")
         self._reader = ThreadPoolExecutor(2, "visavis library")
         self._pending = 0
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._closed = False
 
     async def list(self) -> Sequence[Listed]:
         """All avatars, built-in ones first."""
@@ -139,8 +141,10 @@ class AvatarDesk:
         """See whether there is room in the line, before a photo is read.
 
         Raises:
-            Busy: too many are in line already.
+            Busy: too many are in line already, or the server is shutting down.
         """
+        if self._closed:
+            raise shutting_down()
         if self._pending > self._max_waiting:
             raise Busy("analysis_busy", "Several photos are being prepared already.", "Try again in a few seconds.")
 
@@ -148,17 +152,34 @@ class AvatarDesk:
         """Analyse a photo; goes on even if the caller stops waiting.
 
         Raises:
-            Busy: too many are in line already.
+            Busy: too many are in line already, or the server is shutting down.
             BadPhoto: it cannot become an avatar.
         """
         self.check_room()
         self._pending += 1
-        work = asyncio.get_running_loop().run_in_executor(self._analyst, self._timed_add, photo, name)
+        loop = asyncio.get_running_loop()
+        work = loop.run_in_executor(self._analyst, self._timed_add, photo, name)
         work.add_done_callback(self._done)
-        return await asyncio.shield(work)
+        answer: asyncio.Future[None] = loop.create_future()
+
+        def wake(_: object) -> None:
+            if not answer.done():
+                answer.set_result(None)
+
+        work.add_done_callback(wake)
+        self._waiting.add(answer)
+        try:
+            await answer
+        finally:
+            self._waiting.discard(answer)
+        return work.result()
 
     async def aclose(self) -> None:
-        """Take no more work and forget what is in line; a running analysis finishes by itself."""
+        """Take no more work and forget what is in line; a running analysis finishes by itself. Idempotent."""
+        self._closed = True
+        for answer in self._waiting:
+            if not answer.done():
+                answer.set_exception(shutting_down())
         self._analyst.shutdown(wait=False, cancel_futures=True)
         self._reader.shutdown(wait=False, cancel_futures=True)
 
@@ -175,4 +196,6 @@ class AvatarDesk:
             work.exception()  # seen, even if the caller has gone
 
     async def _read(self, call: Callable[..., Answer], *values: str) -> Answer:
+        if self._closed:
+            raise shutting_down()
         return await asyncio.get_running_loop().run_in_executor(self._reader, call, *values)

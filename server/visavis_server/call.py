@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from visavis_models.errors import BadRequest, VisavisError
+from visavis_models.errors import BadRequest, Busy, VisavisError
 from visavis_server.media import MediaSink
 from visavis_server.metrics import CountedFrames
 from visavis_server.session import Session, SessionStats
@@ -120,6 +120,11 @@ def expires_at_s(times: CallTimes, limits: SessionSettings) -> float | None:
     if limits.max_age_s > 0:
         moments.append(times.opened_s + limits.max_age_s)
     return min(moments, default=None)
+
+
+def shutting_down() -> Busy:
+    """What a user is told who comes too late."""
+    return Busy("shutting_down", "This server is shutting down.", "Try again in a moment.")
 
 
 class Call:

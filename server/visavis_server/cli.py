@@ -135,7 +135,7 @@ def serve(
     finally:
         sock.close()
     typer.echo("visavis has stopped.")
-    serving.leave_analysis()
+    serving.leave()
 
 
 def _make_data_dir(folder: Path) -> None:

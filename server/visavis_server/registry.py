@@ -13,7 +13,7 @@ from typing import Protocol
 
 from visavis_models.avatar import Avatar
 from visavis_models.errors import BadRequest, Busy, EngineError, NotFound, VisavisError
-from visavis_server.call import CLOSE_LIMIT_S, Call, CallStats, EndReason, PeerFactory
+from visavis_server.call import CLOSE_LIMIT_S, Call, CallStats, EndReason, PeerFactory, shutting_down
 from visavis_server.metrics import Metrics
 from visavis_server.session import Session
 from visavis_server.settings import Settings
@@ -118,7 +118,7 @@ class SessionRegistry:
         _log.info("session opened", extra={"session": id, "avatar": avatar.id, "active": self._taken})
         if self._closed:
             await self.end(id, "shutdown")
-            raise _shutting_down()
+            raise shutting_down()
         self._watches[id] = asyncio.create_task(self._watch(call), name=f"watch {id}")
         return call
 
@@ -165,7 +165,7 @@ class SessionRegistry:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), left_s)
         if self._closed:
-            raise _shutting_down()
+            raise shutting_down()
         if self._taken >= self.capacity:
             raise Busy(
                 "server_full",
@@ -245,7 +245,3 @@ class SessionRegistry:
         s = stats.session
         self._metrics.frames(call.counted, s.frames_sent, s.frames_repeated, s.frames_dropped, s.voice_dropped)
         return stats
-
-
-def _shutting_down() -> Busy:
-    return Busy("shutting_down", "This server is shutting down.", "Try again in a moment.")
