@@ -89,7 +89,7 @@ export function judge(stats: ClientStats): { level: "good" | "fair" | "poor" | "
   const offset = Math.abs(median(stats.av_offset_ms.slice(-5)) ?? 0);
   if ((call.loss ?? 0) > 0.05) return { level: "poor", words: "Network loses packets" };
   if (stats.fps < 18) return { level: "poor", words: "Picture stutters" };
-  if (offset > 90) return { level: "fair", words: "Lips off the sound" };
+  if (offset > 90) return { level: "fair", words: "Lips and voice drift" };
   if (stats.fps < 23 || (call.loss ?? 0) > 0.01) return { level: "fair", words: "Fair" };
   return { level: "good", words: "Good" };
 }
