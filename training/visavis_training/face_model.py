@@ -34,8 +34,10 @@ _PARTING_UNITS = (
     "jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthRoll", "mouthShrug", "mouthLowerDown", "mouthUpperUp",
     "tongueOut",
 )  # fmt: skip
-_ROUNDING_GAIN = {"mouthPucker": 1.9, "mouthFunnel": 1.5}
-_PRESS_THINS = 0.35
+_ROUNDING_GAIN = {"mouthPucker": 2.1, "mouthFunnel": 2.0}
+_PRESS_THINS = 0.27
+_PRESS_LIFT = 0.6
+"""MakeHuman's press lifts the corners like a smile: this much of it is kept."""
 _NOSTRILS = np.array(
     [
         2,
@@ -150,6 +152,7 @@ def shaped(deltas: Array, points: Array) -> Array:
         result[ARKIT[name], :, 0] *= gain
     half_width = points[topo.UPPER_LIP[3][-1], 0]
     for side, sign in (("Left", 1.0), ("Right", -1.0)):
+        result[ARKIT[f"mouthPress{side}"], :, 1] *= _PRESS_LIFT
         for rows in (topo.UPPER_LIP, topo.LOWER_LIP):
             inner = np.array(rows[0][1:-1])
             for outer in rows[1:]:

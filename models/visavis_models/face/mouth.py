@@ -46,8 +46,8 @@ _TOUCH_FROM = 0.03
 
 _CORNER_STAYS = np.array([3.0, 1.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.5, 3.0])
 """Next to the corners the outer rows follow less, by this factor of what they lag."""
-_THINNEST = np.array([[0.35, 0.35, 0.35, 0.6], [0.35, 0.35, 0.35, 1.0]], np.float32)[:, :, None]
-"""Neither lip, upper and lower, nor the skin beside it becomes thinner, row by row, than this share of the neutral one."""
+_THINNEST = np.array([[0.35, 0.35, 0.35, 0.9], [0.35, 0.35, 0.35, 1.0]], np.float32)[:, :, None]
+"""Neither lip, upper and lower, nor the skin beside it becomes thinner, row by row, than this share of its own."""
 
 _UPPER = np.array([row[1:-1] for row in UPPER_LIP])
 _LOWER = np.array([row[1:-1] for row in LOWER_LIP])

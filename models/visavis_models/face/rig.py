@@ -154,8 +154,11 @@ class FaceRig:
         """
         result = face.copy()
         result[:, _MOUTH_CLOSE] = np.minimum(face[:, _MOUTH_CLOSE], face[:, _JAW_OPEN])
-        rounded = _ROUNDING_RELAXES * np.minimum(face[:, _ROUNDING].sum(1, keepdims=True), 1.0)
-        relaxed = 1.0 - np.maximum(rounded, _OPENING_RELAXES * face[:, _JAW_OPEN, None])
+        total = face[:, _ROUNDING].sum(1, keepdims=True)
+        result[:, _ROUNDING] /= np.maximum(total, 1.0)  # pucker and funnel are two ways to the same narrow mouth
+        relaxed = 1.0 - np.maximum(
+            _ROUNDING_RELAXES * np.minimum(total, 1.0), _OPENING_RELAXES * face[:, _JAW_OPEN, None]
+        )
         kept = self._kept[_SMILE]
         result[:, _SMILE] = np.maximum(face[:, _SMILE], kept * relaxed) - kept
         return result
@@ -173,7 +176,7 @@ class FaceRig:
 
     def _mouth_place(self, neutral: NDArray[np.float64]) -> tuple[Floats, float]:
         """How far the person's mouth lies from the generic one (3,), and how much wider it is."""
-        inner = list({*topo.UPPER_LIP[0], *topo.LOWER_LIP[0]})
+        inner = [*topo.UPPER_LIP[0][3:8], *topo.LOWER_LIP[0][3:8]]  # not the corners: a kept smile lifts them
         mean = self.model.mean.astype(np.float64)
         offset = (neutral[inner] - mean[inner]).mean(0) * np.array([1.0, 1.0, _MOUTH_DEPTH_FOLLOWS])
         corners = [topo.UPPER_LIP[0][0], topo.UPPER_LIP[0][-1]]
