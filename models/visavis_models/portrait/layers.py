@@ -74,11 +74,11 @@ def fill_hole(picture: NDArray[np.float32], known: NDArray[np.float32]) -> NDArr
     """Smoothly continue a picture into where it is unknown, by a pyramid of weighted averages.
 
     Args:
-        picture: float32 (H, W, 3).
+        picture: float32 (H, W, C), at most four channels.
         known: float32 (H, W), 1 where the picture is known.
 
     Returns:
-        float32 (H, W, 3), the picture itself where it is known.
+        float32 (H, W, C), the picture itself where it is known.
     """
     height, width = known.shape
     if not known.any():

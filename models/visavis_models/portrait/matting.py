@@ -35,7 +35,8 @@ def person_matte(
         uint8 (H, W), 255 = the person.
     """
     coarse = _one_person(_coarse_mask(canvas, head, body_mask), head)
-    matte = _refine(canvas, coarse, _BAND_FACE_WIDTHS * float(head[5]))
+    band_px = _BAND_FACE_WIDTHS * float(head[5])
+    matte = _without_specks(_refine(canvas, coarse, band_px), coarse, band_px)
     return np.asarray(np.rint(matte * 255), np.uint8)
 
 
@@ -100,20 +101,39 @@ def _refine(canvas: NDArray[np.uint8], coarse: NDArray[np.float32], band_px: flo
     return np.asarray(np.clip((matte - 0.06) / 0.88, 0, 1), np.float32)
 
 
+def _without_specks(matte: NDArray[np.float32], coarse: NDArray[np.float32], band_px: float) -> NDArray[np.float32]:
+    """Take away what does not hang together with the person, and shut pinholes."""
+    count, labels = cv2.connectedComponents((matte > 0.25).astype(np.uint8))
+    person = np.zeros(count, np.uint8)
+    person[labels[coarse > 0.9]] = 1
+    person[0] = 0
+    kept = person[labels]
+    reach = max(2, round(band_px * 0.4))
+    near = cv2.dilate(kept, np.ones((2 * reach + 1,) * 2, np.uint8))
+    stray = cv2.dilate((labels > 0).astype(np.uint8) - kept, np.ones((7, 7), np.uint8))
+    matte = np.where((near == 1) & ((stray == 0) | (kept == 1)), matte, np.float32(0))
+    _, labels, facts, _ = cv2.connectedComponentsWithStats((matte < 0.75).astype(np.uint8))
+    pinhole = facts[:, cv2.CC_STAT_AREA] < (0.5 * band_px) ** 2
+    pinhole[0] = False
+    return np.where(pinhole[labels], np.float32(1), matte).astype(np.float32)
+
+
 def _colour_evidence(guide: NDArray[np.float32], distance: NDArray[np.float32], band_px: float) -> NDArray[np.float32]:
     """How much more a pixel's colour resembles the person beside it than the background there: log odds, clamped."""
+    height, width = distance.shape
+    half = (max(1, width // 2), max(1, height // 2))  # what is looked for is smooth: half the resolution will do
+    small = np.asarray(cv2.resize(guide, half, interpolation=cv2.INTER_AREA), np.float32)
+    radius = max(2, round(band_px * 0.25))
     logs = []
     for known in (distance > band_px * 0.7, distance < -band_px * 0.85):
-        weight = known.astype(np.float32)
-        mean = fill_hole(guide, weight)
-        radius = max(2, round(band_px * 0.5))
-        near = cv2.blur(guide * weight[..., None], (2 * radius + 1,) * 2)
+        weight = np.asarray(cv2.resize(known.astype(np.float32), half, interpolation=cv2.INTER_AREA) > 0.99, np.float32)
         share = cv2.blur(weight, (2 * radius + 1,) * 2)[..., None]
-        local = near / np.maximum(share, 1e-3)
-        spread = ((guide - local) ** 2).mean(axis=-1) * weight
-        variance = fill_hole(np.repeat(spread[..., None], 3, axis=-1), weight)[..., 0]
-        variance = np.asarray(np.maximum(variance, 0) + _NOISE_VARIANCE, np.float32)
-        logs.append(-0.5 * ((guide - mean) ** 2).sum(axis=-1) / variance - 1.5 * np.log(variance))
+        local = cv2.blur(small * weight[..., None], (2 * radius + 1,) * 2) / np.maximum(share, 1e-3)
+        spread = ((small - local) ** 2).mean(axis=-1) * weight
+        facts = fill_hole(np.dstack([small, spread]).astype(np.float32), weight)
+        facts = np.asarray(cv2.resize(facts, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+        variance = np.maximum(facts[..., 3], 0) + np.float32(_NOISE_VARIANCE)
+        logs.append(-0.5 * ((guide - facts[..., :3]) ** 2).sum(axis=-1) / variance - 1.5 * np.log(variance))
     evidence = np.clip(0.5 * (logs[0] - logs[1]), -_MOST_EVIDENCE, _MOST_EVIDENCE)
     return np.asarray(evidence, np.float32)
 
