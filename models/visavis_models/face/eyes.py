@@ -89,9 +89,10 @@ class Eye:
         """
         closing = face @ self._shares  # (T, 2)
         total = closing.sum(1)
-        closing *= (np.clip(total, -_WIDEST, 1.0) / np.where(np.abs(total) < 1e-6, 1.0, total))[:, None]
+        limited = np.minimum(np.maximum(total, -_WIDEST), 1.0)
+        closing *= (limited / np.where(np.abs(total) < 1e-6, 1.0, total))[:, None]
         points[:, self._upper] += closing[:, 0, None, None] * self._gap
         points[:, self._lower] -= closing[:, 1, None, None] * self._gap
-        shift = np.clip(face @ self._gaze, self._gaze_low, self._gaze_high)
+        shift = np.minimum(np.maximum(face @ self._gaze, self._gaze_low), self._gaze_high)
         points[:, self._iris, :2] += shift[:, None]
-        return np.asarray(np.clip(1.0 - closing.sum(1), 0.0, 1.0), np.float32)
+        return np.asarray(np.minimum(1.0 - limited, 1.0), np.float32)

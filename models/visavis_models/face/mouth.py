@@ -135,14 +135,14 @@ def settle_lips(points: Floats, thickness: Floats) -> None:
     upper, lower = points[:, _UPPER[0]], points[:, _LOWER[0]]
     gap = lower - upper
     opening = np.maximum(gap[..., 1], 0.0)
-    share = np.clip(opening / _TOUCH_FROM, 0.0, 1.0)
+    share = np.minimum(opening * np.float32(1.0 / _TOUCH_FROM), 1.0)
     share = share * share * (3.0 - 2.0 * share)
     wanted = gap * share[..., None]
     wanted[..., 1] = opening
     shift = (gap - wanted) / 2
-    for row, follows in enumerate(_FOLLOWS[:, :, None].astype(np.float32)):
-        points[:, _UPPER[row]] += follows * shift
-        points[:, _LOWER[row]] -= follows * shift
+    spread = _FOLLOWS[:, :, None].astype(np.float32) * shift[:, None]  # (T, 4, 9, 3)
+    points[:, _UPPER] += spread
+    points[:, _LOWER] -= spread
     least = np.maximum(_THINNEST * thickness, 0.0)
     height_up, height_down = points[:, _UPPER[0], 1], points[:, _LOWER[0], 1]
     for row in range(1, len(_UPPER_ROWS)):

@@ -122,7 +122,7 @@ class FaceRig:
             The driven face, with a leading T where `face` has one.
         """
         single = face.ndim == 1
-        coefficients = self._settled(np.clip(np.atleast_2d(face).astype(np.float32), 0.0, 1.0))
+        coefficients = self._settled(np.minimum(np.maximum(np.atleast_2d(face).astype(np.float32), 0.0), 1.0))
         frames = len(coefficients)
         points = self._neutral + (coefficients @ self._motion).reshape(frames, -1, 3)
         settle_lips(points, self._thickness)
@@ -131,7 +131,8 @@ class FaceRig:
         linear, shift = transform[:, :, :3].transpose(0, 2, 1), transform[:, None, :, 3]
         points = (points @ self._turn + self._shift) @ linear + shift
         meshes = [part.drive(coefficients) @ linear + shift for part in self._parts]
-        lip_gap_px = np.linalg.norm(points[:, 14, :2] - points[:, 13, :2], axis=-1)
+        between = points[:, 14] - points[:, 13]
+        lip_gap_px = np.hypot(between[:, 0], between[:, 1])
         arrays = [points, *meshes, lip_gap_px, lid_gap]
         return DrivenFace(*(array[0] if single else array for array in arrays))
 
