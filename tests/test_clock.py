@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from visavis_server.clock import MediaClock, frames_per_step
+from visavis_server.clock import MediaClock
+from visavis_server.load import DrawingCost, frames_per_step
 
 pytestmark = pytest.mark.unit
 
@@ -40,3 +41,15 @@ def test_steps_are_as_short_as_the_hardware_affords(
     call_ms: float, frame_ms: float, sessions: int, expected: int
 ) -> None:
     assert frames_per_step(call_ms, frame_ms, sessions) == expected
+
+
+def test_an_overloaded_device_draws_the_newest_frame_that_can_still_be_in_time() -> None:
+    cost = DrawingCost()
+    assert (cost.first_in_time(100, 1), cost.most_frames(3, 1)) == (100, 3)
+    for _ in range(50):
+        cost.note(60.0, 1)
+    assert (cost.first_in_time(100, 1), cost.most_frames(3, 1)) == (101, 1)
+    for _ in range(100):
+        cost.note(30.0, 3)
+    assert (cost.first_in_time(100, 1), cost.most_frames(3, 1)) == (100, 3)
+    assert cost.most_frames(3, 6) == 1

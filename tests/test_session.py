@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import numpy as np
 import pytest
 import pytest_asyncio
 from numpy.typing import NDArray
 
-from stage_fakes import LoudnessListener, PaintingRenderer, painted_index, plain_avatar
+from stage_fakes import LoudnessListener, PaintingRenderer, PaintingState, painted_index, plain_avatar
 from visavis_models.errors import VisavisError
+from visavis_models.motion import MotionWindow
 from visavis_server.media import Published
 from visavis_server.session import Session
 from visavis_server.studio import Studio, StudioSettings
@@ -137,3 +138,21 @@ async def test_latency_is_measured_from_arrival_to_publication(stage: Studio) ->
     assert stats.latency_ms_p50 is not None and 100 <= stats.latency_ms_p50 <= 260
     assert len(heard) >= 20
     assert stats.fps is not None and stats.fps >= 20
+
+
+class SlowRenderer(PaintingRenderer):
+    """Takes 70 ms for every frame: a machine that cannot keep up."""
+
+    def render(self, states: Sequence[PaintingState], windows: Sequence[MotionWindow]) -> list[NDArray[np.uint8]]:
+        time.sleep(0.07 * sum(len(w) for w in windows))
+        return super().render(states, windows)
+
+
+async def test_a_machine_that_is_too_slow_shows_fewer_frames_but_never_freezes() -> None:
+    stage = studio(SlowRenderer())
+    session = await stage.open_session(plain_avatar())
+    items = await collect(session, 75)
+    fresh = [item.index for item in items[25:] if not item.repeated]
+    assert len(fresh) >= 50 * 40 / 70 * 0.5
+    assert max(np.diff(fresh)) <= 5
+    await stage.aclose()

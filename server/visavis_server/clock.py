@@ -37,17 +37,3 @@ class MediaClock:
     def wait_s(self, now_s: float) -> float:
         """How long to sleep until the next tick."""
         return max(0.0, self.start_s + self.ticks * TICK_S - now_s)
-
-
-def frames_per_step(call_ms: float, frame_ms: float, sessions: int) -> int:
-    """How many new frames one step should draw, 1 to 8: as few as the hardware can afford, for the sake of latency.
-
-    Args:
-        call_ms: what a step costs whatever its length (launching networks, say).
-        frame_ms: what each frame of one session adds.
-        sessions: how many sessions share the device.
-    """
-    for frames in range(1, 8):
-        if call_ms + frames * frame_ms * sessions <= 0.75 * frames * CHUNK_MS:
-            return frames
-    return 8

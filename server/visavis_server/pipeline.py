@@ -56,6 +56,8 @@ class Work:
     """New voice, in order."""
     first_useful_frame: int = 0
     """Earlier frames would come too late to be shown: their motion is heard but not drawn."""
+    most_frames: int | None = None
+    """Draw only this many of the newest frames: the device is overloaded."""
 
 
 def advance(renderer: Renderer[Any], batch: Sequence[Work]) -> list[list[Frame] | Exception]:
@@ -106,6 +108,8 @@ def _hear(work: Work) -> MotionWindow | None:
         return None
     window = join_windows(windows)
     late = max(0, work.first_useful_frame - window.first_frame)
+    if work.most_frames is not None:
+        late = max(late, len(window) - work.most_frames)
     return window.rows(late, len(window)) if late < len(window) else None
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from visavis_models.chunk import CHUNK_MS, Chunk, silent_chunk
 from visavis_models.errors import VisavisError
 from visavis_server.channel import Channel, Closed, Overflow
+from visavis_server.delay import Delay
 from visavis_server.media import MediaSink, Published
 from visavis_server.pipeline import Frame, Performance
 from visavis_server.voice_intake import VoiceIntake
@@ -50,6 +51,8 @@ class SessionStats:
     """Chunks of voice lost because they came faster than real time."""
     underruns: int
     """How often the incoming voice broke off."""
+    delay_ms: int = 0
+    """How long after its voice was taken a frame is published: grows where the device is slow."""
 
 
 class Session:
@@ -81,7 +84,7 @@ class Session:
         self.created_s = time.monotonic()
         self.performance = performance
         self.frames_per_step = frames_per_step
-        self.delay_ticks = delay_ticks
+        self._delay = Delay(delay_ticks)
         self.on_state: Callable[[State, int], None] | None = None
         self.on_failed: Callable[[VisavisError], None] | None = None
         self.on_latency: Callable[[float], None] | None = None
@@ -93,6 +96,7 @@ class Session:
         self._voices: deque[Chunk] = deque()
         self._frames: dict[int, Frame] = {}
         self._tick = 0
+        self._next_frame = 0
         self._epoch = 0
         self._attending = False
         self._speaking = False
@@ -121,7 +125,7 @@ class Session:
     @property
     def next_frame(self) -> int:
         """The frame that the next tick publishes: earlier ones come too late."""
-        return max(0, self._tick - self.delay_ticks)
+        return self._next_frame
 
     def hear(self, samples: NDArray[np.int16], rate_hz: int, arrived_s: float) -> None:
         """Take live voice.
@@ -190,6 +194,7 @@ class Session:
             frames_sent=self.next_frame,
             frames_repeated=self._repeated,
             frames_dropped=self._dropped,
+            delay_ms=self._delay.ticks * CHUNK_MS,
             voice_dropped=self._intake.dropped_chunks,
             underruns=self._intake.underruns,
         )
@@ -206,15 +211,17 @@ class Session:
         else:
             chunk = Chunk(self._tick, raw.samples, raw.playback, self._epoch, raw.arrived_s)
         self._voices.append(chunk)
-        if len(self._voices) > self.delay_ticks:
-            self._publish(self._voices.popleft(), now_s)
         self._tick += 1
+        if len(self._voices) > self._delay.planned_ticks:
+            for _ in range(self._delay.step(quiet=not self._speaking)):
+                self._publish(self._voices.popleft(), now_s)
         return chunk
 
     def deliver(self, frames: list[Frame]) -> None:
         """Take frames from the studio; what is late or of an older epoch is dropped."""
         for frame in frames:
-            if frame.index < self.next_frame:
+            self._delay.note_frame(frame.index - self._next_frame)
+            if frame.index < self._next_frame:
                 self._dropped += 1
             elif frame.epoch == self._epoch:
                 self._frames[frame.index] = frame
@@ -239,6 +246,7 @@ class Session:
 
     def _publish(self, chunk: Chunk, now_s: float) -> None:
         frame = self._frames.pop(chunk.index, None)
+        self._next_frame = chunk.index + 1
         self._fresh.append(frame is not None)
         if frame is None:
             self._repeated += 1

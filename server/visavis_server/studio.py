@@ -24,7 +24,8 @@ from visavis_models.errors import EngineError, VisavisError
 from visavis_models.listening import Listener
 from visavis_models.motion import rest_motion
 from visavis_models.rendering import Renderer
-from visavis_server.clock import MediaClock, frames_per_step
+from visavis_server.clock import MediaClock
+from visavis_server.load import DrawingCost, frames_per_step
 from visavis_server.pipeline import Performance, Work, advance
 from visavis_server.session import Session
 
@@ -44,23 +45,6 @@ class StudioSettings:
     """Ticks between a frame being due from the renderer and its being shown: room for a late batch."""
     frames_per_step: int | None = None
     """New frames in one step; None: chosen from what steps are measured to cost."""
-
-
-@dataclass(slots=True)
-class StageTimes:
-    """What the owner thread's steps cost, smoothed; milliseconds."""
-
-    step_ms: float = 0.0
-    """One step: listening and drawing for all sessions that were due."""
-    frames: int = 0
-    """Frames drawn in all."""
-    steps: int = 0
-
-    def note(self, step_ms: float, frames: int) -> None:
-        """Count one step."""
-        self.step_ms += (step_ms - self.step_ms) * (1.0 if self.steps == 0 else 0.05)
-        self.frames += frames
-        self.steps += 1
 
 
 @dataclass(slots=True)
@@ -96,7 +80,7 @@ class Studio:
         self._thread: threading.Thread | None = None
         self._clock_task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.times = StageTimes()
+        self.cost = DrawingCost()
         self.skipped_ticks = 0
         """Ticks lost because the event loop was blocked or the machine slept."""
 
@@ -229,10 +213,11 @@ class Studio:
         works = []
         for session, chunks in batch.items():
             session.performance.listener.set_listening(session.attending)
-            works.append(Work(session.performance, chunks, session.next_frame))
+            in_time = self.cost.first_in_time(session.next_frame, len(batch))
+            works.append(Work(session.performance, chunks, in_time, self.cost.most_frames(len(chunks), len(batch))))
         results = advance(self._renderer, works)
         drawn = sum(len(result) for result in results if not isinstance(result, Exception))
-        self.times.note((time.perf_counter() - begun_s) * 1000, drawn)
+        self.cost.note((time.perf_counter() - begun_s) * 1000, drawn)
         for session, result in zip(batch, results, strict=True):
             if isinstance(result, VisavisError):
                 self._call_soon(session.fail, result)

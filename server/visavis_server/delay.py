@@ -1,0 +1,66 @@
+"""How long after its voice a frame is published: as short as the device allows. Pure decisions, one session's.
+
+A longer delay costs latency, a shorter one repeats frames. So it grows as soon as frames keep coming late, by holding
+the output back one tick, and shrinks again, in silence, once they have come early for a while. Voice is only ever
+delayed, never cut.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_LATE_FRAMES = 3
+"""So many late frames within a second make the delay grow."""
+_WINDOW_TICKS = 25
+_CALM_TICKS = 250
+"""The delay shrinks after 10 s in which every frame could have been a tick later still."""
+MAX_EXTRA_TICKS = 8
+
+
+@dataclass(slots=True)
+class Delay:
+    """The publication delay of one session."""
+
+    planned_ticks: int
+    """From look-ahead, frames per step and slack."""
+    extra_ticks: int = 0
+    """What the device has proved to need beyond the plan."""
+    _late: int = 0
+    _since: int = 0
+    _calm: int = 0
+
+    @property
+    def ticks(self) -> int:
+        """Frame *k* is published this many ticks after its voice was taken."""
+        return self.planned_ticks + self.extra_ticks
+
+    def note_frame(self, headroom_ticks: int) -> None:
+        """A frame came.
+
+        Args:
+            headroom_ticks: how many ticks before its publication; negative when it came too late.
+        """
+        if headroom_ticks < 0:
+            self._late += 1
+        if headroom_ticks < 2:
+            self._calm = 0
+
+    def step(self, quiet: bool) -> int:
+        """Once a tick: how many ticks of output to publish now: 0 grows the delay, 2 shrinks it, else 1.
+
+        Args:
+            quiet: nobody would hear a jump now.
+        """
+        self._since += 1
+        self._calm += 1
+        if self._late >= _LATE_FRAMES and self.extra_ticks < MAX_EXTRA_TICKS:
+            self.extra_ticks += 1
+            self._late = self._since = self._calm = 0
+            return 0
+        if self._since >= _WINDOW_TICKS:
+            self._late = self._since = 0
+        if quiet and self.extra_ticks > 0 and self._calm >= _CALM_TICKS:
+            self.extra_ticks -= 1
+            self._calm = 0
+            return 2
+        return 1

@@ -1,0 +1,60 @@
+"""How much the device can draw in time, from what steps were measured to cost. Pure decisions; nothing here draws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from visavis_models.chunk import CHUNK_MS
+
+_FORGET = 0.1
+"""Weight of the newest step in the smoothed cost: about ten steps are remembered."""
+
+
+def frames_per_step(call_ms: float, frame_ms: float, sessions: int) -> int:
+    """How many new frames one step should draw, 1 to 8: as few as the hardware can afford, for the sake of latency.
+
+    Args:
+        call_ms: what a step costs whatever its length (launching networks, say).
+        frame_ms: what each frame of one session adds.
+        sessions: how many sessions share the device.
+    """
+    for frames in range(1, 8):
+        if call_ms + frames * frame_ms * sessions <= 0.75 * frames * CHUNK_MS:
+            return frames
+    return 8
+
+
+@dataclass(slots=True)
+class DrawingCost:
+    """What drawing costs on this device right now."""
+
+    frame_ms: float = 0.0
+    """One frame of one session, smoothed; 0 until the first step."""
+    frames: int = 0
+    """Frames drawn in all."""
+    steps: int = 0
+
+    def note(self, step_ms: float, frames: int) -> None:
+        """Count one step."""
+        self.steps += 1
+        self.frames += frames
+        if frames:
+            cost_ms = step_ms / frames
+            self.frame_ms += (cost_ms - self.frame_ms) * (_FORGET if self.frame_ms else 1.0)
+
+    def first_in_time(self, next_frame: int, sessions: int) -> int:
+        """The first frame that can still be drawn before it is due.
+
+        Args:
+            next_frame: what the next tick publishes.
+            sessions: how many sessions are drawn in the same step.
+        """
+        return next_frame + int(self.frame_ms * sessions // CHUNK_MS)
+
+    def most_frames(self, waiting: int, sessions: int) -> int:
+        """How many of a session's waiting frames to draw in one step.
+
+        All of them while the device keeps up. Otherwise only the newest: a face that moves at 15 frames per second is
+        alive, one whose every frame comes too late is frozen.
+        """
+        return waiting if self.frame_ms * sessions <= CHUNK_MS else 1
