@@ -18,7 +18,11 @@ _HEAD_CROP_WIDTHS = 4.0
 _BAND_FACE_WIDTHS = 0.15
 """Half width of the zone round the coarse outline in which the true one is looked for."""
 _NOISE_VARIANCE = 6e-4
-_MOST_EVIDENCE = 2.0
+_DECISION = 1.7
+"""How much surer the networks' mask is taken to be than it says: hair is rarely half there."""
+_EVIDENCE_FOR, _EVIDENCE_AGAINST = 2.0, 0.4
+"""Log odds. A colour that the background does not have speaks for the person; one that it has proves little, since
+dark hair before dark shelves is common."""
 
 
 def person_matte(
@@ -94,7 +98,7 @@ def _refine(canvas: NDArray[np.uint8], coarse: NDArray[np.float32], band_px: flo
     matte = colour_guided_filter(guide, matte, max(2, round(band_px * 0.8)), 3e-4)
     matte = np.clip(matte, low, high).astype(np.float32)
     belief = np.clip(matte, 0.03, 0.97)
-    belief = np.log(belief / (1 - belief)) + _colour_evidence(guide, distance, band_px)
+    belief = _DECISION * np.log(belief / (1 - belief)) + _colour_evidence(guide, distance, band_px)
     matte = np.clip(1 / (1 + np.exp(-belief)), low, high).astype(np.float32)
     matte = colour_guided_filter(guide, matte, max(2, round(band_px * 0.15)), 1e-4)
     matte = np.clip(matte, low, high)
@@ -134,7 +138,7 @@ def _colour_evidence(guide: NDArray[np.float32], distance: NDArray[np.float32], 
         facts = np.asarray(cv2.resize(facts, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
         variance = np.maximum(facts[..., 3], 0) + np.float32(_NOISE_VARIANCE)
         logs.append(-0.5 * ((guide - facts[..., :3]) ** 2).sum(axis=-1) / variance - 1.5 * np.log(variance))
-    evidence = np.clip(0.5 * (logs[0] - logs[1]), -_MOST_EVIDENCE, _MOST_EVIDENCE)
+    evidence = np.clip(0.5 * (logs[0] - logs[1]), -_EVIDENCE_AGAINST, _EVIDENCE_FOR)
     return np.asarray(evidence, np.float32)
 
 
