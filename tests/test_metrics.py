@@ -46,13 +46,13 @@ def test_histograms_keep_what_they_are_told() -> None:
     metrics = Metrics(1)
     metrics.speech_to_lips(170.0)
     metrics.speech_to_lips(310.0)
-    metrics.step(12.0, 3)
+    metrics.drawing(12.0, 3)
     metrics.network(35.0, 0.015)
     metrics.network(None, None)
     shown = figures(metrics)
     assert shown['visavis_speech_to_lips_ms_bucket{le="200.0"}'] == 1
     assert shown["visavis_speech_to_lips_ms_sum"] == 480
-    assert (shown["visavis_step_ms"], shown["visavis_clock_skipped_ticks"]) == (12, 3)
+    assert (shown["visavis_frame_drawing_ms"], shown["visavis_clock_skipped_ticks"]) == (12, 3)
     assert shown['visavis_rtt_ms_bucket{le="50.0"}'] == 1
     assert shown['visavis_loss_ratio_bucket{le="0.02"}'] == 1
     assert shown["visavis_rtt_ms_count"] == 1

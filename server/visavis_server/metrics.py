@@ -58,8 +58,8 @@ class Metrics:
             buckets=_LATENCY_BUCKETS_MS,
             registry=r,
         )
-        self._step = Gauge(
-            "visavis_step_ms", "One step of listening and drawing for all sessions, smoothed.", registry=r
+        self._drawing = Gauge(
+            "visavis_frame_drawing_ms", "Listening and drawing of one frame of one session, smoothed.", registry=r
         )
         self._skipped = Gauge("visavis_clock_skipped_ticks", "Ticks of the media clock lost so far.", registry=r)
         self._lag = Histogram(
@@ -95,9 +95,9 @@ class Metrics:
         """A frame that shows live voice was published."""
         self._latency.observe(latency_ms)
 
-    def step(self, step_ms: float, skipped_ticks: int) -> None:
+    def drawing(self, frame_ms: float, skipped_ticks: int) -> None:
         """What the studio says of itself, once a second."""
-        self._step.set(step_ms)
+        self._drawing.set(frame_ms)
         self._skipped.set(skipped_ticks)
 
     def network(self, rtt_ms: float | None, loss: float | None) -> None:

@@ -14,6 +14,7 @@ from typing import Protocol
 from visavis_models.avatar import Avatar
 from visavis_models.errors import BadRequest, Busy, EngineError, NotFound, VisavisError
 from visavis_server.call import CLOSE_LIMIT_S, Call, CallStats, EndReason, PeerFactory, shutting_down
+from visavis_server.load import DrawingCost
 from visavis_server.metrics import Metrics
 from visavis_server.session import Session
 from visavis_server.settings import Settings
@@ -25,6 +26,9 @@ SAMPLE_EVERY_S = 1.0
 
 class Stage(Protocol):
     """Where sessions perform: a `Studio`."""
+
+    cost: DrawingCost
+    skipped_ticks: int
 
     async def open_session(self, avatar: Avatar) -> Session:
         """Put an avatar to work."""
@@ -236,9 +240,7 @@ class SessionRegistry:
                     EngineError("session_failed", "This session has failed.", "Open a new session."),
                 )
         self._metrics.bitrate(total_kbps)
-        times = getattr(self._stage, "times", None)
-        if times is not None:
-            self._metrics.step(times.step_ms, getattr(self._stage, "skipped_ticks", 0))
+        self._metrics.drawing(self._stage.cost.frame_ms, self._stage.skipped_ticks)
 
     def _count(self, call: Call) -> CallStats:
         stats = call.stats()
