@@ -1,5 +1,6 @@
 """The warp renderer on the shipped portrait of an astronaut, who smiles with her teeth."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def mouth_box(avatar: Avatar) -> tuple[slice, slice]:
 
 
 def difference(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.int64]:
-    return np.abs(a.astype(int) - b.astype(int)).max(-1)
+    return np.asarray(np.abs(a.astype(int) - b.astype(int)).max(-1))
 
 
 EXTREMES: tuple[dict[str, float], ...] = (
@@ -178,9 +179,7 @@ def test_a_turning_head_moves_its_nose_more_than_its_ears() -> None:
 
 
 def test_no_motion_tears_a_hole_into_the_person() -> None:
-    """On a plate in a colour that no photo has, none of it shows through, however near the picture's edge the head is."""
-    from dataclasses import replace
-
+    """On a plate in a colour that no photo has, none of it shows through the head or up to the picture's edge."""
     avatar = astronaut()
     magenta = np.zeros_like(avatar.plate)
     magenta[...] = (255, 0, 255)
@@ -238,8 +237,6 @@ def test_an_avatar_is_prepared_once() -> None:
 
 
 def test_an_id_that_got_another_photo_is_prepared_anew() -> None:
-    from dataclasses import replace
-
     own = WarpRenderer()
     first = own.open(astronaut(), 256)
     darker = replace(astronaut(), photo=astronaut().photo // 2)

@@ -14,7 +14,7 @@ _TRIANGLES = np.array([[0, 1, 2], [1, 3, 2]], np.int32)
 def _square(size: int, shift: float) -> tuple[np.ndarray, np.ndarray]:
     """Numbers and planes of a square of `size` px moved to the right by `shift`."""
     rest = np.array([[-9, -9], [size + 9, -9], [-9, size + 9], [size + 9, size + 9]], np.float32)
-    points = np.concatenate([rest + np.float32([shift, 0]), np.zeros((4, 1), np.float32)], 1, dtype=np.float32)
+    points = np.concatenate([rest + np.array([shift, 0.0]), np.zeros((4, 1))], 1).astype(np.float32)
     number, _ = rasterise(points, _TRIANGLES, (size, size))
     return number, affine_planes(points, _TRIANGLES, rest)
 

@@ -23,7 +23,7 @@ _SIGNATURE_PLANES = "void(f4[:,::1], i4[:,::1], f4[:,::1], f4[:,:,::1])"
 _SIGNATURE_GATHER = "void(i4[:,::1], i4, i4, f4[:,:,::1], f4[:,:,::1])"
 
 
-@numba.njit(_SIGNATURE_FILL, nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(_SIGNATURE_FILL, nogil=True, cache=True)
 def _fill(points, triangles, first, left, top, depth, number):  # type: ignore[no-untyped-def]
     # Strict arithmetic: with fused or reordered operations the two sides of an edge would round differently.
     # Scan conversion by spans. An edge is always evaluated from its upper to its lower end, so two triangles that share
@@ -66,7 +66,7 @@ def _fill(points, triangles, first, left, top, depth, number):  # type: ignore[n
                 z += dzdx
 
 
-@numba.njit(_SIGNATURE_PLANES, nogil=True, cache=True, fastmath=True)  # type: ignore[untyped-decorator]
+@numba.njit(_SIGNATURE_PLANES, nogil=True, cache=True, fastmath=True)
 def _planes(points, triangles, attributes, out):  # type: ignore[no-untyped-def]
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
@@ -88,7 +88,7 @@ def _planes(points, triangles, attributes, out):  # type: ignore[no-untyped-def]
             out[t, k, 4] = dy
 
 
-@numba.njit(_SIGNATURE_GATHER, nogil=True, cache=True, fastmath=True)  # type: ignore[untyped-decorator]
+@numba.njit(_SIGNATURE_GATHER, nogil=True, cache=True, fastmath=True)
 def _gather(number, left, top, planes, out):  # type: ignore[no-untyped-def]
     for y in range(number.shape[0]):
         for x in range(number.shape[1]):

@@ -20,7 +20,7 @@ from visavis_models.warp.sampling import Texture, draw, make_texture
 _LOOK = "void(u4[:,::1], f4, f4, i4, i4, f4, f4, f4, f4, f4, f4, f4, f4, f4, u1[:,:,::1])"
 
 
-@numba.njit(_LOOK, nogil=True, cache=True, fastmath=True)  # type: ignore[untyped-decorator]
+@numba.njit(_LOOK, nogil=True, cache=True, fastmath=True)
 def _look(words, shift_x, shift_y, left, top, a, b, tx, ty, iris_x, iris_y, radius, gaze_x, gaze_y, out):  # type: ignore[no-untyped-def]
     # Every pixel is carried back into the photo's eye; the iris is carried as a disc, the white around it gives way.
     last_x, last_y = words.shape[1] - 2, words.shape[0] - 2

@@ -5,7 +5,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 
 def polygon_mask(points: NDArray[np.floating], shape: tuple[int, int]) -> NDArray[np.bool_]:
@@ -18,8 +17,16 @@ def polygon_mask(points: NDArray[np.floating], shape: tuple[int, int]) -> NDArra
 def grown(mask: NDArray[np.bool_], radius_px: float) -> NDArray[np.bool_]:
     """The mask with everything within `radius_px` of it (shrunk if negative)."""
     if radius_px >= 0:
-        return np.asarray(ndimage.distance_transform_edt(~mask) <= radius_px)
-    return np.asarray(ndimage.distance_transform_edt(mask) > -radius_px)
+        return np.asarray(distance_px(mask) <= radius_px)
+    return np.asarray(distance_px(~mask) > -radius_px)
+
+
+def distance_px(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """How far every pixel is from the mask: float32 (h, w), huge if the mask is empty."""
+    if not mask.any():
+        return np.full(mask.shape, 1e6, np.float32)
+    outside = np.ascontiguousarray(~mask, np.uint8)
+    return np.asarray(cv2.distanceTransform(outside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)
 
 
 def fill_from_around(picture: NDArray[np.uint8], hole: NDArray[np.bool_], blur_px: float) -> NDArray[np.uint8]:
@@ -61,5 +68,5 @@ def _grain(picture: NDArray[np.uint8], hole: NDArray[np.bool_]) -> NDArray[np.fl
 
 def soft_mask(mask: NDArray[np.bool_], soft_px: float) -> NDArray[np.uint8]:
     """The mask as coverage, falling off outside over about `soft_px`: uint8 (h, w)."""
-    away = ndimage.distance_transform_edt(~mask)
+    away = distance_px(mask)
     return np.asarray(np.clip(1.0 - away / max(soft_px, 0.5), 0.0, 1.0) * 255 + 0.5, dtype=np.uint8)

@@ -16,6 +16,7 @@ from scipy.spatial import Delaunay
 
 from visavis_models.avatar import Avatar
 from visavis_models.face import topology as topo
+from visavis_models.warp.filling import grown
 
 _CHIN, _EAR_RIGHT, _EAR_LEFT = 152, 234, 454
 _FINE_STEP = 0.11
@@ -100,19 +101,18 @@ def _outer_points(avatar: Avatar, margin: int) -> NDArray[np.float64]:
     coarse = _grid(low, high, _COARSE_STEP * width)
     coarse = coarse[((coarse < reach[0] - 0.08 * width) | (coarse > reach[1] + 0.08 * width)).any(1)]
     points = np.concatenate([fine, coarse])
-    grown = _grown_matte(avatar, margin, 1.2 * _COARSE_STEP * width)
-    columns = np.clip(np.rint(points[:, 0]).astype(int) + margin, 0, grown.shape[1] - 1)
-    lines = np.clip(np.rint(points[:, 1]).astype(int) + margin, 0, grown.shape[0] - 1)
-    points = points[grown[lines, columns]]
+    near = _grown_matte(avatar, margin, 1.2 * _COARSE_STEP * width)
+    columns = np.clip(np.rint(points[:, 0]).astype(int) + margin, 0, near.shape[1] - 1)
+    lines = np.clip(np.rint(points[:, 1]).astype(int) + margin, 0, near.shape[0] - 1)
+    points = points[near[lines, columns]]
     edge_px = np.hypot(*(oval - np.roll(oval, 1, 0)).T)
-    return points[_distance_to_polygon(points, oval) > max(float(edge_px.max()) * 0.6, 0.06 * width)]
+    clear = _distance_to_polygon(points, oval) > max(float(edge_px.max()) * 0.6, 0.06 * width)
+    return np.asarray(points[clear])
 
 
 def _grown_matte(avatar: Avatar, margin: int, grow_px: float) -> NDArray[np.bool_]:
-    padded = np.pad(avatar.matte > 0, margin, mode="edge").astype(np.uint8)
-    size = 2 * int(np.ceil(grow_px)) + 1
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    return cv2.dilate(padded, kernel) > 0
+    padded = np.pad(avatar.matte > 0, margin, mode="edge")
+    return grown(padded, grow_px)
 
 
 def build_mesh(

@@ -17,7 +17,7 @@ from visavis_models.face.model import FaceModel
 from visavis_models.face.rig import DrivenFace
 from visavis_models.raster import affine_planes, rasterise
 from visavis_models.warp import teeth as dentist
-from visavis_models.warp.filling import fill_from_around, grown, soft_mask
+from visavis_models.warp.filling import distance_px, fill_from_around, grown, polygon_mask, soft_mask
 from visavis_models.warp.openings import Line, Opening, lay_in, make_opening
 from visavis_models.warp.sampling import Texture, draw, make_texture
 
@@ -84,9 +84,19 @@ class Mouth:
                 if 0 <= x < avatar.width_px and 0 <= y < avatar.height_px:
                     seam[y, x] = True
         is_open = float(self._own_gap[1:-1, 1].max()) > 0.02 * width
-        replaced = grown(seam, (0.018 if is_open else 0.008) * width) | grown(visible, 0.012 * width)
+        replaced = grown(seam, (0.018 if is_open else 0.01) * width) | grown(visible, 0.012 * width)
+        # The dark line between shut lips lies beside the landmarks as often as on them.
+        light = avatar.photo.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+        ring = grown(seam, 0.05 * width) & ~grown(seam, 0.02 * width)
+        dark = light < 0.85 * float(np.median(light[ring]))
+        replaced |= grown(dark & grown(seam, 0.03 * width), 0.008 * width)
+        if not is_open:
+            # Never more than the inner part of a lip, or thin lips would be painted over with skin.
+            outline = [*topo.UPPER_LIP[3], *topo.LOWER_LIP[3][-2:0:-1]]
+            to_skin = distance_px(~polygon_mask(avatar.landmarks[outline, :2], hole.shape))
+            replaced &= distance_px(seam) <= 0.45 * to_skin
         mended = fill_from_around(avatar.photo[part], replaced[part], max(0.012 * width, 0.8))
-        cover = soft_mask(grown(replaced, 0.01 * width)[part], 0.02 * width)
+        cover = soft_mask(grown(replaced, 0.01 * width)[part], 0.016 * width)
         return make_texture(mended, cover, float(left), float(top))
 
     def _tongue_texture(self) -> tuple[NDArray[np.float32], Texture]:
@@ -149,7 +159,7 @@ class Mouth:
         lay_in(
             scene.frame, skin, inside, (left, top), opening,
             skin_share=change, inside_share=change, soft_px=0.15 + 0.0035 * self._width,
-            shade=0.75 + 0.17 * pursed, depth_px=(_SHADE_DEPTH + 0.12 * pursed) * self._width, line=seam,
+            shade=0.62 + 0.25 * pursed, depth_px=(_SHADE_DEPTH + 0.12 * pursed) * self._width, line=seam,
         )  # fmt: skip
 
     def _inside(

@@ -62,6 +62,14 @@ def _curve(u: NDArray[np.float64], v: NDArray[np.float64], at: NDArray[np.float6
     return np.asarray(start + (3 * t2 - 2 * t3) * v[k + 1] + (t3 - t2) * h * tangent[k + 1])
 
 
+def _rounded(edge: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same edge without corners: flesh has none. Both ends stay."""
+    kernel = np.array([1.0, 2.0, 3.0, 4.0, 3.0, 2.0, 1.0]) / 16.0
+    # Mirrored through its ends, so that these stay where they are.
+    before, after = 2 * edge[0] - edge[3:0:-1], 2 * edge[-1] - edge[-2:-5:-1]
+    return np.convolve(np.concatenate([before, edge, after]), kernel, mode="valid")
+
+
 def make_opening(upper: NDArray[np.float32], lower: NDArray[np.float32]) -> Opening:
     """The opening between two rows of points, float32 (n, 2) px each, from the picture's left corner to the right."""
     first, last = upper[0].astype(np.float64), upper[-1].astype(np.float64)
@@ -70,6 +78,7 @@ def make_opening(upper: NDArray[np.float32], lower: NDArray[np.float32]) -> Open
     down = np.array([-along[1], along[0]])
     at = np.linspace(0.0, length, COLUMNS)
     edges = [_curve((row - first) @ along, (row - first) @ down, at) for row in (upper, lower)]
+    edges = [_rounded(edge) for edge in edges]
     top = edges[0].astype(np.float32)
     bottom = np.maximum(edges[1], edges[0]).astype(np.float32)
     return Opening((first[0], first[1]), (along[0], along[1]), length, top, bottom)
@@ -81,7 +90,7 @@ _LAY = (
 )
 
 
-@numba.njit(_LAY, nogil=True, cache=True, fastmath=True)  # type: ignore[untyped-decorator]
+@numba.njit(_LAY, nogil=True, cache=True, fastmath=True)
 def _lay(  # type: ignore[no-untyped-def]
     frame, skin, inside, left, top, upper, lower, corner_x, corner_y, along_x, along_y, length,
     skin_share, inside_share, soft, shade, depth_px, line, line_at, line_px, line_r, line_g, line_b,
@@ -108,7 +117,7 @@ def _lay(  # type: ignore[no-untyped-def]
                 ends = min(u, length - u) / (np.float32(0.06) * length)
                 cover *= min(ends, one)
                 if shade > nil:
-                    gap = min((b - a) / (half * depth_px), one)
+                    gap = min((b - a) / (np.float32(0.35) * depth_px), one)
                     below = min(max((v - a) / depth_px, nil), one)
                     below = below * (np.float32(2) - below)
                     gap = gap * gap * (np.float32(3) - gap - gap)
@@ -122,7 +131,11 @@ def _lay(  # type: ignore[no-untyped-def]
                 old = np.float32(frame[y + top, x + left, c])
                 outer = old + (np.float32(skin[y, x, c]) - old) * skin_share
                 # Light that has passed through lips and gums is red: shade takes green and blue first.
-                lit = dark if c > 0 else np.sqrt(dark) * np.float32(0.35) + dark * np.float32(0.65)
+                lit = dark
+                if c == 0:
+                    lit = np.sqrt(dark) * np.float32(0.4) + dark * np.float32(0.6)
+                elif c == 2:
+                    lit = dark * (np.float32(0.92) + np.float32(0.08) * dark)
                 inner = old + (np.float32(inside[y, x, c]) * lit - old) * inside_share
                 value = outer + (inner - outer) * cover
                 tint = line_r if c == 0 else (line_g if c == 1 else line_b)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 _DRAW = "void(i4[:,::1], i4, i4, f4[:,:,::1], u4[:,::1], f4, f4, f4, u1[:,:,::1])"
 
 
-@numba.njit(_DRAW, nogil=True, cache=True, fastmath=True)  # type: ignore[untyped-decorator]
+@numba.njit(_DRAW, nogil=True, cache=True, fastmath=True)
 def _draw(number, left, top, planes, texture, scale, shift_x, shift_y, out):  # type: ignore[no-untyped-def]
     # The four channels of a pixel are spread over the 16-bit lanes of one 64-bit word and weighted at once: with 4-bit
     # fractions the weights sum to 256 and no lane overflows. Indices are unsigned, which spares numba's wrap-around.
@@ -95,17 +95,32 @@ _HALF_TAPS = np.array([-0.0105, 0.0465, -0.1465, 0.6105, 0.6105, -0.1465, 0.0465
 """Value half-way between two pixels, from eight: a windowed sinc, sums to 1."""
 
 
-def _doubled(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Float32 (h, w, C) to (2 h, 2 w, C): even rows and columns are the picture, odd ones lie half-way."""
+def _doubled(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Uint8 (h, w, C) to (2 h, 2 w, C): even rows and columns are the picture, odd ones lie half-way."""
     taps, unit = _HALF_TAPS, np.ones(1, np.float32)
     height, width = picture.shape[:2]
-    wide = np.empty((height, 2 * width, picture.shape[2]), np.float32)
+    wide = np.empty((height, 2 * width, picture.shape[2]), np.uint8)
     wide[:, 0::2] = picture
     wide[:, 1::2] = cv2.sepFilter2D(picture, -1, taps, unit, anchor=(3, 0), borderType=cv2.BORDER_REPLICATE)
-    out = np.empty((2 * height, 2 * width, picture.shape[2]), np.float32)
+    out = np.empty((2 * height, 2 * width, picture.shape[2]), np.uint8)
     out[0::2] = wide
     out[1::2] = cv2.sepFilter2D(wide, -1, unit, taps, anchor=(0, 3), borderType=cv2.BORDER_REPLICATE)
     return out
+
+
+@numba.njit("void(u4[:,::1])", nogil=True, cache=True)
+def _premultiply(words):  # type: ignore[no-untyped-def]
+    byte, half, one = np.uint32(255), np.uint32(127), np.uint32(8)
+    for y in range(words.shape[0]):
+        for x in range(words.shape[1]):
+            word = words[y, x]
+            alpha = word >> np.uint32(24)
+            if alpha == 255:
+                continue
+            red = ((word & byte) * alpha + half) // byte
+            green = (((word >> one) & byte) * alpha + half) // byte
+            blue = (((word >> np.uint32(16)) & byte) * alpha + half) // byte
+            words[y, x] = red | (green << one) | (blue << np.uint32(16)) | (alpha << np.uint32(24))
 
 
 def make_texture(
@@ -128,11 +143,10 @@ def make_texture(
     if coverage is None:
         coverage = np.full((height, width), 255, np.uint8)
     # Colour and coverage are interpolated apart and multiplied afterwards: no ringing at the person's outline.
-    double = _doubled(np.concatenate([colours, coverage[..., None]], 2, dtype=np.float32))
-    double = np.clip(double, 0.0, 255.0)
-    double[..., :3] *= double[..., 3:] * np.float32(1.0 / 255.0)
-    words = np.rint(double).astype(np.uint8).view(np.uint32)[..., 0]
-    return Texture(np.ascontiguousarray(words), left, top, pixels_per_unit)
+    words = _doubled(np.dstack([colours, coverage])).view(np.uint32)[..., 0]
+    words = np.ascontiguousarray(words)
+    _premultiply(words)
+    return Texture(words, left, top, pixels_per_unit)
 
 
 def draw(
