@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from visavis_models.avatar import Avatar
 from visavis_models.face import topology as topo
-from visavis_models.warp.filling import fill_from_around, grown, polygon_mask, soft_mask
+from visavis_models.warp.filling import distance_px, fill_from_around, grown, polygon_mask, soft_mask
 from visavis_models.warp.mouth import Scene, smoothstep
 from visavis_models.warp.openings import Line, lay_in, make_opening
 from visavis_models.warp.sampling import Texture, draw, make_texture
@@ -78,17 +78,18 @@ class Eye:
         self, picture: NDArray[np.uint8], hole: NDArray[np.bool_], low: NDArray[np.int64]
     ) -> tuple[Texture, tuple[float, float, float]]:
         """Lids without lashes and eye, and the colour of the lashes."""
-        wide = 0.17 * self._width
+        wide = 0.21 * self._width
         replaced = grown(hole, wide)
         light = picture.astype(np.float64) @ [0.299, 0.587, 0.114]
         # Lashes stick out, most of all at the outer corner: what is darker than the skin around it goes too.
         skin = cv2.GaussianBlur(np.where(replaced, np.median(light[~replaced]), light), (0, 0), 0.2 * self._width)
         sticking_out = grown(hole, 0.32 * self._width) & (light < 0.86 * skin)
-        replaced |= grown(sticking_out & grown(hole, 0.3 * self._width), 0.03 * self._width)
+        replaced |= grown(sticking_out, max(0.07 * self._width, 1.5))
         rim = replaced & ~grown(hole, -1.0)
         dark = picture[rim & (light <= np.percentile(light[rim], 25))].astype(np.float64).mean(0)
         mended = fill_from_around(picture, replaced, max(0.05 * self._width, 0.8))
-        cover = soft_mask(replaced, 0.12 * self._width)
+        # Laid over softly from its rim inwards: no outline shows where the mending begins.
+        cover = soft_mask(grown(replaced, -0.035 * self._width), 0.06 * self._width)
         texture = make_texture(mended, cover, float(low[0]), float(low[1]))
         red, green, blue = (float(c) for c in dark * 0.75)
         return texture, (red, green, blue)
@@ -103,8 +104,14 @@ class Eye:
         away = np.hypot(dx, dy) / self._radius
         in_iris = away < 1.12
         white = seen & ~in_iris
-        result = fill_from_around(picture, ~white, max(0.06 * self._width, 0.8)) if white.any() else picture.copy()
-        result = np.where(white[..., None], picture, result)
+        result = (
+            fill_from_around(picture, ~white, max(0.06 * self._width, 0.8), grain=False)
+            if white.any()
+            else picture.copy()
+        )
+        # Lids shade what lies close to them.
+        under_lid = np.clip(distance_px(seen) / (0.04 * self._width), 0.0, 1.0)[..., None]
+        result = np.where(white[..., None], picture, result * (1.0 - 0.1 * under_lid))
         # The iris: its own pixels where seen, else the pixel opposite, else the mean of its ring.
         disc = picture.astype(np.float64)
         iris_seen = seen & (away < 1.25)
@@ -165,7 +172,7 @@ class Eye:
         lay_in(
             scene.frame, skin, ball, (left, top), opening,
             skin_share=skin_share, inside_share=inside_share, soft_px=0.15 + 0.003 * self._face_width,
-            shade=min(1.8 * risen, 0.6), depth_px=0.14 * self._width / abs(back), line=lash,
+            shade=min(0.6 * risen, 0.15), depth_px=0.14 * self._width / abs(back), line=lash,
         )  # fmt: skip
 
 

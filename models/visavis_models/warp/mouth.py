@@ -89,12 +89,18 @@ class Mouth:
         light = avatar.photo.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
         ring = grown(seam, 0.05 * width) & ~grown(seam, 0.02 * width)
         dark = light < 0.85 * float(np.median(light[ring]))
-        replaced |= grown(dark & grown(seam, 0.03 * width), 0.008 * width)
-        if not is_open:
-            # Never more than the inner part of a lip, or thin lips would be painted over with skin.
-            outline = [*topo.UPPER_LIP[3], *topo.LOWER_LIP[3][-2:0:-1]]
-            to_skin = distance_px(~polygon_mask(avatar.landmarks[outline, :2], hole.shape))
-            replaced &= distance_px(seam) <= 0.45 * to_skin
+        if is_open:
+            # The dark of the corners reaches out between the lips.
+            dark = light < 0.62 * float(np.median(light[ring]))
+            hole = grown(hole, max(0.007 * width, 1.0)) | (dark & grown(hole, 0.035 * width))
+            hole = grown(hole, max(0.006 * width, 1.0))
+        else:
+            replaced |= grown(dark & grown(seam, 0.03 * width), 0.008 * width)
+        # Never more than the inner part of a lip, or thin lips would be painted over with skin.
+        outline = [*topo.UPPER_LIP[3], *topo.LOWER_LIP[3][-2:0:-1]]
+        to_skin = distance_px(~polygon_mask(avatar.landmarks[outline, :2], hole.shape))
+        replaced &= (distance_px(seam) <= 0.45 * to_skin) | grown(visible, 1.0)
+        replaced |= hole
         mended = fill_from_around(avatar.photo[part], replaced[part], max(0.012 * width, 0.8))
         cover = soft_mask(grown(replaced, 0.01 * width)[part], 0.016 * width)
         return make_texture(mended, cover, float(left), float(top))

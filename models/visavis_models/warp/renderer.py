@@ -149,7 +149,7 @@ def _clean_plate(avatar: Avatar) -> NDArray[np.uint8]:
     known = away >= ring
     if not known.any():
         return avatar.plate
-    mended = fill_from_around(avatar.plate, ~known, max(0.02 * width, 1.0)).astype(np.float32)
+    mended = fill_from_around(avatar.plate, ~known, max(0.02 * width, 1.0), grain=False).astype(np.float32)
     plate = avatar.plate.astype(np.float32)
     # Outside the person only what stands out from its surroundings goes; inside, the plate's own completion takes over.
     odd = cv2.GaussianBlur(np.abs(plate - mended).max(2), (0, 0), max(0.006 * width, 0.6))
