@@ -19,7 +19,7 @@ class Iris:
 
     outer: tuple[int, int, int]
     inner: tuple[int, int, int]
-    radius: float = 0.0067
+    radius: float = 0.0064
     pupil: float = 0.0021
     limbus: float = 0.7
 
@@ -80,7 +80,7 @@ def eyeball(centre: Floats, radius: float, gaze: Floats, iris: Iris, nasal: floa
     pupil = smooth_step(across + 0.00008 * fibre, iris.pupil + 0.00012, iris.pupil - 0.00006)[:, None]
     colour = colour * (1 - pupil) + 0.002 * pupil
 
-    white = np.tile(linear((208, 197, 188)), (len(polar), 1))
+    white = np.tile(linear((196, 184, 175)), (len(polar), 1))
     corner = smooth_step(polar, 0.55, 1.15)
     inwards = smooth_step(directions[:, 0] * nasal, 0.45, 0.85)
     vein = np.abs(noise(directions * np.array([0.5, 1.0, 1.6]), 7.0, 4, seed + 2))

@@ -31,34 +31,34 @@ def brows(features: Features, surface: Surface, strength: float, seed: int) -> S
     side = np.sign(place[:, 0])
     x = np.abs(place[:, 0])
     above = ((place[:, 2] - np.interp(x, BROW_X, BROW_Z)) / np.interp(x, BROW_X, BROW_HALF_WIDTH)).clip(-1, 1)
-    rise = np.interp(x, (0.16, 0.26, 0.42, 0.72, 1.0), (1.9, 1.0, 0.42, 0.05, -0.45)) - 0.38 * above
+    rise = np.interp(x, (0.16, 0.26, 0.42, 0.72, 1.0), (1.25, 0.75, 0.34, 0.05, -0.42)) - 0.38 * above
     direction = _tangent(np.stack([side, 0 * x, rise], 1), normals) + 0.22 * normals
-    direction = _unit(direction + chance.normal(0, 0.13, (count, 3)))
-    length = np.interp(x, (0.16, 0.4, 0.75, 1.0), (0.006, 0.0085, 0.0085, 0.006)) * chance.uniform(0.6, 1.1, count)
+    direction = _unit(direction + chance.normal(0, 0.10, (count, 3)))
+    length = np.interp(x, (0.16, 0.4, 0.75, 1.0), (0.0045, 0.0072, 0.0078, 0.006)) * chance.uniform(0.6, 1.1, count)
     points = np.empty((count, 6, 3))
     points[:, 0] = roots - 0.0003 * normals
     for k in range(1, 6):
         points[:, k] = points[:, k - 1] + direction * (length / 5)[:, None]
         direction = _unit(direction - 0.10 * normals - 0.03 * UP)
-    return _tapered(points, 0.00006, chance)
+    return _tapered(points, 0.00005, chance)
 
 
 def lashes(features: Features, roots: Floats, tips: Floats, upper: bool, seed: int) -> Strands:
     """Lashes along a lid: `roots` and `tips` (M, 3) are the inner and outer edge of the base mesh's lash band."""
     chance = np.random.default_rng(seed)
-    count = 170 if upper else 80
+    count = 230 if upper else 80
     pick = chance.integers(0, len(roots), count)
     other = np.argsort(np.linalg.norm(roots[pick][:, None] - roots[None], axis=2), axis=1)[:, 1]
     share = chance.random((count, 1))
     root = roots[pick] * share + roots[other] * (1 - share)
     direction = _unit(tips[pick] * share + tips[other] * (1 - share) - root + chance.normal(0, 0.0008, (count, 3)))
-    length = chance.uniform(0.0055, 0.0085, count) if upper else chance.uniform(0.003, 0.005, count)
+    length = chance.uniform(0.0045, 0.0068, count) if upper else chance.uniform(0.003, 0.005, count)
     points = np.empty((count, 8, 3))
     points[:, 0] = root
     for k in range(1, 8):
         points[:, k] = points[:, k - 1] + direction * (length / 7)[:, None]
         direction = _unit(direction + (0.16 if upper else -0.05) * UP)
-    return _tapered(points, 0.00004, chance)
+    return _tapered(points, 0.00006 if upper else 0.00004, chance)
 
 
 def lash_band(quads: Floats, eye: Floats) -> tuple[Floats, Floats]:
@@ -71,7 +71,7 @@ def lash_band(quads: Floats, eye: Floats) -> tuple[Floats, Floats]:
 def beard(features: Features, surface: Surface, strength: float, length: float, seed: int) -> Strands:
     """A short beard of hairs about `length` metres long."""
     chance = np.random.default_rng(seed)
-    count = int(26000 * strength)
+    count = int(48000 * strength)
     roots, normals, _ = scatter(surface, beard_area(features, surface.points) ** 1.3, count, seed)
     down = np.stack([0.25 * np.sign(roots[:, 0] - features.mouth[0]), 0 * roots[:, 0], -1 + 0 * roots[:, 0]], 1)
     direction = _unit(0.55 * normals + _tangent(down, normals) + chance.normal(0, 0.35, (count, 3)))
@@ -81,4 +81,4 @@ def beard(features: Features, surface: Surface, strength: float, length: float, 
     for k in range(1, 5):
         points[:, k] = points[:, k - 1] + direction * (size / 4)[:, None]
         direction = _unit(direction + chance.normal(0, 0.3, (count, 3)))
-    return _tapered(points, 0.00004, chance)
+    return _tapered(points, 0.000055, chance)

@@ -181,7 +181,7 @@ def bob(features: Features, surface: Surface, hairdo: Hairdo, count: int, seed: 
         near_end = smooth_step(here[:, 2], end + 0.045, end)[:, None]
         inward = _unit((features.middle - here) * np.array([1.0, 1.0, 0.0]))
         aside = smooth_step(here[:, 1], features.middle[1] - 0.01, features.middle[1] - 0.05)[:, None] * fall
-        steer = steer + 0.30 * near_end * inward + 0.03 * aside * np.stack([0 * side, 1 + 0 * side, 0 * side], 1)
+        steer = steer + 0.30 * near_end * inward + 0.09 * aside * np.stack([0 * side, 1 + 0 * side, 0 * side], 1)
         direction = _unit(direction + steer + 0.03 * tuft)
         guides[:, k] = body.outside(here + direction * step, clearance * min(1.0, k / 5.0))
     guides = _cut(guides, end + 0.007 * tuft[:, 1] + 0.006 * back)

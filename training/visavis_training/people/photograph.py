@@ -46,7 +46,8 @@ def _shelf(room: Pixels, chance: np.random.Generator) -> None:
         while x < 1.0:
             width, height = chance.uniform(0.012, 0.034), chance.uniform(0.11, 0.16)
             shade = chance.uniform(0.05, 0.45)
-            tint = np.array([1.0, chance.uniform(0.55, 1.0), chance.uniform(0.35, 0.95)])
+            green = chance.uniform(0.66, 1.0)
+            tint = np.array([1.0, green, green * chance.uniform(0.55, 1.05)])
             if chance.random() > 0.18:
                 _box(room, x, top + 0.17 - height, width, height, tuple(shade * tint))
             x += width + chance.uniform(0.0, 0.004)
@@ -114,12 +115,13 @@ def room_behind(name: str, width_px: int, height_px: int, seed: int) -> Pixels:
 
 def film(light: Pixels, exposure: float) -> Pixels:
     """Linear light to display values 0..1: a soft shoulder, a little contrast, slightly held-back saturation."""
-    x = np.maximum(light * exposure, 0.0)
+    grey = light.mean(2, keepdims=True)
+    x = np.maximum((light + 0.13 * (grey - light)) * exposure, 0.0)
     x = x * (1.0 + x / 9.0) / (1.0 + x)
     x = (x / 0.72).clip(0, None)
     x = np.where(x > 0.8, 0.8 + 0.2 * np.tanh((x - 0.8) / 0.2), x)
     shown = np.where(x <= 0.0031308, 12.92 * x, 1.055 * np.maximum(x, 1e-6) ** (1 / 2.4) - 0.055)
-    shown = shown + 0.055 * np.sin(2 * np.pi * (shown - 0.5)) * 0.9
+    shown = shown + 0.070 * np.sin(2 * np.pi * (shown - 0.5))
     return np.asarray(shown.clip(0.0, 1.0), np.float32)
 
 

