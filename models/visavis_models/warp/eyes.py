@@ -78,18 +78,18 @@ class Eye:
         self, picture: NDArray[np.uint8], hole: NDArray[np.bool_], low: NDArray[np.int64]
     ) -> tuple[Texture, tuple[float, float, float]]:
         """Lids without lashes and eye, and the colour of the lashes."""
-        wide = 0.21 * self._width
+        wide = 0.25 * self._width
         replaced = grown(hole, wide)
         light = picture.astype(np.float64) @ [0.299, 0.587, 0.114]
         # Lashes stick out, most of all at the outer corner: what is darker than the skin around it goes too.
         skin = cv2.GaussianBlur(np.where(replaced, np.median(light[~replaced]), light), (0, 0), 0.2 * self._width)
         sticking_out = grown(hole, 0.32 * self._width) & (light < 0.86 * skin)
-        replaced |= grown(sticking_out, max(0.07 * self._width, 1.5))
+        replaced |= grown(sticking_out, max(0.09 * self._width, 2.0))
         rim = replaced & ~grown(hole, -1.0)
         dark = picture[rim & (light <= np.percentile(light[rim], 25))].astype(np.float64).mean(0)
         mended = fill_from_around(picture, replaced, max(0.05 * self._width, 0.8))
         # Laid over softly from its rim inwards: no outline shows where the mending begins.
-        cover = soft_mask(grown(replaced, -0.035 * self._width), 0.06 * self._width)
+        cover = soft_mask(grown(replaced, -0.06 * self._width), 0.09 * self._width)
         texture = make_texture(mended, cover, float(low[0]), float(low[1]))
         red, green, blue = (float(c) for c in dark * 0.75)
         return texture, (red, green, blue)

@@ -93,7 +93,7 @@ class Mouth:
             # The dark of the corners reaches out between the lips.
             dark = light < 0.62 * float(np.median(light[ring]))
             hole = grown(hole, max(0.007 * width, 1.0)) | (dark & grown(hole, 0.035 * width))
-            hole = grown(hole, max(0.006 * width, 1.0))
+            hole = grown(hole, max(0.008 * width, 1.0))
         else:
             replaced |= grown(dark & grown(seam, 0.03 * width), 0.008 * width)
         # Never more than the inner part of a lip, or thin lips would be painted over with skin.
