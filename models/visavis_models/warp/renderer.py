@@ -206,7 +206,7 @@ class WarpRenderer:
     """Draws avatars by moving the photo's own pixels. See `visavis_models.rendering.Renderer`."""
 
     def __init__(self) -> None:
-        self._stills: OrderedDict[tuple[str, int, int, int], Still] = OrderedDict()
+        self._stills: OrderedDict[tuple[str, int, int, int], tuple[Avatar, Still]] = OrderedDict()
 
     @property
     def name(self) -> str:
@@ -223,14 +223,14 @@ class WarpRenderer:
         canvas = avatar.width_px, avatar.height_px
         long_side = min(long_side_px or max(canvas), max(canvas))
         key = (avatar.id, *canvas, long_side)
-        still = self._stills.get(key)
-        if still is None or not _same_photo(still.avatar, avatar, long_side):
-            still = prepare(scaled_avatar(avatar, long_side))
-            self._stills[key] = still
+        known = self._stills.get(key)
+        if known is None or not _same_photo(known[0], avatar):
+            known = avatar, prepare(scaled_avatar(avatar, long_side))
+            self._stills[key] = known
         self._stills.move_to_end(key)
         while len(self._stills) > KEPT_STILLS:
             self._stills.popitem(last=False)
-        return WarpState(still)
+        return WarpState(known[1])
 
     def render(self, states: Sequence[WarpState], windows: Sequence[MotionWindow]) -> list[NDArray[np.uint8]]:
         """Draw the frames of one window for each state.
@@ -241,10 +241,11 @@ class WarpRenderer:
         return [_render_window(state.still, window) for state, window in zip(states, windows, strict=True)]
 
 
-def _same_photo(still: Avatar, avatar: Avatar, long_side: int) -> bool:
+def _same_photo(known: Avatar, avatar: Avatar) -> bool:
     """An id can be given to another photo after its avatar was removed."""
-    scaled = scaled_avatar(replace(avatar, foreground=avatar.photo, plate=avatar.photo), long_side)
-    return bool(np.array_equal(still.body_points, scaled.body_points) and np.array_equal(still.photo, scaled.photo))
+    if known is avatar:
+        return True
+    return bool(np.array_equal(known.landmarks, avatar.landmarks) and np.array_equal(known.photo, avatar.photo))
 
 
 def _render_window(still: Still, window: MotionWindow) -> NDArray[np.uint8]:
