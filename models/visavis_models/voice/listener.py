@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from visavis_models.chunk import CHUNK_SAMPLES, Chunk
 from visavis_models.errors import BadVoice
 from visavis_models.voice.activity import VoiceActivity
-from visavis_models.voice.encoder import LOOKAHEAD_CHUNKS, LOOKAHEAD_MS, SpeechEncoder, shared_encoder
+from visavis_models.voice.encoder import LOOKAHEAD_CHUNKS, LOOKAHEAD_MS, VISEMES, SpeechEncoder, shared_encoder
 from visavis_models.voice.features import FeatureStream
 from visavis_models.voice.lips import SpeechGate, eased, sealed
 from visavis_models.voice.mouth import MOUTH_COUNT, face_of_mouth
 
 _log = logging.getLogger(__name__)
 
+_BILABIAL = VISEMES.index("PP")
 _INTERRUPTED_FRAMES = 4  # 160 ms
 
 
@@ -154,6 +155,12 @@ def push_all(listeners: Sequence[MouthListener], chunks: Sequence[Chunk]) -> lis
     for i, (listener, chunk) in enumerate(zip(listeners, chunks, strict=True)):
         listener._state = states[i]
         shown.append(
-            listener._show(chunk, said.mouth[i], said.visemes[i], float(said.speech[i]), float(said.closure[i]))
+            listener._show(
+                chunk,
+                said.mouth[i],
+                said.visemes[i],
+                float(said.speech[i]),
+                max(float(said.closure[i]), float(said.visemes[i, _BILABIAL])),
+            )
         )
     return shown

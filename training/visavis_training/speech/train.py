@@ -9,12 +9,10 @@ clips without any speech whose mouth stays shut.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -26,8 +24,8 @@ from visavis_models.chunk import CHUNK_SAMPLES
 from visavis_models.voice.features import features_of
 from visavis_models.voice.mouth import LIP_PARTING, MOUTH_CHANNELS, MOUTH_COUNT
 from visavis_training.speech import disturbances
-from visavis_training.speech.coarticulation import LONG_SILENCE_S, mouth_curves
-from visavis_training.speech.corpus import read
+from visavis_training.speech.coarticulation import mouth_curves
+from visavis_training.speech.labels import aligned, labels_of, loudness_of
 from visavis_training.speech.network import SpeechEncoder
 from visavis_training.speech.phones import SILENCE, VISEMES, Phone
 
@@ -35,24 +33,6 @@ CLIP_CHUNKS = 200  # 8 s
 SHUT_GAP = 0.02
 _SPEEDS = ((1, 1), (1, 1), (10, 9), (9, 10), (20, 19), (19, 20), (8, 9), (9, 8))
 Clip = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]
-
-
-def loudness_of(wave: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How loud clean speech is against its own usual peak: float32 (N / 160,), 0..1."""
-    frames = wave[: len(wave) // 160 * 160].reshape(-1, 160)
-    level = 10 * np.log10(np.mean(frames**2, axis=1) + 1e-10)
-    top = np.percentile(level, 95) if len(level) else 0.0
-    return np.asarray(np.clip((level - top + 25) / 30, 0, 1), np.float32)
-
-
-def labels_of(phones: list[Phone], frames: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Viseme index and whether speech goes on, at the middle of each 40 ms frame."""
-    middles = (np.arange(frames) + 0.5) / 25
-    ends = np.array([phone.end_s for phone in phones])
-    which = np.clip(np.searchsorted(ends, middles, "right"), 0, len(phones) - 1)
-    speech = [not (p.symbol == SILENCE and p.end_s - p.start_s > LONG_SILENCE_S) for p in phones]
-    visemes = np.array([VISEMES.index(p.viseme) for p in phones], np.int64)
-    return visemes[which], np.array(speech, np.float32)[which]
 
 
 class Clips(torch.utils.data.IterableDataset[Clip]):
@@ -77,7 +57,7 @@ class Clips(torch.utils.data.IterableDataset[Clip]):
     def clip(self, source: np.random.Generator) -> Clip:
         """One clip."""
         count = CLIP_CHUNKS * CHUNK_SAMPLES
-        wave, phones, loud = self._speech(count, source) if source.random() > 0.12 else self._nobody(count)
+        wave, phones, loud = self._speech(count, source) if source.random() > 0.15 else self._nobody(count)
         mouth = mouth_curves(phones, count / 16_000, loud)
         visemes, speech = labels_of(phones, CLIP_CHUNKS)
         talks = bool(speech.any())
@@ -123,7 +103,8 @@ class Clips(torch.utils.data.IterableDataset[Clip]):
                 loud[low:high] = level[low - a : high - a]
             start_s, stretch = at / 16_000, up / down
             phones += [Phone(p.symbol, start_s + p.start_s * stretch, start_s + p.end_s * stretch) for p in said]
-            at += len(voice) + (int(source.exponential(8000)) if source.random() < 0.7 else 0)
+            longest = (0, 8000, 40_000)[int(source.choice(3, p=(0.3, 0.5, 0.2)))]  # of the usual pause, in samples
+            at += len(voice) + int(source.exponential(longest))
         kept: list[Phone] = []
         end_s = count / 16_000
         for p in (*phones, Phone(SILENCE, end_s, end_s)):
@@ -166,7 +147,7 @@ def loss_of(
         "mouth": ((guess - mouth).abs() * channel).mean(-1).mul(frame).mean() * 4,
         "speed": ((guess[:, 1:] - guess[:, :-1]) - (mouth[:, 1:] - mouth[:, :-1])).abs().mul(channel).mean() * 4,
         "gap": ((guessed_gap - gap).abs() * (frame + 3 * shut)).mean() * 2,
-        "viseme": nn.functional.cross_entropy(viseme_scores.transpose(1, 2), visemes) * 0.3,
+        "viseme": nn.functional.cross_entropy(viseme_scores.transpose(1, 2), visemes) * 0.5,
         "speech": nn.functional.binary_cross_entropy_with_logits(speech_score, speech) * 0.5,
         "closure": nn.functional.binary_cross_entropy_with_logits(
             closure_score, shut, pos_weight=torch.tensor(2.0, device=scores.device)
@@ -210,15 +191,6 @@ def train(
             sums = {}
     model.eval()
     return model
-
-
-def aligned(folder: Path, listing: Path) -> list[tuple[dict[str, Any], NDArray[np.int16], list[Phone]]]:
-    """Every utterance of the corpus with its fitted phones."""
-    fitted = {}
-    for line in listing.read_text("utf-8").splitlines():
-        entry = json.loads(line)
-        fitted[entry["id"]] = [Phone(*phone) for phone in entry["phones"]]
-    return [(row, samples, fitted[row["id"]]) for row, samples in read(folder) if row["id"] in fitted]
 
 
 def main() -> None:

@@ -1,0 +1,41 @@
+"""What is true of an aligned utterance, frame by frame, for those who learn from it and those who measure by it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visavis_training.speech.coarticulation import LONG_SILENCE_S
+from visavis_training.speech.corpus import read
+from visavis_training.speech.phones import SILENCE, VISEMES, Phone
+
+
+def loudness_of(wave: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How loud clean speech is against its own usual peak: float32 (N / 160,), 0..1."""
+    frames = wave[: len(wave) // 160 * 160].reshape(-1, 160)
+    level = 10 * np.log10(np.mean(frames**2, axis=1) + 1e-10)
+    top = np.percentile(level, 95) if len(level) else 0.0
+    return np.asarray(np.clip((level - top + 25) / 30, 0, 1), np.float32)
+
+
+def labels_of(phones: list[Phone], frames: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Viseme index and whether speech goes on, at the middle of each 40 ms frame."""
+    middles = (np.arange(frames) + 0.5) / 25
+    ends = np.array([phone.end_s for phone in phones])
+    which = np.clip(np.searchsorted(ends, middles, "right"), 0, len(phones) - 1)
+    speech = [not (p.symbol == SILENCE and p.end_s - p.start_s > LONG_SILENCE_S) for p in phones]
+    visemes = np.array([VISEMES.index(p.viseme) for p in phones], np.int64)
+    return visemes[which], np.array(speech, np.float32)[which]
+
+
+def aligned(folder: Path, listing: Path) -> list[tuple[dict[str, Any], NDArray[np.int16], list[Phone]]]:
+    """Every utterance of the corpus with its fitted phones."""
+    fitted = {}
+    for line in listing.read_text("utf-8").splitlines():
+        entry = json.loads(line)
+        fitted[entry["id"]] = [Phone(*phone) for phone in entry["phones"]]
+    return [(row, samples, fitted[row["id"]]) for row, samples in read(folder) if row["id"] in fitted]
