@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 from record import report
-from visavis_models.portrait.library import AvatarLibrary
 
 from visavis_models.avatar import Avatar
 from visavis_models.chunk import FRAME_RATE_HZ
 from visavis_models.motion import MotionWindow
+from visavis_models.portrait.library import AvatarLibrary
 from visavis_server.render_file import render_file
 from visavis_server.video_file import VideoFile
 from visavis_server.voice_file import VoiceFile

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator, Sequence
 
 import numpy as np
+import psutil
 import pytest
 import pytest_asyncio
 from numpy.typing import NDArray
@@ -127,6 +129,21 @@ async def test_two_hundred_sessions_come_and_go_and_nothing_stays(stage: Studio)
         await session.aclose()
     assert stage.sessions == ()
     assert len(asyncio.all_tasks()) <= 2
+
+
+async def test_a_closed_session_gives_its_native_threads_back(stage: Studio) -> None:
+    gc.disable()
+    try:
+        await stage.warm_up(plain_avatar())
+        before, kept = psutil.Process().num_threads(), []
+        for _ in range(5):
+            session = await stage.open_session(plain_avatar())
+            session.hear(coded_voice(1), 48000, time.monotonic())
+            await session.aclose()
+            kept.append(session)
+        assert psutil.Process().num_threads() <= before
+    finally:
+        gc.enable()
 
 
 async def test_latency_is_measured_from_arrival_to_publication(stage: Studio) -> None:

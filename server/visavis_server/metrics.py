@@ -65,6 +65,7 @@ class Metrics:
         self._lag = Histogram(
             "visavis_event_loop_lag_ms", "How late the event loop wakes up.", buckets=_LAG_BUCKETS_MS, registry=r
         )
+        self._tasks = Gauge("visavis_tasks", "Tasks on the event loop: flat, or something leaks.", registry=r)
         self._analysis = Histogram(
             "visavis_analysis_seconds", "Analysis of one photo.", buckets=_ANALYSIS_BUCKETS_S, registry=r
         )
@@ -125,6 +126,7 @@ class Metrics:
             begun_s = time.monotonic()
             await asyncio.sleep(every_s)
             self._lag.observe(max(0.0, (time.monotonic() - begun_s - every_s) * 1000))
+            self._tasks.set(len(asyncio.all_tasks()))
 
     def text(self) -> bytes:
         """The page for Prometheus."""

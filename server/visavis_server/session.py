@@ -242,6 +242,8 @@ class Session:
                 sink.channel.close()
         self._sinks.clear()
         self._frames.clear()
+        self._voices.clear()
+        self._intake.close()
         await self._on_close(self)
 
     def _publish(self, chunk: Chunk, now_s: float) -> None:

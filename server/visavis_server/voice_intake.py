@@ -178,6 +178,11 @@ class VoiceIntake:
         """Forget what waits: an interruption."""
         self._waiting.clear()
 
+    def close(self) -> None:
+        """Let the resamplers go: each holds threads of FFmpeg's for as long as it lives."""
+        self._waiting.clear()
+        self._cutter = None
+
     def _catch_up(self) -> None:
         """Skip a silent chunk when more waits than the cushion: a fast microphone clock or a burst left it behind."""
         self._over = self._over + 1 if self._waiting_ms() > CHUNK_MS + self._cushion_ms else 0
