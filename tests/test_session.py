@@ -165,6 +165,13 @@ class SlowRenderer(PaintingRenderer):
         return super().render(states, windows)
 
 
+async def test_a_machine_that_was_too_slow_for_a_moment_recovers(stage: Studio) -> None:
+    stage.cost.note(5000.0, 1)
+    session = await stage.open_session(plain_avatar())
+    items = await collect(session, 60)
+    assert sum(item.repeated for item in items[30:]) <= 3
+
+
 async def test_a_machine_that_is_too_slow_shows_fewer_frames_but_never_freezes() -> None:
     stage = studio(SlowRenderer())
     session = await stage.open_session(plain_avatar())

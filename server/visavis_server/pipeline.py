@@ -55,7 +55,7 @@ class Work:
     chunks: Sequence[Chunk]
     """New voice, in order."""
     first_useful_frame: int = 0
-    """Earlier frames would come too late to be shown: their motion is heard but not drawn."""
+    """Earlier frames would come too late to be shown: they are not drawn, unless there is no other."""
     most_frames: int | None = None
     """Draw only this many of the newest frames: the device is overloaded."""
 
@@ -110,7 +110,8 @@ def _hear(work: Work) -> MotionWindow | None:
     late = max(0, work.first_useful_frame - window.first_frame)
     if work.most_frames is not None:
         late = max(late, len(window) - work.most_frames)
-    return window.rows(late, len(window)) if late < len(window) else None
+    # The newest frame is drawn in any case: even if it is late, it tells what drawing costs now.
+    return window.rows(min(late, len(window) - 1), len(window))
 
 
 def _frames(work: Work, window: MotionWindow, pictures: NDArray[np.uint8]) -> list[Frame]:
