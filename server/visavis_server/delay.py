@@ -12,8 +12,8 @@ from dataclasses import dataclass
 _LATE_FRAMES = 3
 """So many late frames within a second make the delay grow."""
 _WINDOW_TICKS = 25
-_CALM_TICKS = 250
-"""The delay shrinks after 10 s in which every frame could have been a tick later still."""
+_CALM_TICKS = 125
+"""The delay shrinks after 5 s in which every frame could have been a tick later still."""
 MAX_EXTRA_TICKS = 8
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import importlib
 import logging
 import os
 import signal
@@ -214,6 +215,7 @@ def leave() -> NoReturn:
 async def _warm_up(studio: Studio, library: AvatarLibrary) -> None:
     """What the first caller would wait for is done while nobody waits."""
     try:
+        await asyncio.to_thread(importlib.import_module, "visavis_server.rtc")
         avatars = await asyncio.to_thread(library.list)
         if avatars:
             await studio.warm_up(await asyncio.to_thread(library.get, avatars[0].id))
