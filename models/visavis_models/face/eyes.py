@@ -17,7 +17,7 @@ Floats = NDArray[np.float32]
 
 BLINK_UPPER_SHARE = 0.85
 """How much of the way to a shut eye the upper lid goes; the lower lid goes the rest."""
-_WIDEST = 0.35
+_WIDEST = 0.16
 """How much wider than in the photo an eye opens at most, as a share of its own gap."""
 _LID_UNITS = ("eyeBlink", "eyeSquint", "eyeWide", "eyeLookUp", "eyeLookDown", "cheekSquint")
 _GAZE_MARGIN = 0.5

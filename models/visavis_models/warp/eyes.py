@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from visavis_models.avatar import Avatar
 from visavis_models.face import topology as topo
 from visavis_models.warp.filling import distance_px, fill_from_around, grown, polygon_mask, soft_mask
+from visavis_models.warp.lashes import Lashes, draw_lashes, find_lashes
 from visavis_models.warp.mouth import Scene, smoothstep
 from visavis_models.warp.openings import Line, lay_in, make_opening
 from visavis_models.warp.sampling import Texture, draw, make_texture
@@ -59,6 +60,7 @@ class Eye:
         if avatar.landmarks[upper[0], 0] > avatar.landmarks[upper[-1], 0]:
             self._upper, self._lower = self._upper[::-1].copy(), self._lower[::-1].copy()
         rest = avatar.landmarks[:, :2].astype(np.float64)
+        self._rest = rest
         self._rest_corners = rest[self._upper[[0, -1]]]
         self._width = float(np.hypot(*(self._rest_corners[1] - self._rest_corners[0])))
         self._rest_gap = np.hypot(*(rest[self._lower] - rest[self._upper]).T)
@@ -71,13 +73,13 @@ class Eye:
         part = np.s_[low[1] : min(high[1], avatar.height_px), low[0] : min(high[0], avatar.width_px)]
         picture = avatar.photo[part]
         hole = polygon_mask(ring - low, picture.shape[:2])
-        self._lids, self._lash = self._clean_lids(picture, hole, low)
+        self._lids, self._lashes = self._clean_lids(picture, hole, low)
         self._ball = self._whole_ball(picture, hole, low)
 
     def _clean_lids(
         self, picture: NDArray[np.uint8], hole: NDArray[np.bool_], low: NDArray[np.int64]
-    ) -> tuple[Texture, tuple[float, float, float]]:
-        """Lids without lashes and eye, and the colour of the lashes."""
+    ) -> tuple[Texture, Lashes]:
+        """Lids without lashes and eye, and the lashes."""
         wide = 0.25 * self._width
         replaced = grown(hole, wide)
         light = picture.astype(np.float64) @ [0.299, 0.587, 0.114]
@@ -91,8 +93,9 @@ class Eye:
         # Laid over softly from its rim inwards: no outline shows where the mending begins.
         cover = soft_mask(grown(replaced, -0.06 * self._width), 0.09 * self._width)
         texture = make_texture(mended, cover, float(low[0]), float(low[1]))
-        red, green, blue = (float(c) for c in dark * 0.75)
-        return texture, (red, green, blue)
+        red, green, blue = (float(c) for c in dark * 0.6)
+        opening = make_opening(*((self._rest[row] - low).astype(np.float32) for row in (self._upper, self._lower)))
+        return texture, find_lashes(picture, mended, opening, (red, green, blue))
 
     def _whole_ball(self, picture: NDArray[np.uint8], hole: NDArray[np.bool_], low: NDArray[np.int64]) -> Texture:
         """The eyeball as if there were no lids: white filled in from what is seen of it, the iris made a whole disc."""
@@ -165,7 +168,7 @@ class Eye:
             shift.imag, self._centre[0], self._centre[1], self._radius, gaze.real, gaze.imag, ball,
         )  # fmt: skip
         lash = Line(
-            0.85 * smoothstep((closed - 0.08) / 0.4), 0.0, max(0.042 * self._width / abs(back), 0.6), self._lash
+            0.9 * smoothstep((closed - 0.08) / 0.4), 0.0, max(0.045 * self._width / abs(back), 0.7), self._lashes.colour
         )
         # A lid that rises above where the photo shows it uncovers what it shaded.
         risen = max(float(gap.mean()) / max(float(self._rest_gap.mean()), 0.5) - 1.0, 0.0)
@@ -174,6 +177,11 @@ class Eye:
             skin_share=skin_share, inside_share=inside_share, soft_px=0.15 + 0.003 * self._face_width,
             shade=min(0.6 * risen, 0.15), depth_px=0.14 * self._width / abs(back), line=lash,
         )  # fmt: skip
+        if skin_share > 0.0:
+            draw_lashes(
+                scene.frame, (left, top, right, bottom), self._lashes, opening,
+                strength=skin_share, down=smoothstep((closed - 0.3) / 0.6),
+            )  # fmt: skip
 
 
 def make_eyes(avatar: Avatar) -> tuple[Eye, Eye]:
