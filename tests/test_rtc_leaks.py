@@ -8,7 +8,7 @@ import gc
 import threading
 import weakref
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 
 from rtc_loopback import Browser, connect, play
