@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from visavis_models.engine import Engine
 from visavis_models.errors import EngineError
+from visavis_models.network_libraries import import_onnxruntime, import_openvino
 
 _log = logging.getLogger(__name__)
 
@@ -23,9 +24,7 @@ class OpenVinoEngine:
     """Runs an ONNX graph, or a tflite file, with OpenVINO on the CPU."""
 
     def __init__(self, path: Path, threads: int) -> None:
-        import openvino
-
-        core = openvino.Core()
+        core = import_openvino().Core()
         settings = {"INFERENCE_NUM_THREADS": str(threads), "NUM_STREAMS": "1", "PERFORMANCE_HINT": "LATENCY"}
         self._model = core.compile_model(core.read_model(str(path)), "CPU", settings)
         self._request = self._model.create_infer_request()
@@ -54,8 +53,7 @@ class OnnxRuntimeEngine:
     """Runs an ONNX graph with ONNX Runtime on the CPU."""
 
     def __init__(self, path: Path, threads: int) -> None:
-        import onnxruntime
-
+        onnxruntime = import_onnxruntime()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
