@@ -24,6 +24,9 @@ from visavis_models.warp.sampling import Texture, draw, make_texture
 _UPPER, _LOWER = np.array(topo.UPPER_LIP[0]), np.array(topo.LOWER_LIP[0])
 _OTHER_GAP = 0.014
 """From this change of the lip gap (face widths) on nothing of the photo's own mouth opening is left."""
+_CORNERS = np.array(topo.UPPER_LIP[3])[[0, -1]]
+_CORNER_SHARE = 0.7
+"""How far the opening goes from the inner towards the outer corners of the lips."""
 _SEAM_PX = 0.0065
 _SHADE_DEPTH = 0.06
 
@@ -46,6 +49,18 @@ def smoothstep(x: float) -> float:
     return x * x * (3.0 - 2.0 * x)
 
 
+def _to_the_corners(points: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Inner edges of both lips, float32 (11, 2) each, led on to where lips really meet.
+
+    Landmarks end inside the mouth; a visible opening that ended there would leave dark dots beside it.
+    """
+    upper, lower = points[_UPPER, :2].copy(), points[_LOWER, :2].copy()
+    corner = points[_CORNERS, :2]
+    upper[[0, -1]] += _CORNER_SHARE * (corner - upper[[0, -1]])
+    lower[[0, -1]] = upper[[0, -1]]
+    return upper, lower
+
+
 class Mouth:
     """Draws one portrait's mouth. Immutable once made."""
 
@@ -53,7 +68,7 @@ class Mouth:
         self._width = avatar.face_width_px
         lips = avatar.landmarks[:, :2]
         self._own_gap = lips[_LOWER] - lips[_UPPER]
-        corners = lips[_UPPER[[0, -1]]]
+        corners = _to_the_corners(lips)[0][[0, -1]]
         self._own_length_px = max(float(np.hypot(*(corners[1] - corners[0]))), 1.0)
         visible = dentist.visible_teeth(avatar)
         self._colours = dentist.mouth_colours(avatar, visible)
@@ -113,10 +128,11 @@ class Mouth:
         places = np.ascontiguousarray(relative[:, [0, 2]], np.float32) * np.float32(0.98)
         x = np.linspace(-1, 1, 48)[None, :, None]
         z = np.linspace(0, 1, 48)[:, None, None]
-        shade = (1.0 - 0.25 * np.abs(x) ** 2 - 0.07 * np.exp(-((x / 0.12) ** 2))) * (
-            1.0 - 0.85 * np.clip(z * 1.5, 0, 1)
-        )
-        picture = np.clip(self._colours.tongue * shade, 0, 255).astype(np.uint8)
+        shade = 1.0 - 0.25 * np.abs(x) ** 2 - 0.07 * np.exp(-((x / 0.12) ** 2))
+        # Towards the throat it sinks into the dark: its far edge must not show.
+        lit = 1.0 - np.clip(z * 1.9, 0, 1) ** 0.8
+        cavity = self._colours.cavity
+        picture = np.clip(cavity + (self._colours.tongue * shade - cavity) * lit, 0, 255).astype(np.uint8)
         return places, make_texture(picture, None, 0.0, 0.0, 48.0)
 
     def _change(self, points: NDArray[np.float32]) -> float:
@@ -146,7 +162,7 @@ class Mouth:
         change = self._change(points)
         if change <= 0.0:
             return
-        opening = make_opening(points[_UPPER, :2], points[_LOWER, :2])
+        opening = make_opening(*_to_the_corners(points))
         height, width = scene.frame.shape[:2]
         left, top, right, bottom = opening.box(0.07 * self._width, width, height)
         if right - left < 2 or bottom - top < 2:
@@ -155,10 +171,10 @@ class Mouth:
         skin = scene.frame[part].copy()
         draw(np.ascontiguousarray(scene.number[part]), scene.planes, self._lips, skin, (left, top))
         inside = self._inside((left, top), skin.shape[:2], driven, skull, tongue_out)
-        gap = float((opening.lower - opening.upper).max()) / self._width
+        # Where lips touch there is a line between them, at the corners even while the mouth is open.
         seam = Line(
-            0.72 * change * (1.0 - smoothstep(gap / 0.03)), 0.5, max(_SEAM_PX * self._width, 0.55),
-            tuple(float(c) for c in self._colours.seam),  # type: ignore[arg-type]
+            0.72 * change, 0.5, max(_SEAM_PX * self._width, 0.55),
+            tuple(float(c) for c in self._colours.seam), 0.03 * self._width,  # type: ignore[arg-type]
         )  # fmt: skip
         # Pursed lips stand out in front of the teeth and leave them in the dark.
         pursed = smoothstep(1.25 * (1.0 - opening.length_px / self._own_length_px))

@@ -86,14 +86,14 @@ def make_opening(upper: NDArray[np.float32], lower: NDArray[np.float32]) -> Open
 
 _LAY = (
     "void(u1[:,:,::1], u1[:,:,::1], u1[:,:,::1], i4, i4, f4[::1], f4[::1], f4, f4, f4, f4, f4, "
-    "f4, f4, f4, f4, f4, f4, f4, f4, f4, f4, f4)"
+    "f4, f4, f4, f4, f4, f4, f4, f4, f4, f4, f4, f4)"
 )
 
 
 @numba.njit(_LAY, nogil=True, cache=True, fastmath=True)
 def _lay(  # type: ignore[no-untyped-def]
     frame, skin, inside, left, top, upper, lower, corner_x, corner_y, along_x, along_y, length,
-    skin_share, inside_share, soft, shade, depth_px, line, line_at, line_px, line_r, line_g, line_b,
+    skin_share, inside_share, soft, shade, depth_px, line, line_at, line_px, line_gap, line_r, line_g, line_b,
 ):  # fmt: skip
     one, nil, half = np.float32(1), np.float32(0), np.float32(0.5)
     columns = np.float32(upper.shape[0] - 1)
@@ -114,19 +114,25 @@ def _lay(  # type: ignore[no-untyped-def]
                 in_upper = min(max((v - a) / (wide + wide) + half, nil), one)
                 in_lower = min(max((b - v) / (wide + wide) + half, nil), one)
                 cover = max(in_upper + in_lower - one, nil)
-                ends = min(u, length - u) / (np.float32(0.06) * length)
-                cover *= min(ends, one)
+                ends = min(u, length - u) / length
+                cover *= min(ends / np.float32(0.02), one)
                 if shade > nil:
                     gap = min((b - a) / (np.float32(0.35) * depth_px), one)
                     below = min(max((v - a) / depth_px, nil), one)
                     below = below * (np.float32(2) - below)
                     gap = gap * gap * (np.float32(3) - gap - gap)
                     dark = one - shade * (one - (np.float32(0.45) + np.float32(0.55) * below) * gap)
+                    # Cheeks keep the light from the corners.
+                    ends = one - min(ends / np.float32(0.32), one)
+                    dark *= one - np.float32(1.1) * shade * ends * ends
                 if line > nil:
                     place = u / length
-                    taper = min(np.float32(5) * place * (one - place), one)
+                    taper = min(np.float32(7) * place * (one - place), one)
                     away = (v - a - (b - a) * line_at) / line_px
                     drawn = line * taper * np.exp(-away * away)
+                    if line_gap > nil:
+                        apart = min((b - a) / line_gap, one)
+                        drawn *= one - apart * apart * (np.float32(3) - apart - apart)
             for c in range(3):
                 old = np.float32(frame[y + top, x + left, c])
                 outer = old + (np.float32(skin[y, x, c]) - old) * skin_share
@@ -153,6 +159,8 @@ class Line:
     """0 on the upper edge, 1 on the lower one."""
     half_width_px: float
     colour: tuple[float, float, float]
+    until_px: float = 0.0
+    """Where the edges are further apart than this there is no line; 0 draws it everywhere."""
 
 
 NO_LINE = Line(0.0, 0.0, 1.0, (0.0, 0.0, 0.0))
@@ -190,5 +198,5 @@ def lay_in(
     _lay(
         frame, skin, inside, corner[0], corner[1], opening.upper, opening.lower, *opening.corner, *opening.along,
         opening.length_px, skin_share, inside_share, soft_px, shade, depth_px,
-        line.strength, line.at, line.half_width_px, *line.colour,
+        line.strength, line.at, line.half_width_px, line.until_px, *line.colour,
     )  # fmt: skip
