@@ -25,10 +25,10 @@ FLAGS = [
 
 
 def chromium_path() -> str:
-    """Skips the test where there is none; CI sets VISAVIS_REQUIRE_BROWSER so that it cannot go missing unseen."""
+    """Skips the test where there is none; CI sets REQUIRE_CHROMIUM so that it cannot go missing unseen."""
     path = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
     if path is None:
-        assert not os.environ.get("VISAVIS_REQUIRE_BROWSER"), "Chromium is required here and is not installed"
+        assert not os.environ.get("REQUIRE_CHROMIUM"), "Chromium is required here and is not installed"
         pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
     return path
 
