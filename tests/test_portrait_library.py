@@ -17,7 +17,7 @@ from PIL import Image
 import visavis_models.portrait.library as library_module
 from portrait_photos import astronaut, drawing, encoded
 from visavis_models.avatar import ANALYSIS_VERSION
-from visavis_models.errors import BadInput, BadPhoto, NotFound, WeightsError
+from visavis_models.errors import BadInput, BadPhoto, NotFound, StorageError, WeightsError
 from visavis_models.portrait.library import AvatarLibrary
 from visavis_models.portrait.storage import load_avatar, read_entry
 from visavis_models.weights import weights_folder
@@ -195,3 +195,29 @@ def test_pictures_are_served_as_jpeg(library: AvatarLibrary, tmp_path: Path) -> 
                 assert (image.format, image.size) == ("JPEG", expected)
     (tmp_path / "avatars" / made.id / "thumbnail.jpg").unlink()
     assert library.thumbnail(made.id).startswith(b"\xff\xd8")
+
+
+def test_a_folder_that_cannot_be_written_is_said_to_be_so(library: AvatarLibrary, tmp_path: Path) -> None:
+    added = library.add(OTHER, "Other")
+    shutil.move(tmp_path / "avatars", tmp_path / "aside")
+    (tmp_path / "avatars").write_text("in the way")  # as on a full or read-only disk, no folder can be made here
+    with pytest.raises(StorageError, match=r"cannot be kept.*--data-dir") as error:
+        library.add(PHOTO, "One")
+    assert error.value.code == "storage" and error.value.http_status == 507
+    (tmp_path / "avatars").unlink()
+    shutil.move(tmp_path / "aside", tmp_path / "avatars")
+    assert [entry.id for entry in library.list() if not entry.builtin] == [added.id]
+
+
+def test_an_outdated_avatar_that_cannot_be_kept_is_shown_all_the_same(
+    library: AvatarLibrary, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    id = library.add(PHOTO, "One").id
+    facts = tmp_path / "avatars" / id / "avatar.json"
+    facts.write_text(facts.read_text().replace(f'"version": {ANALYSIS_VERSION}', '"version": 0'))
+
+    def refuse(*_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(library_module, "save_avatar", refuse)
+    assert AvatarLibrary(tmp_path / "avatars").get(id).name == "One"

@@ -7,6 +7,7 @@
     │   └── BadRequest           wrong protocol message, SDP or parameter
     ├── NotFound                 no such avatar or session
     ├── Busy                     the server is full: a retry later may succeed
+    ├── StorageError             the disk is full or read-only: the operator's to mend
     ├── WeightsError             a weight file is missing, altered or does not fit the code: the operator's to mend
     └── EngineError              a network cannot run on this hardware with this engine: the operator's to mend
 
@@ -68,6 +69,12 @@ class Busy(VisavisError):
     """The server is at its capacity."""
 
     http_status = 503
+
+
+class StorageError(VisavisError):
+    """What was made cannot be kept."""
+
+    http_status = 507
 
 
 class WeightsError(VisavisError):

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from visavis_models.avatar import ANALYSIS_VERSION, Avatar
-from visavis_models.errors import BadInput, BadPhoto, NotFound, WeightsError
+from visavis_models.errors import BadInput, BadPhoto, NotFound, StorageError, WeightsError
 from visavis_models.portrait.analysis import analyse, analyse_canvas, content_hash, make_avatar_id
 from visavis_models.portrait.storage import (
     AvatarEntry,
@@ -98,6 +98,7 @@ class AvatarLibrary:
 
         Raises:
             BadPhoto: see `analyse`.
+            StorageError: the avatar cannot be kept.
         """
         name = " ".join(name.split())[:_MAX_NAME].strip() or "Avatar"
         digest = content_hash(photo)
@@ -108,7 +109,10 @@ class AvatarLibrary:
             avatar = analyse(photo, name, known.id if known else make_avatar_id(name, photo))
             if known is not None and known.builtin:
                 return replace(avatar, builtin=True)
-            save_avatar(avatar, self._root / avatar.id, digest)
+            try:
+                save_avatar(avatar, self._root / avatar.id, digest)
+            except OSError as error:
+                raise _not_writable("kept", error) from error
         self._keep_ready(avatar)
         return avatar
 
@@ -118,6 +122,7 @@ class AvatarLibrary:
         Raises:
             NotFound: there is none of this id.
             BuiltinAvatar: `builtin_avatar`, it ships with visavis.
+            StorageError: it cannot be removed.
         """
         folder, builtin = self._folder(id)
         if builtin:
@@ -129,6 +134,8 @@ class AvatarLibrary:
             folder.rename(gone)
         except FileNotFoundError as error:
             raise _not_found(id) from error
+        except OSError as error:
+            raise _not_writable("removed", error) from error
         with self._lock:
             self._ready.pop(id, None)
         shutil.rmtree(gone, ignore_errors=True)
@@ -191,7 +198,10 @@ class AvatarLibrary:
                     "avatar_damaged", "This avatar's files are damaged.", "Remove it and add its photo again."
                 ) from error
             if not builtin:
-                save_avatar(avatar, folder, digest)
+                try:
+                    save_avatar(avatar, folder, digest)
+                except OSError as error:  # it is ready to be used all the same, until this process ends
+                    _log.warning("avatar cannot be kept", extra={"avatar": folder.name, "reason": str(error)})
             return avatar
 
     def _keep_ready(self, avatar: Avatar) -> None:
@@ -200,6 +210,14 @@ class AvatarLibrary:
             self._ready.move_to_end(avatar.id)
             while len(self._ready) > _KEPT_READY:
                 self._ready.popitem(last=False)
+
+
+def _not_writable(what: str, error: OSError) -> StorageError:
+    return StorageError(
+        "storage",
+        f"The avatar cannot be {what}: {error.strerror or 'the disk refuses'}.",
+        "Make room or allow writing where avatars are kept, or choose another folder with --data-dir.",
+    )
 
 
 def _not_found(id: str) -> NotFound:

@@ -64,7 +64,9 @@ def avatar_routes(desk: AvatarDesk, settings: PhotoSettings) -> APIRouter:
     async def list_avatars() -> AvatarsBody:
         return AvatarsBody(avatars=[avatar_body(avatar) for avatar in await desk.list()])
 
-    @routes.post("", status_code=201, summary="Make an avatar of a photo", responses=documented(400, 413, 422, 503))
+    @routes.post(
+        "", status_code=201, summary="Make an avatar of a photo", responses=documented(400, 413, 422, 503, 507)
+    )
     async def add_avatar(
         response: Response,
         photo: Annotated[UploadFile, File(description="JPEG, PNG or WebP with a face at least 64 pixels wide.")],
@@ -94,7 +96,7 @@ def avatar_routes(desk: AvatarDesk, settings: PhotoSettings) -> APIRouter:
     async def get_avatar(id: str) -> AvatarBody:
         return avatar_body(await desk.get(id))
 
-    @routes.delete("/{id}", status_code=204, summary="Remove an avatar", responses=documented(403, 404))
+    @routes.delete("/{id}", status_code=204, summary="Remove an avatar", responses=documented(403, 404, 507))
     async def remove_avatar(id: str) -> None:
         await desk.remove(id)
 
