@@ -35,13 +35,13 @@ class RunningServer:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
         self.url = f"http://127.0.0.1:{self.port}"
-        self._log = (folder / "server.log").open("wb")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "visavis_server", "serve", "--port", str(self.port), *flags],
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "VISAVIS_DATA_DIR": str(folder / "data")},
-        )
+        with (folder / "server.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "visavis_server", "serve", "--port", str(self.port), *flags],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "VISAVIS_DATA_DIR": str(folder / "data")},
+            )
         deadline_s = time.monotonic() + 120
         while time.monotonic() < deadline_s and self.process.poll() is None:
             try:
@@ -61,7 +61,6 @@ class RunningServer:
             self.process.wait(20)
         finally:
             self.process.kill()
-            self._log.close()
 
 
 @pytest.fixture(scope="module")
