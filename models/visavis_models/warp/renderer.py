@@ -20,11 +20,11 @@ from visavis_models.face.rig import DrivenFace, FaceRig
 from visavis_models.face.topology import FACE_OVAL, LANDMARK_COUNT
 from visavis_models.motion import MotionWindow
 from visavis_models.raster import affine_planes, rasterise
+from visavis_models.warp.backdrop import clean_plate
 from visavis_models.warp.body import BodyField, body_field
 from visavis_models.warp.eyes import Eye, make_eyes
-from visavis_models.warp.filling import distance_px, fill_from_around
 from visavis_models.warp.lips import on_the_seam
-from visavis_models.warp.mesh import PersonMesh, build_mesh, head_weights
+from visavis_models.warp.mesh import PersonMesh, build_mesh
 from visavis_models.warp.mouth import Mouth, Scene
 from visavis_models.warp.sampling import Texture, draw, make_texture
 
@@ -32,8 +32,6 @@ KEPT_STILLS = 8
 """Prepared avatars that one renderer remembers."""
 _MARGIN = 0.6
 """How far the person is continued beyond the picture (face widths): a nod lowers hair that the upper edge cuts."""
-_RING = 0.05
-"""How far from the person (face widths) the matte's leftovers are looked for."""
 _SIDES_FROM, _SIDES_SPAN = 0.08, 0.17
 """Depth (face widths) from which on the head is flattened, and how much depth is left beyond it."""
 _OVAL = np.array(FACE_OVAL)
@@ -109,7 +107,7 @@ def scaled_avatar(avatar: Avatar, long_side_px: int | None) -> Avatar:
 
 def prepare(avatar: Avatar) -> Still:
     """Everything about an avatar that does not change from frame to frame."""
-    avatar = replace(on_the_seam(avatar), plate=_clean_plate(avatar))
+    avatar = replace(on_the_seam(avatar), plate=clean_plate(avatar))
     rig = FaceRig.fit(avatar)
     margin = int(_MARGIN * avatar.face_width_px) + 2
     mesh = build_mesh(avatar, rig.triangles, rig.depth_shell, margin)
@@ -132,35 +130,6 @@ def prepare(avatar: Avatar) -> Still:
         rows=rows,
         columns=columns,
     )
-
-
-def _clean_plate(avatar: Avatar) -> NDArray[np.uint8]:
-    """The background without what a matte leaves behind: stray hair and a thin outline along the person.
-
-    As long as the person stands still they are nearly invisible; a head that turns away would leave them hanging.
-    """
-    width = avatar.face_width_px
-    person = avatar.matte > 0
-    if person.all() or not person.any():
-        return avatar.plate
-    away = distance_px(person) - distance_px(~person)  # px, negative inside
-    ring = _RING * width
-    hole = (away < ring) & (away > -2.0 * ring)
-    known = away >= ring
-    if not known.any():
-        return avatar.plate
-    mended = fill_from_around(avatar.plate, ~known, max(0.02 * width, 1.0), grain=False).astype(np.float32)
-    plate = avatar.plate.astype(np.float32)
-    # Outside the person only what stands out from its surroundings goes; inside, the plate's own completion takes over.
-    odd = cv2.GaussianBlur(np.abs(plate - mended).max(2), (0, 0), max(0.006 * width, 0.6))
-    outside = np.clip((odd - 6.0) / 8.0, 0.0, 1.0) * np.clip((ring - away) / (0.4 * ring), 0.0, 1.0)
-    inside = np.clip((away + 2.0 * ring) / ring, 0.0, 1.0)
-    share = np.where(away > 0, outside, inside) * hole
-    # The body hardly leaves its place: there the photo's own pixels are worth more.
-    rows, columns = np.nonzero(share > 0)
-    share[rows, columns] *= head_weights(avatar, np.stack([columns, rows], 1).astype(np.float64))
-    mixed = plate + (mended - plate) * share[..., None]
-    return np.asarray(np.clip(mixed + 0.5, 0, 255), np.uint8)
 
 
 def _person(avatar: Avatar, margin: int) -> Texture:

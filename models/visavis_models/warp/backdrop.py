@@ -1,0 +1,74 @@
+"""The background made ready to be uncovered: without leftovers of the person, and as grainy where a head was as beside.
+
+Knows nothing of motion or drawing.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from visavis_models.avatar import Avatar
+from visavis_models.warp.filling import distance_px, fill_from_around
+from visavis_models.warp.mesh import head_weights
+
+_RING = 0.05
+"""How far outside the person (face widths) the matte's leftovers are looked for."""
+
+
+def clean_plate(avatar: Avatar) -> NDArray[np.uint8]:
+    """The background without what a matte leaves behind: stray hair and a thin outline along the person.
+
+    As long as the person stands still they are nearly invisible; a head that turns away would leave them hanging.
+    """
+    width = avatar.face_width_px
+    person = avatar.matte > 0
+    if person.all() or not person.any():
+        return avatar.plate
+    away = distance_px(person) - distance_px(~person)  # px, negative inside
+    ring = _RING * width
+    near = _box(away < 4.0 * _RING * width, 2)
+    away, plate = away[near], avatar.plate[near].astype(np.float32)
+    known = away >= ring
+    if not known.any():
+        return avatar.plate
+    # Outside the person only what stands out from its surroundings goes, and more so than these do by themselves.
+    smooth = fill_from_around(avatar.plate[near], ~known, max(0.02 * width, 1.0)).astype(np.float32)
+    odd = cv2.GaussianBlur(np.abs(plate - smooth).max(2), (0, 0), max(0.006 * width, 0.6))
+    odd -= _busyness(plate, known, width) * np.clip(away / (0.5 * ring) - 0.5, 0.0, 1.0)
+    outside = np.clip((odd - 6.0) / 8.0, 0.0, 1.0) * np.clip((ring - away) / (0.4 * ring), 0.0, 1.0)
+    share = np.where(away > 0, outside, np.clip((away + 8.0 * ring) / ring, 0.0, 1.0)).astype(np.float32)
+    # The body hardly leaves its place: there the photo's own pixels are worth more.
+    rows, columns = np.nonzero((away < ring) & (share > 0))
+    follow = np.zeros_like(share)
+    places = np.stack([columns + near[1].start, rows + near[0].start], 1).astype(np.float64)
+    follow[rows, columns] = head_weights(avatar, places)
+    plate += (smooth - plate) * (share * follow)[..., None]
+    result = avatar.plate.copy()
+    result[near] = np.clip(plate + 0.5, 0, 255)
+    return result
+
+
+def _box(mask: NDArray[np.bool_], margin: int) -> tuple[slice, slice]:
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    height, width = mask.shape
+    return (
+        slice(max(0, int(rows[0]) - margin), min(height, int(rows[-1]) + margin + 1)),
+        slice(max(0, int(columns[0]) - margin), min(width, int(columns[-1]) + margin + 1)),
+    )
+
+
+def _busyness(plate: NDArray[np.float32], known: NDArray[np.bool_], width: float) -> NDArray[np.float32]:
+    """How much the background nearby varies by itself, in grey levels: float32 (h, w)."""
+    reach = max(0.1 * width, 2.0)
+    weight = known.astype(np.float32)
+    scale = max(int(reach / 6.0), 1)
+    small = max(plate.shape[1] // scale, 1), max(plate.shape[0] // scale, 1)
+    rough = np.abs(plate - cv2.blur(plate, (2 * int(0.05 * width) + 3,) * 2)).max(2) * weight
+    sums = [
+        cv2.GaussianBlur(cv2.resize(layer, small, interpolation=cv2.INTER_AREA), (0, 0), reach / scale)
+        for layer in (rough, weight)
+    ]
+    mean = sums[0] / np.maximum(sums[1], 1e-3)
+    return np.asarray(cv2.resize(mean, plate.shape[1::-1], interpolation=cv2.INTER_LINEAR), np.float32)
