@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Any
 
 import av
 import numpy as np
@@ -43,7 +44,7 @@ class Resampler:
 
     def __init__(self, from_hz: int, to_hz: int) -> None:
         self._from_hz = from_hz
-        self._inner = None if from_hz == to_hz else av.AudioResampler(format="s16", layout="mono", rate=to_hz)
+        self._inner = None if from_hz == to_hz else _resampler(to_hz)
 
     def push(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
         """The output that became certain, int16 (n,)."""
@@ -56,6 +57,12 @@ class Resampler:
     def flush(self) -> NDArray[np.int16]:
         """What the filter still holds, int16 (n,). Nothing may be pushed afterwards."""
         return np.zeros(0, np.int16) if self._inner is None else _joined(self._inner.resample(None))
+
+
+def _resampler(to_hz: int) -> av.AudioResampler:
+    # PyAV 19 frees a resampler only when garbage is collected, but lets us have one without threads of its own.
+    one_thread: dict[str, Any] = {"threads": 1} if hasattr(av.AudioResampler, "threads") else {}
+    return av.AudioResampler(format="s16", layout="mono", rate=to_hz, **one_thread)
 
 
 def _joined(frames: list[av.AudioFrame]) -> NDArray[np.int16]:
