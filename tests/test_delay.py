@@ -28,6 +28,11 @@ def test_frames_that_keep_coming_late_make_the_delay_grow_just_enough() -> None:
     assert steps.count(0) == 2
 
 
+def test_the_first_two_seconds_say_nothing() -> None:
+    delay = Delay(4)
+    assert run(delay, -3, 50) == [1] * 50
+
+
 def test_a_single_late_frame_changes_nothing() -> None:
     delay = Delay(4)
     for i in range(20):

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 _LATE_FRAMES = 3
 """So many late frames within a second make the delay grow."""
 _WINDOW_TICKS = 25
+_SETTLING_TICKS = 50
+"""In its first 2 s a session connects and its networks warm up: what is late then says nothing."""
 _CALM_TICKS = 125
 """The delay shrinks after 5 s in which every frame could have been a tick later still."""
 MAX_EXTRA_TICKS = 8
@@ -28,6 +30,7 @@ class Delay:
     _late: int = 0
     _since: int = 0
     _calm: int = 0
+    _age: int = 0
 
     @property
     def ticks(self) -> int:
@@ -40,7 +43,7 @@ class Delay:
         Args:
             headroom_ticks: how many ticks before its publication; negative when it came too late.
         """
-        if headroom_ticks < 0:
+        if headroom_ticks < 0 and self._age > _SETTLING_TICKS:
             self._late += 1
         if headroom_ticks < 2:
             self._calm = 0
@@ -51,6 +54,7 @@ class Delay:
         Args:
             quiet: nobody would hear a jump now.
         """
+        self._age += 1
         self._since += 1
         self._calm += 1
         if self._late >= _LATE_FRAMES and self.extra_ticks < MAX_EXTRA_TICKS:
