@@ -61,6 +61,7 @@ def refused(
     monkeypatch.setattr(wiring, "listener_maker", lambda: LoudnessListener)
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    signals = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
 
     def run(*arguments: str) -> str:
         monkeypatch.setattr(sys, "argv", ["visavis", *arguments])
@@ -74,6 +75,8 @@ def refused(
 
     yield run
     root.handlers[:], root.level = handlers, level
+    for number, handler in signals.items():
+        signal.signal(number, handler)
 
 
 @contextmanager
@@ -238,6 +241,25 @@ def test_render_refuses_what_it_cannot_use(tmp_path: Path, refused: Callable[...
     assert "error:" in refused("render", "--image", "not.jpg", "--audio", voice, "-o", "o.mp4")
     assert "cannot be read" in refused("render", "--image", "nowhere.jpg", "--audio", voice, "-o", "o.mp4")
     assert not (tmp_path / "o.mp4").exists()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_render_that_is_stopped_leaves_nothing_behind(tmp_path: Path, how: signal.Signals) -> None:
+    voice = tone(tmp_path / "voice.wav", 1200.0)
+    arguments = ["render", "--avatar", "astronaut", "--audio", str(voice), "-o", "out.mp4"]
+    with subprocess.Popen(
+        [sys.executable, str(PROGRAM), *arguments], env=environment(tmp_path), cwd=tmp_path, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            deadline_s = time.monotonic() + 60
+            while not list(tmp_path.glob(".out.mp4*")) and time.monotonic() < deadline_s:
+                time.sleep(0.02)
+            assert list(tmp_path.glob(".out.mp4*")), "it never began to write"
+            process.send_signal(how)
+            assert process.wait(20) == 128 + how
+        finally:
+            process.kill()
+    assert not [path.name for path in tmp_path.iterdir() if "out.mp4" in path.name]
 
 
 def test_avatars_that_ship_are_listed_and_stay(tmp_path: Path, refused: Callable[..., str]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import cast
 
@@ -145,3 +146,30 @@ def test_outputs_that_cannot_be_written_say_so(tmp_path: Path) -> None:
         with pytest.raises(BadRequest) as error:
             render_file(plain_avatar(), sound, out, renderer=PaintingRenderer(), listener=LoudnessListener())
         assert error.value.code == "bad_output"
+
+
+def test_a_video_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    sound = write_sound(tmp_path / "in.wav", beeps(3.0))
+    folder = tmp_path / "out.mp4"
+    folder.mkdir()
+    refused = []
+    for out in (folder, Path("/sys/out.mp4")):  # the first fails at the end, the second at the beginning
+        if out.parent.is_dir():
+            with pytest.raises(BadRequest, match="cannot be written.*another folder") as error:
+                render_file(plain_avatar(), sound, out, renderer=PaintingRenderer(), listener=LoudnessListener())
+            refused.append(error.value.code)
+    assert refused and set(refused) == {"bad_output"}
+    assert "visavis render" not in [thread.name for thread in threading.enumerate()]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.wav", "out.mp4"]
+
+
+def test_samples_that_are_no_numbers_are_counted(tmp_path: Path) -> None:
+    samples = beeps(1.0)
+    samples[:9600] = np.nan
+    sound = write_sound(tmp_path / "nan.wav", samples, codec="pcm_f32le")
+    report = render_file(
+        plain_avatar(), sound, tmp_path / "out.mp4", renderer=PaintingRenderer(), listener=LoudnessListener()
+    )
+    assert report.notes == ("200 ms of nan.wav were not a sound (not a number, or infinite) and became silence.",)
+    clean = write_sound(tmp_path / "clean.wav", beeps(1.0))
+    assert render(tmp_path, clean)[0].notes == ()

@@ -6,6 +6,7 @@ Knows nothing of how any of it works. Heavy modules are imported by the commands
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -40,6 +41,7 @@ DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where avatars 
 
 def main() -> None:
     """Entry point: errors of users end in one plain sentence and what to do about it, without a traceback."""
+    _leave_in_order_when_told_to()
     try:
         app()
     except VisavisError as error:
@@ -47,6 +49,18 @@ def main() -> None:
         sys.exit(USER_ERROR)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _leave_in_order_when_told_to() -> None:
+    """A signal that ends this program, or its terminal, lets it remove what it has half written."""
+
+    def leave(number: int, _: object) -> None:
+        sys.exit(128 + number)
+
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # `nohup` wants it ignored
+            signal.signal(number, leave)
 
 
 def complain(error: VisavisError) -> None:
@@ -199,6 +213,8 @@ def render(
         f"{out}: {report.duration_s:.1f} s of video, {report.width}×{report.height}, made in {report.took_s:.1f} s "
         f"({report.fps:.0f} frames per second)."
     )
+    for note in report.notes:
+        typer.echo(f"note: {note}", err=True)
 
 
 def _analysed(image: Path | None) -> Avatar:

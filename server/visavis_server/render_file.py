@@ -8,7 +8,8 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis_models.avatar import Avatar
-from visavis_models.chunk import CHUNK_MS, FRAME_RATE_HZ, Chunk, silent_chunk
+from visavis_models.chunk import CHUNK_MS, FRAME_RATE_HZ, PLAYBACK_RATE_HZ, Chunk, silent_chunk
 from visavis_models.errors import BadRequest
 from visavis_models.listening import Listener
 from visavis_models.rendering import Renderer
@@ -40,6 +41,8 @@ class RenderReport:
     took_s: float
     width: int
     height: int
+    notes: tuple[str, ...] = ()
+    """What its user should know of it."""
 
     @property
     def fps(self) -> float:
@@ -80,17 +83,26 @@ def render_file(
     state = renderer.open(avatar, long_side_px)
     begun_s = time.perf_counter()
     performance = Performance(listener, state)
-    ticks = _ahead(_performed(renderer, performance, voice))
-    first = next(ticks)
-    height, width = first[0].shape[:2]
-    with VideoFile(out_path, width, height) as video:
-        video.write(*first)
-        frames = 1
-        for frames, (picture, samples) in enumerate(ticks, 2):
-            video.write(picture, samples)
-            if on_progress is not None:
-                on_progress(frames, max(frames, voice.chunks_expected))
-    return RenderReport(frames, frames / FRAME_RATE_HZ, time.perf_counter() - begun_s, width, height)
+    with closing(_ahead(_performed(renderer, performance, voice))) as ticks:
+        first = next(ticks)
+        height, width = first[0].shape[:2]
+        with VideoFile(out_path, width, height) as video:
+            video.write(*first)
+            frames = 1
+            for frames, (picture, samples) in enumerate(ticks, 2):
+                video.write(picture, samples)
+                if on_progress is not None:
+                    on_progress(frames, max(frames, voice.chunks_expected))
+    took_s = time.perf_counter() - begun_s
+    return RenderReport(frames, frames / FRAME_RATE_HZ, took_s, width, height, _notes(voice))
+
+
+def _notes(voice: VoiceFile) -> tuple[str, ...]:
+    if not voice.broken_samples:
+        return ()
+    broken_ms = voice.broken_samples * 1000 / PLAYBACK_RATE_HZ
+    name = voice.path.name
+    return (f"{broken_ms:.0f} ms of {name} were not a sound (not a number, or infinite) and became silence.",)
 
 
 Tick = tuple[NDArray[np.uint8], NDArray[np.int16]]
@@ -120,7 +132,7 @@ def _tail(first: int, lookahead_ms: int) -> list[Chunk]:
     return [silent_chunk(first + i) for i in range(lookahead_ms // CHUNK_MS)]
 
 
-def _ahead(ticks: Iterator[Tick]) -> Iterator[Tick]:
+def _ahead(ticks: Iterator[Tick]) -> Generator[Tick, None, None]:
     """Run an iterator in a thread of its own, some frames ahead; its errors come out here."""
     ready: queue.Queue[Tick | BaseException | None] = queue.Queue(_QUEUE_FRAMES)
     stop = threading.Event()

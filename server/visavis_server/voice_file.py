@@ -44,9 +44,13 @@ class VoiceFile:
         except FileNotFoundError as error:
             raise BadVoice("voice_unreadable", f"There is no file {path}.", "Check the path.") from error
         except (FFmpegError, OSError) as error:
-            raise BadVoice("voice_unreadable", f"{path.name} cannot be read as sound: {error}.", _REMEDY) from error
+            raise BadVoice(
+                "voice_unreadable", f"{path.name} cannot be read as sound: {error.strerror}.", _REMEDY
+            ) from error
         self.chunks_expected = max(1, round(seconds * 1000 / CHUNK_MS))
         """How many chunks there will be, as far as the file's header tells."""
+        self.broken_samples = 0
+        """How many samples so far were not a number or infinite, at 48 kHz."""
 
     def chunks(self) -> Iterator[Chunk]:
         """All of the voice, in order: stereo is mixed down, invalid samples (NaN, infinite) become silence.
@@ -67,10 +71,15 @@ class VoiceFile:
             resampler = av.AudioResampler(format="fltp", layout="mono", rate=PLAYBACK_RATE_HZ)
             for frame in self._decoded(box):
                 for part in resampler.resample(frame):
-                    yield from cutter.push(_as_int16(part.to_ndarray()[0]))
+                    yield from cutter.push(self._as_int16(part.to_ndarray()[0]))
             for part in resampler.resample(None):
-                yield from cutter.push(_as_int16(part.to_ndarray()[0]))
+                yield from cutter.push(self._as_int16(part.to_ndarray()[0]))
         yield from cutter.flush()
+
+    def _as_int16(self, samples: NDArray[np.float32]) -> NDArray[np.int16]:
+        sound = np.isfinite(samples)
+        self.broken_samples += samples.size - int(np.count_nonzero(sound))
+        return (np.clip(np.where(sound, samples, 0.0), -1.0, 1.0) * 32767).astype(np.int16)
 
     def _decoded(self, box: av.container.InputContainer) -> Iterator[av.AudioFrame]:
         packets = box.demux(audio=0)
@@ -88,7 +97,7 @@ class VoiceFile:
                     return
                 if good == 0:
                     raise BadVoice(
-                        "voice_unreadable", f"{self.path.name} cannot be decoded: {error}.", _REMEDY
+                        "voice_unreadable", f"{self.path.name} cannot be decoded: {error.strerror}.", _REMEDY
                     ) from error
 
 
@@ -96,8 +105,3 @@ def _without_timestamps(frame: av.AudioFrame) -> av.AudioFrame:
     # Files with gaps or wrong timestamps would make the resampler refuse or insert silence.
     frame.pts = None
     return frame
-
-
-def _as_int16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
-    clean = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
-    return (np.clip(clean, -1.0, 1.0) * 32767).astype(np.int16)
