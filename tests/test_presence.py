@@ -57,6 +57,13 @@ def test_a_talker_moves_like_one_and_never_jerks() -> None:
     assert np.sqrt(np.mean((head[2:-2, :3] - smooth) ** 2)) < 0.25 * DEGREE
 
 
+def test_shoulders_do_not_tremble_with_the_voice() -> None:
+    _, _, body = perform(60, speaking=True)
+    smooth = np.apply_along_axis(lambda s: np.convolve(s, np.ones(5) / 5, "valid"), 0, body[:, 1:3])
+    assert np.sqrt(np.mean((body[2:-2, 1:3] - smooth) ** 2)) < 0.005
+    assert body[:, 1].max() - body[:, 1].min() > 0.1
+
+
 def test_nobody_is_ever_frozen() -> None:
     for speaking, listening in ((False, False), (True, False), (False, True)):
         _, head, body = perform(30, speaking, listening)

@@ -25,7 +25,8 @@ class HeadMotion:
         self._slow = Wander(np.array([1.0, 1.8, 0.9]) * _DEG, 1.6, rng)
         self._shift = Wander(np.array([0.012, 0.006, 0.006]), 2.2, rng)
         self._lively = Spring(1, 0.8)
-        self._beat = Spring(3, 0.28)
+        # Slow enough to follow stresses and not each syllable: faster ones look like trembling.
+        self._beat = Spring(3, 0.44)
         self._energy_mean = 0.0
         self._direction = np.array([1.0, 0.0, 0.0])
         self._nod_wait_s = 2.0
@@ -44,7 +45,7 @@ class HeadMotion:
             )
         self._energy_mean += 0.06 * (energy - self._energy_mean)
         accent = max(0.0, energy - self._energy_mean)
-        beat = self._beat.step(self._direction * accent * 6.5 * _DEG)
+        beat = self._beat.step(self._direction * accent * 8.0 * _DEG)
         if self._rng.random() < FRAME_S / (2.2 if speaking else 4.0):
             # A new phrase: the head settles somewhere else.
             self._phrase_target = self._rng.normal(0.0, 1.0, 3) * np.array([0.9, 2.2, 1.3]) * _DEG
@@ -83,6 +84,7 @@ class Body:
         self._breath = Spring(1, 0.30)
         self._sway = Wander(np.array([0.22, 0.10]), 3.0, rng)
         self._shoulders = Wander(np.array([0.05, 0.05]), 2.5, rng)
+        self._effort = Spring(1, 0.9)
         self._was_speaking = False
 
     def step(self, speaking: bool, energy: float) -> NDArray[np.float64]:
@@ -103,5 +105,5 @@ class Body:
             level = 0.5 + 0.5 * math.cos(math.pi * (self._phase - inhale) / (1.0 - inhale))
         breath = float(self._breath.step(level * self._depth)[0])
         sway, lean = self._sway.step()
-        left, right = self._shoulders.step() + 0.10 * energy
+        left, right = self._shoulders.step() + 0.16 * float(self._effort.step(energy)[0])
         return np.array([min(max(breath, 0.0), 1.0), left, right, sway, lean])
