@@ -12,6 +12,7 @@ import pytest_asyncio
 from numpy.typing import NDArray
 
 from stage_fakes import LoudnessListener, PaintingRenderer, PaintingState, painted_index, plain_avatar
+from visavis_models.avatar import Avatar
 from visavis_models.errors import VisavisError
 from visavis_models.motion import MotionWindow
 from visavis_server.media import Published
@@ -163,6 +164,26 @@ class SlowRenderer(PaintingRenderer):
     def render(self, states: Sequence[PaintingState], windows: Sequence[MotionWindow]) -> list[NDArray[np.uint8]]:
         time.sleep(0.07 * sum(len(w) for w in windows))
         return super().render(states, windows)
+
+
+class SlowOpeningRenderer(PaintingRenderer):
+    """Takes 600 ms to prepare the avatar `new`."""
+
+    def open(self, avatar: Avatar, long_side_px: int | None = None) -> PaintingState:
+        time.sleep(0.3 if avatar.id == "new" else 0.0)
+        return super().open(avatar, long_side_px)
+
+
+async def test_somebody_elses_new_avatar_does_not_hold_up_a_call() -> None:
+    stage = studio(SlowOpeningRenderer())
+    session = await stage.open_session(plain_avatar())
+    await collect(session, 20)
+    before = session.stats().frames_repeated
+    opening = asyncio.create_task(stage.open_session(plain_avatar("new")))
+    await collect(session, 25)
+    assert session.stats().frames_repeated - before <= 3
+    await opening
+    await stage.aclose()
 
 
 async def test_a_machine_that_was_too_slow_for_a_moment_recovers(stage: Studio) -> None:

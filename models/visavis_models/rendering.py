@@ -15,7 +15,7 @@ State = TypeVar("State")
 
 
 class Renderer(Protocol[State]):
-    """Turns motion into pictures. Used by one thread at a time."""
+    """Turns motion into pictures. `render` is called by one thread only; `open` by one other, also while it runs."""
 
     @property
     def name(self) -> str:

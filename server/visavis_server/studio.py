@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,7 @@ class Studio:
         self._work_came = threading.Condition()
         self._thread: threading.Thread | None = None
         self._clock_task: asyncio.Task[None] | None = None
+        self._opening = asyncio.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.cost = DrawingCost()
         self.skipped_ticks = 0
@@ -95,9 +97,7 @@ class Studio:
         Raises:
             EngineError: the networks cannot run here.
         """
-        self._start()
-        seed = secrets.randbits(32)
-        performance, picture, step_frames = await self._errand(lambda: self._prepare(avatar, seed))
+        performance, picture, step_frames = await self._prepared(avatar, secrets.randbits(32))
         delay_ticks = performance.listener.lookahead_ms // CHUNK_MS + step_frames + self._settings.slack_ticks
         session = Session(
             secrets.token_urlsafe(12), avatar.id, performance, picture, step_frames, delay_ticks, self._leave
@@ -109,8 +109,7 @@ class Studio:
 
     async def warm_up(self, avatar: Avatar) -> None:
         """Do once, before the first user comes, what the first session of an avatar would wait for."""
-        self._start()
-        await self._errand(lambda: self._prepare(avatar, 0))
+        await self._prepared(avatar, 0)
 
     async def aclose(self) -> None:
         """End every session, the clock and the owner thread. Idempotent."""
@@ -153,18 +152,33 @@ class Studio:
             self._work_came.notify()
         return await asyncio.wrap_future(done)
 
-    def _prepare(self, avatar: Avatar, seed: int) -> tuple[Performance, NDArray[np.uint8], int]:
-        listener = self._make_listener(seed)
-        state = self._renderer.open(avatar, self._settings.long_side_px)
+    async def _prepared(self, avatar: Avatar, seed: int) -> tuple[Performance, NDArray[np.uint8], int]:
+        """An avatar ready to perform, its first picture, and how many frames a step should draw."""
+        self._start()
+        async with self._opening:
+            # Beside the owner thread, so that those who are in a call do not wait for somebody else's photo.
+            open_state = partial(self._renderer.open, avatar, self._settings.long_side_px)
+            preview, state = await asyncio.to_thread(lambda: (open_state(), open_state()))
+
+        def prepare() -> tuple[Performance, NDArray[np.uint8], int]:
+            performance = Performance(self._make_listener(seed), state)
+            [[picture]] = self._renderer.render([preview], [rest_motion(1)])
+            return performance, picture, self._settings.frames_per_step or self._plan(preview)
+
+        found: tuple[Performance, NDArray[np.uint8], int] = await self._errand(prepare)
+        return found
+
+    def _plan(self, preview: Any) -> int:
+        sessions = len(self._sessions) + 1
+        if self.cost.steps:
+            return frames_per_step(0.0, self.cost.frame_ms, sessions)
         costs_ms = []
-        for frames in (1, 1, 4):
+        for frames in (1, 4):
             begun_s = time.perf_counter()
-            pictures = self._renderer.render([state], [rest_motion(frames)])
+            self._renderer.render([preview], [rest_motion(frames)])
             costs_ms.append((time.perf_counter() - begun_s) * 1000)
-        frame_ms = max(0.0, (costs_ms[2] - costs_ms[1]) / 3)
-        planned = frames_per_step(max(0.0, costs_ms[1] - frame_ms), frame_ms, len(self._sessions) + 1)
-        performance = Performance(listener, self._renderer.open(avatar, self._settings.long_side_px))
-        return performance, pictures[0][-1], self._settings.frames_per_step or planned
+        frame_ms = max(0.0, (costs_ms[1] - costs_ms[0]) / 3)
+        return frames_per_step(max(0.0, costs_ms[0] - frame_ms), frame_ms, sessions)
 
     async def _run_clock(self) -> None:
         clock = MediaClock(time.monotonic())
