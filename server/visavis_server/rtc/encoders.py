@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from abc import ABC, abstractmethod
 from fractions import Fraction
 from typing import Protocol
 
@@ -87,7 +88,7 @@ def _context(
     return codec
 
 
-class _Pictures:
+class _Pictures(ABC):
     """What both codecs share: when a context must be made anew, and keyframes counted."""
 
     name = ""
@@ -97,12 +98,13 @@ class _Pictures:
         self.keyframes = 0
         self.ceiling_bps = DEFAULT_CEILING_BPS
 
-    def _open(self, frame: av.VideoFrame, bps: int) -> VideoCodecContext:
-        raise NotImplementedError
+    @abstractmethod
+    def _open(self, frame: av.VideoFrame, bps: int) -> VideoCodecContext: ...
 
+    @abstractmethod
     def _retarget(self, codec: VideoCodecContext, bps: int, *, keyframe: bool) -> bool:
         """Bring the context to this rate; False if a new one is needed."""
-        raise NotImplementedError
+        ...
 
     def restart(self) -> None:
         """Forget a failed codec; the next frame is a keyframe."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
@@ -47,7 +48,7 @@ PACKET_S = 0.020
 """Two packets at once look like 20 ms of jitter to the browser, which then delays the voice by as much."""
 
 
-class Outbound:
+class Outbound(ABC):
     """What pictures and voice have in common: sender reports from the media clock, loss and round-trip time."""
 
     def __init__(self, sender: RTCRtpSender, clock: MediaClock, executor: Executor, rate_hz: int) -> None:
@@ -76,12 +77,13 @@ class Outbound:
             self.meter.add(sum(map(len, encoded.payloads)), time.monotonic())
         return encoded
 
+    @abstractmethod
     def release(self) -> None:
         """Drop the encoder now: aiortc's objects point at each other and wait for the garbage collector."""
-        raise NotImplementedError
+        ...
 
-    async def _encoded(self, codec: RTCRtpCodecParameters) -> RTCEncodedFrame | None:
-        raise NotImplementedError
+    @abstractmethod
+    async def _encoded(self, codec: RTCRtpCodecParameters) -> RTCEncodedFrame | None: ...
 
     async def send_rtcp(self, packets: list[AnyRtcpPacket]) -> None:
         """Send reports whose NTP and RTP times belong together by the media clock; none before the first sample."""
@@ -117,7 +119,7 @@ class Outbound:
             self.rtt_s = rtt_s if self.rtt_s is None else 0.8 * self.rtt_s + 0.2 * rtt_s
 
     def _on_feedback(self, packet: RtcpPsfbPacket) -> None:
-        """Voice has nothing to answer."""
+        """Voice has nothing to answer."""  # noqa: B027 - only pictures have feedback to act on
 
 
 class PictureOutbound(Outbound):
