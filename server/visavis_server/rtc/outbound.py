@@ -118,8 +118,8 @@ class Outbound(ABC):
             rtt_s = max(0.0, time.monotonic() - sent_s - held_s)
             self.rtt_s = rtt_s if self.rtt_s is None else 0.8 * self.rtt_s + 0.2 * rtt_s
 
-    def _on_feedback(self, packet: RtcpPsfbPacket) -> None:
-        """Voice has nothing to answer."""  # noqa: B027 - only pictures have feedback to act on
+    def _on_feedback(self, packet: RtcpPsfbPacket) -> None:  # noqa: B027 - only pictures have feedback to act on
+        """Voice has nothing to answer."""
 
 
 class PictureOutbound(Outbound):
