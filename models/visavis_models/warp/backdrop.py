@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis_models.avatar import Avatar
-from visavis_models.warp.filling import distance_px, fill_from_around
+from visavis_models.warp.filling import distance_px, fill_from_around, grown
 from visavis_models.warp.mesh import head_weights
 
-_RING = 0.05
-"""How far outside the person (face widths) the matte's leftovers are looked for."""
+_SEEN = 20
+"""From this coverage (of 255) on a pixel is the person's; fainter ones are mostly the matte's uncertainty."""
+_RING, _RING_LEAST_PX = 0.034, 3.5
+"""How far outside the person (face widths) the matte's leftovers are looked for; further, lamps would go."""
 
 
 def clean_plate(avatar: Avatar) -> NDArray[np.uint8]:
@@ -23,24 +25,25 @@ def clean_plate(avatar: Avatar) -> NDArray[np.uint8]:
     As long as the person stands still they are nearly invisible; a head that turns away would leave them hanging.
     """
     width = avatar.face_width_px
-    person = avatar.matte > 0
+    person = avatar.matte > _SEEN
     if person.all() or not person.any():
         return avatar.plate
     away = distance_px(person) - distance_px(~person)  # px, negative inside
-    ring = _RING * width
-    near = _box(away < 4.0 * _RING * width, 2)
+    ring = max(_RING * width, _RING_LEAST_PX)
+    near = _box(away < 0.2 * width, 2)
     away, plate = away[near], avatar.plate[near].astype(np.float32)
-    known = away >= ring
+    faint = grown(avatar.matte[near] > 0, 0.3 * ring + 1.0) & (away > 0)
+    known = (away >= ring) & ~faint
     if not known.any():
         return avatar.plate
     # Outside the person only what stands out from its surroundings goes, and more so than these do by themselves.
     smooth = fill_from_around(avatar.plate[near], ~known, max(0.02 * width, 1.0)).astype(np.float32)
     odd = cv2.GaussianBlur(np.abs(plate - smooth).max(2), (0, 0), max(0.006 * width, 0.6))
     odd -= _busyness(plate, known, width) * np.clip(away / (0.5 * ring) - 0.5, 0.0, 1.0)
-    outside = np.clip((odd - 6.0) / 8.0, 0.0, 1.0) * np.clip((ring - away) / (0.4 * ring), 0.0, 1.0)
-    share = np.where(away > 0, outside, np.clip((away + 8.0 * ring) / ring, 0.0, 1.0)).astype(np.float32)
+    outside = np.clip((odd - 6.0) / 8.0, 0.0, 1.0) * np.maximum(np.clip((ring - away) / (0.4 * ring), 0.0, 1.0), faint)
+    share = np.where(away > 0, outside, np.clip((away / width + 0.4) / 0.1, 0.0, 1.0)).astype(np.float32)
     # The body hardly leaves its place: there the photo's own pixels are worth more.
-    rows, columns = np.nonzero((away < ring) & (share > 0))
+    rows, columns = np.nonzero(~known & (share > 0))
     follow = np.zeros_like(share)
     places = np.stack([columns + near[1].start, rows + near[0].start], 1).astype(np.float64)
     follow[rows, columns] = head_weights(avatar, places)
