@@ -35,7 +35,16 @@ def test_a_machine_that_slept_goes_on_from_now() -> None:
 
 @pytest.mark.parametrize(
     ("call_ms", "frame_ms", "sessions", "expected"),
-    [(0.2, 9.0, 1, 1), (25.0, 3.0, 1, 1), (35.0, 3.0, 1, 2), (35.0, 2.0, 10, 4), (60.0, 28.0, 1, 8)],
+    [
+        (0.2, 9.0, 1, 1),
+        (25.0, 3.0, 1, 1),
+        (35.0, 3.0, 1, 2),
+        (35.0, 2.0, 10, 4),
+        (60.0, 28.0, 1, 5),  # all the time there is
+        (0.0, 18.0, 2, 1),  # longer steps would not make it any faster
+        (1.0, 30.0, 2, 1),  # too slow whatever the length
+        (400.0, 1.0, 1, 7),  # too slow, but much less so in long steps
+    ],
 )
 def test_steps_are_as_short_as_the_hardware_affords(
     call_ms: float, frame_ms: float, sessions: int, expected: int
@@ -48,8 +57,9 @@ def test_an_overloaded_device_draws_the_newest_frame_that_can_still_be_in_time()
     assert (cost.first_in_time(100, 1), cost.most_frames(3, 1)) == (100, 3)
     for _ in range(50):
         cost.note(60.0, 1)
-    assert (cost.first_in_time(100, 1), cost.most_frames(3, 1)) == (101, 1)
+    assert (cost.first_in_time(100, 1), cost.most_frames(2, 1), cost.most_frames(3, 1)) == (101, 1, 2)
     for _ in range(100):
         cost.note(30.0, 3)
     assert (cost.first_in_time(100, 1), cost.most_frames(3, 1)) == (100, 3)
-    assert cost.most_frames(3, 6) == 1
+    assert cost.most_frames(4, 6) == 2
+    assert cost.most_frames(8, 20) == 1

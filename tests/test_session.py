@@ -159,11 +159,27 @@ async def test_latency_is_measured_from_arrival_to_publication(stage: Studio) ->
 
 
 class SlowRenderer(PaintingRenderer):
-    """Takes 70 ms for every frame: a machine that cannot keep up."""
+    """Takes its time for every frame."""
+
+    def __init__(self, frame_ms: float) -> None:
+        super().__init__()
+        self._frame_s = frame_ms / 1000
 
     def render(self, states: Sequence[PaintingState], windows: Sequence[MotionWindow]) -> list[NDArray[np.uint8]]:
-        time.sleep(0.07 * sum(len(w) for w in windows))
+        time.sleep(self._frame_s * sum(len(w) for w in windows))
         return super().render(states, windows)
+
+
+async def test_two_sessions_where_one_would_do_share_the_machine_fairly() -> None:
+    stage = Studio(SlowRenderer(25.0), LoudnessListener)
+    first = await stage.open_session(plain_avatar("first"))
+    await collect(first, 25)
+    second = await stage.open_session(plain_avatar("second"))
+    assert first.frames_per_step == second.frames_per_step == 1
+    shown = await asyncio.gather(collect(first, 150), collect(second, 150))
+    fresh = [sum(not item.repeated for item in items[50:]) for items in shown]
+    assert min(fresh) >= 40 and max(fresh) <= 1.5 * min(fresh)
+    await stage.aclose()
 
 
 class SlowOpeningRenderer(PaintingRenderer):
@@ -194,7 +210,7 @@ async def test_a_machine_that_was_too_slow_for_a_moment_recovers(stage: Studio) 
 
 
 async def test_a_machine_that_is_too_slow_shows_fewer_frames_but_never_freezes() -> None:
-    stage = studio(SlowRenderer())
+    stage = studio(SlowRenderer(70.0))
     session = await stage.open_session(plain_avatar())
     items = await collect(session, 150)
     fresh = [item.index for item in items[100:] if not item.repeated]

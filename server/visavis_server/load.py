@@ -8,6 +8,8 @@ from visavis_models.chunk import CHUNK_MS
 
 _FORGET = 0.1
 """Weight of the newest step in the smoothed cost: about ten steps are remembered."""
+_MOST_FRAMES = 8
+_COMFORTABLE_LOAD = 0.75
 
 
 def frames_per_step(call_ms: float, frame_ms: float, sessions: int) -> int:
@@ -18,10 +20,14 @@ def frames_per_step(call_ms: float, frame_ms: float, sessions: int) -> int:
         frame_ms: what each frame of one session adds.
         sessions: how many sessions share the device.
     """
-    for frames in range(1, 8):
-        if call_ms + frames * frame_ms * sessions <= 0.75 * frames * CHUNK_MS:
-            return frames
-    return 8
+    steps_ms = [call_ms + frames * frame_ms * sessions for frames in range(1, _MOST_FRAMES + 1)]
+    for load in (_COMFORTABLE_LOAD, 1.0):
+        for frames, step_ms in enumerate(steps_ms, 1):
+            if step_ms <= load * frames * CHUNK_MS:
+                return frames
+    # Too slow whatever the length: a longer step is worth its latency only where it draws many more frames a second.
+    best = _MOST_FRAMES / steps_ms[-1]
+    return next(frames for frames, step_ms in enumerate(steps_ms, 1) if frames / step_ms >= 0.8 * best)
 
 
 @dataclass(slots=True)
@@ -54,7 +60,8 @@ class DrawingCost:
     def most_frames(self, waiting: int, sessions: int) -> int:
         """How many of a session's waiting frames to draw in one step.
 
-        All of them while the device keeps up. Otherwise only the newest: a face that moves at 15 frames per second is
-        alive, one whose every frame comes too late is frozen.
+        All of them while the device keeps up. Otherwise as many of the newest as it can: a face that moves at 15 frames
+        per second is alive, one whose every frame comes too late is frozen.
         """
-        return waiting if self.frame_ms * sessions <= CHUNK_MS else 1
+        due_ms = self.frame_ms * sessions
+        return waiting if due_ms <= CHUNK_MS else max(1, int(waiting * CHUNK_MS / due_ms))
