@@ -114,6 +114,12 @@ def test_a_huge_picture_is_refused_by_its_header() -> None:
     assert refusal(png_header(60_000, 60_000)) == "image_too_large"
 
 
+def test_pictures_of_the_largest_cameras_pass_and_the_limit_is_told() -> None:
+    assert refusal(png_header(9_504, 6_336)) == "not_an_image", "61 megapixels: only the rest of the file is missing"
+    with pytest.raises(BadPhoto, match=r"9000 x 9000 pixels.*64 megapixels"):
+        decode_photo(png_header(9_000, 9_000))
+
+
 def test_a_real_picture_of_20000_pixels_is_refused() -> None:
     assert refusal(encoded(np.zeros((80, 20_000, 3), np.uint8))) == "image_too_large"
 

@@ -17,7 +17,7 @@ from visavis_models.errors import BadPhoto
 
 MAX_FILE_BYTES = 30_000_000
 MAX_SIDE_PX = 12_000
-MAX_PIXELS = 60_000_000
+MAX_PIXELS = 64_000_000
 MIN_SIDE_PX = 64
 CANVAS_LONG_SIDE_PX = 1024
 
@@ -132,5 +132,6 @@ def _too_large(message: str) -> BadPhoto:
     return BadPhoto(
         "image_too_large",
         message,
-        f"Send a photo of at most {MAX_SIDE_PX} pixels a side and {MAX_FILE_BYTES // 10**6} MB.",
+        f"Send a photo of at most {MAX_SIDE_PX} pixels a side, {MAX_PIXELS // 10**6} megapixels and "
+        f"{MAX_FILE_BYTES // 10**6} MB.",
     )
