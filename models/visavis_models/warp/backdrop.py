@@ -13,6 +13,7 @@ from visavis_models.avatar import Avatar
 from visavis_models.warp.filling import distance_px, fill_from_around, grown
 from visavis_models.warp.mesh import head_weights
 
+_CHIN = 152
 _SEEN = 20
 """From this coverage (of 255) on a pixel is the person's; fainter ones are mostly the matte's uncertainty."""
 _RING, _RING_LEAST_PX = 0.034, 3.5
@@ -30,7 +31,11 @@ def clean_plate(avatar: Avatar) -> NDArray[np.uint8]:
         return avatar.plate
     away = distance_px(person) - distance_px(~person)  # px, negative inside
     ring = max(_RING * width, _RING_LEAST_PX)
-    near = _box(away < 0.2 * width, 2)
+    # Nothing below the neck is uncovered.
+    lowest = int(avatar.landmarks[_CHIN, 1] + 1.2 * width)
+    near = _box((away < 0.2 * width) & (np.arange(len(away))[:, None] < lowest), 2)
+    if near is None:
+        return avatar.plate
     away, plate = away[near], avatar.plate[near].astype(np.float32)
     faint = grown(avatar.matte[near] > 0, 0.3 * ring + 1.0) & (away > 0)
     known = (away >= ring) & ~faint
@@ -53,9 +58,11 @@ def clean_plate(avatar: Avatar) -> NDArray[np.uint8]:
     return result
 
 
-def _box(mask: NDArray[np.bool_], margin: int) -> tuple[slice, slice]:
+def _box(mask: NDArray[np.bool_], margin: int) -> tuple[slice, slice] | None:
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     height, width = mask.shape
+    if not len(rows):
+        return None
     return (
         slice(max(0, int(rows[0]) - margin), min(height, int(rows[-1]) + margin + 1)),
         slice(max(0, int(columns[0]) - margin), min(width, int(columns[-1]) + margin + 1)),
