@@ -14,7 +14,10 @@ from visavis_models.rendering import Renderer
 
 def default_renderer() -> Renderer[Any]:
     """The renderer that users see."""
-    from visavis_models.warp.renderer import WarpRenderer
+    from visavis_server.compiled_code import room_for_compiled_code
+
+    with room_for_compiled_code():
+        from visavis_models.warp.renderer import WarpRenderer
 
     return WarpRenderer()
 
