@@ -16,7 +16,7 @@ from visavis_models.warp.mesh import head_weights
 _CHIN = 152
 _SEEN = 20
 """From this coverage (of 255) on a pixel is the person's; fainter ones are mostly the matte's uncertainty."""
-_RING, _RING_LEAST_PX = 0.034, 3.5
+_RING, _RING_LEAST_PX = 0.042, 4.0
 """How far outside the person (face widths) the matte's leftovers are looked for; further, lamps would go."""
 
 
@@ -45,7 +45,7 @@ def clean_plate(avatar: Avatar) -> NDArray[np.uint8]:
     smooth = fill_from_around(avatar.plate[near], ~known, max(0.02 * width, 1.0)).astype(np.float32)
     odd = cv2.GaussianBlur(np.abs(plate - smooth).max(2), (0, 0), max(0.006 * width, 0.6))
     odd -= _busyness(plate, known, width) * np.clip(away / (0.5 * ring) - 0.5, 0.0, 1.0)
-    outside = np.clip((odd - 6.0) / 8.0, 0.0, 1.0) * np.maximum(np.clip((ring - away) / (0.4 * ring), 0.0, 1.0), faint)
+    outside = np.clip((odd - 6.0) / 8.0, 0.0, 1.0) * np.maximum(np.clip((ring - away) / (0.8 * ring), 0.0, 1.0), faint)
     share = np.where(away > 0, outside, np.clip((away / width + 0.4) / 0.1, 0.0, 1.0)).astype(np.float32)
     # The body hardly leaves its place: there the photo's own pixels are worth more.
     rows, columns = np.nonzero(~known & (share > 0))
