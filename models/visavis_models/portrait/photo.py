@@ -46,7 +46,11 @@ def decode_photo(content: bytes) -> Photo:
         BadPhoto: `not_an_image` (also HEIC, and files that are cut short), `image_too_large`, `image_too_small`.
     """
     if len(content) > MAX_FILE_BYTES:
-        raise _too_large(f"The file has {len(content) / 1e6:.0f} MB.")
+        raise BadPhoto(
+            "image_too_large",
+            f"The file has {len(content) / 1e6:.0f} MB.",
+            f"Send a file of at most {MAX_FILE_BYTES // 10**6} MB.",
+        )
     if content[4:8] == b"ftyp" and content[8:12] in _HEIC_BRANDS:
         raise BadPhoto("not_an_image", "This is a HEIC photo, which cannot be read here.", "Save it as JPEG or PNG.")
     try:
@@ -132,6 +136,5 @@ def _too_large(message: str) -> BadPhoto:
     return BadPhoto(
         "image_too_large",
         message,
-        f"Send a photo of at most {MAX_SIDE_PX} pixels a side, {MAX_PIXELS // 10**6} megapixels and "
-        f"{MAX_FILE_BYTES // 10**6} MB.",
+        f"Send a photo of at most {MAX_SIDE_PX} pixels a side and {MAX_PIXELS // 10**6} megapixels.",
     )
