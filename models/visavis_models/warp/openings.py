@@ -42,32 +42,47 @@ class Opening:
         return left, top, max(left, right), max(top, bottom)
 
 
-def _curve(u: NDArray[np.float64], v: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Smooth curve through points with rising u: cubic pieces with limited slopes (no overshoot)."""
-    order = np.argsort(u, kind="stable")
-    u, v = np.maximum.accumulate(u[order] + np.arange(len(u)) * 1e-4), v[order]
-    step = np.diff(u)
-    slope = np.diff(v) / step
-    inner = np.where(
-        slope[:-1] * slope[1:] > 0,
-        2.0 * slope[:-1] * slope[1:] / np.where(np.abs(slope[:-1] + slope[1:]) < 1e-9, 1.0, slope[:-1] + slope[1:]),
-        0.0,
-    )
-    tangent = np.concatenate([slope[:1], inner, slope[-1:]])
-    k = np.clip(np.searchsorted(u, at, side="right") - 1, 0, len(step) - 1)
-    h = step[k]
-    t = np.clip((at - u[k]) / h, 0.0, 1.0)
-    t2, t3 = t * t, t * t * t
-    start = (2 * t3 - 3 * t2 + 1) * v[k] + (t3 - 2 * t2 + t) * h * tangent[k]
-    return np.asarray(start + (3 * t2 - 2 * t3) * v[k + 1] + (t3 - t2) * h * tangent[k + 1])
-
-
-def _rounded(edge: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same edge without corners: flesh has none. Both ends stay."""
-    kernel = np.array([1.0, 2.0, 3.0, 4.0, 3.0, 2.0, 1.0]) / 16.0
-    # Mirrored through its ends, so that these stay where they are.
-    before, after = 2 * edge[0] - edge[3:0:-1], 2 * edge[-1] - edge[-2:-5:-1]
-    return np.convolve(np.concatenate([before, edge, after]), kernel, mode="valid")
+@numba.njit("void(f4[:,::1], f8, f8, f8, f8, f8, f4[::1])", nogil=True, cache=True)
+def _edge(row, first_x, first_y, along_x, along_y, length, out):  # type: ignore[no-untyped-def]
+    # A smooth curve through the points: cubic pieces with limited slopes, so that it does not overshoot.
+    count, samples = row.shape[0], out.shape[0]
+    u, v, tangent = np.empty(count), np.empty(count), np.empty(count)
+    for i in range(count):
+        x, y = row[i, 0] - first_x, row[i, 1] - first_y
+        at, height = x * along_x + y * along_y, y * along_x - x * along_y
+        k = i
+        while k > 0 and u[k - 1] > at:
+            u[k], v[k] = u[k - 1], v[k - 1]
+            k -= 1
+        u[k], v[k] = at, height
+    for i in range(1, count):
+        u[i] = max(u[i], u[i - 1] + 1e-4)
+    before = (v[1] - v[0]) / (u[1] - u[0])
+    tangent[0] = before
+    for i in range(1, count - 1):
+        after = (v[i + 1] - v[i]) / (u[i + 1] - u[i])
+        tangent[i] = 2.0 * before * after / (before + after) if before * after > 0.0 else 0.0
+        before = after
+    tangent[count - 1] = before
+    edge = np.empty(samples + 6)
+    k = 0
+    for i in range(samples):
+        at = length * i / (samples - 1)
+        while k < count - 2 and at >= u[k + 1]:
+            k += 1
+        h = u[k + 1] - u[k]
+        t = min(max((at - u[k]) / h, 0.0), 1.0)
+        t2, t3 = t * t, t * t * t
+        start = (2 * t3 - 3 * t2 + 1) * v[k] + (t3 - 2 * t2 + t) * h * tangent[k]
+        edge[i + 3] = start + (3 * t2 - 2 * t3) * v[k + 1] + (t3 - t2) * h * tangent[k + 1]
+    # Flesh has no corners: rounded, mirrored through both ends so that these stay where they are.
+    last = samples + 2
+    for i in range(1, 4):
+        edge[3 - i] = 2 * edge[3] - edge[3 + i]
+        edge[last + i] = 2 * edge[last] - edge[last - i]
+    for i in range(samples):
+        sides = edge[i] + edge[i + 6] + 2 * (edge[i + 1] + edge[i + 5]) + 3 * (edge[i + 2] + edge[i + 4])
+        out[i] = (sides + 4 * edge[i + 3]) / 16.0
 
 
 def make_opening(upper: NDArray[np.float32], lower: NDArray[np.float32]) -> Opening:
@@ -75,12 +90,10 @@ def make_opening(upper: NDArray[np.float32], lower: NDArray[np.float32]) -> Open
     first, last = upper[0].astype(np.float64), upper[-1].astype(np.float64)
     length = max(float(np.hypot(*(last - first))), 1e-3)
     along = (last - first) / length
-    down = np.array([-along[1], along[0]])
-    at = np.linspace(0.0, length, COLUMNS)
-    edges = [_curve((row - first) @ along, (row - first) @ down, at) for row in (upper, lower)]
-    edges = [_rounded(edge) for edge in edges]
-    top = edges[0].astype(np.float32)
-    bottom = np.maximum(edges[1], edges[0]).astype(np.float32)
+    top, bottom = np.empty(COLUMNS, np.float32), np.empty(COLUMNS, np.float32)
+    for row, edge in ((upper, top), (lower, bottom)):
+        _edge(np.ascontiguousarray(row, np.float32), first[0], first[1], along[0], along[1], length, edge)
+    np.maximum(bottom, top, out=bottom)
     return Opening((first[0], first[1]), (along[0], along[1]), length, top, bottom)
 
 
