@@ -19,6 +19,7 @@ from fakes import FakeLibrary
 from rtc_loopback import Browser, painted, read_index, until
 from running_server import hear, say
 from stage_fakes import LoudnessListener
+from visavis_models.arkit import ARKIT
 from visavis_models.avatar import Avatar
 from visavis_models.motion import MotionWindow
 from visavis_server.app import create_app
@@ -42,6 +43,23 @@ class NumberRenderer:
         return [np.stack([painted(window.first_frame + i) for i in range(len(window))]) for window in windows]
 
 
+class WhoRenderer:
+    """Spells a number that stands for the avatar, plus one while its mouth is open."""
+
+    name = "who"
+    numbers = {"astronaut": 1000, "zoe": 3000}
+
+    def open(self, avatar: Avatar, long_side_px: int | None = None) -> int:
+        return self.numbers[avatar.id]
+
+    def render(self, states: Sequence[int], windows: Sequence[MotionWindow]) -> list[NDArray[np.uint8]]:
+        jaws = [window.face[:, ARKIT["jawOpen"]] > 0.1 for window in windows]
+        return [
+            np.stack([painted(who + int(is_open)) for is_open in mouth])
+            for who, mouth in zip(states, jaws, strict=True)
+        ]
+
+
 @dataclass
 class Place:
     http: httpx.AsyncClient
@@ -49,9 +67,11 @@ class Place:
     studio: Studio
     registry: SessionRegistry
 
-    async def call(self, samples: NDArray[np.int16] | None = None) -> tuple[ClientConnection, Browser]:
+    async def call(
+        self, samples: NDArray[np.int16] | None = None, avatar_id: str = "astronaut"
+    ) -> tuple[ClientConnection, Browser]:
         """A connected call."""
-        made = await self.http.post("/v1/sessions", json={"avatar_id": "astronaut"})
+        made = await self.http.post("/v1/sessions", json={"avatar_id": avatar_id})
         assert made.status_code == 201, made.text
         signal = await connect(f"ws://127.0.0.1:{self.port}{made.json()['signal_url']}")
         browser = Browser.open(samples=samples)
@@ -62,9 +82,9 @@ class Place:
 
 
 @contextlib.asynccontextmanager
-async def place() -> AsyncIterator[Place]:
+async def place(renderer: NumberRenderer | WhoRenderer | None = None) -> AsyncIterator[Place]:
     settings = load_settings(flags={"sessions.capacity": 2})
-    studio = Studio(NumberRenderer(), LoudnessListener, StudioSettings(frames_per_step=1))
+    studio = Studio(renderer or NumberRenderer(), LoudnessListener, StudioSettings(frames_per_step=1))
     app = create_app(settings, studio, FakeLibrary())
     sock = open_socket("127.0.0.1", 0)
     port = sock.getsockname()[1]
@@ -139,3 +159,18 @@ async def test_two_calls_do_not_touch_each_other() -> None:
         await until(lambda: len(second[1].video) >= seen + 15, 10)
         await second[0].close()
         await second[1].close()
+
+
+async def test_two_calls_neither_see_nor_hear_each_other() -> None:
+    loud = np.tile(np.repeat(np.array([12_000, -12_000], np.int16), 24), 6_000)  # 6 s at 1 kHz
+    async with place(WhoRenderer()) as it:
+        speaker = await it.call(loud, "astronaut")
+        silent = await it.call(None, "zoe")
+        await until(lambda: min(len(browser.video) for _, browser in (speaker, silent)) >= 50, 15)
+        numbers = [{read_index(arrival.data) for arrival in browser.video} for _, browser in (speaker, silent)]
+        assert numbers == [{1000, 1001}, {3000}]
+        heard = [max(int(np.abs(part.data).max()) for part in browser.audio) for _, browser in (speaker, silent)]
+        assert heard[0] > 4000 and heard[1] < 50
+        for signal, browser in (speaker, silent):
+            await signal.close()
+            await browser.close()
