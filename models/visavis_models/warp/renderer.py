@@ -53,9 +53,6 @@ class Still:
     person: Texture
     mouth: Mouth
     eyes: tuple[Eye, Eye]
-    rows: slice
-    """Rows and columns of the picture that the person can reach."""
-    columns: slice
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +112,6 @@ def prepare(avatar: Avatar) -> Still:
     flat = _flattened(depth, avatar.face_width_px)
     rest = np.ascontiguousarray(np.concatenate([mesh.points, flat[:, None]], 1), np.float32)
     weight = np.concatenate([np.ones(LANDMARK_COUNT, np.float32), mesh.head_weight])
-    grow = int(0.35 * avatar.face_width_px)
-    rows, columns = _reach(avatar.matte, grow)
     return Still(
         avatar=avatar,
         rig=rig,
@@ -127,8 +122,6 @@ def prepare(avatar: Avatar) -> Still:
         person=_person(avatar, margin),
         mouth=Mouth(avatar, rig.model),
         eyes=make_eyes(avatar),
-        rows=rows,
-        columns=columns,
     )
 
 
@@ -158,17 +151,6 @@ def _flattened(depth: NDArray[np.float32], face_width_px: float) -> NDArray[np.f
     start, span = _SIDES_FROM * face_width_px, _SIDES_SPAN * face_width_px
     behind = np.maximum(depth - start, 0.0)
     return np.asarray(np.minimum(depth, start) + span * np.tanh(behind / span), np.float32)
-
-
-def _reach(matte: NDArray[np.uint8], grow: int) -> tuple[slice, slice]:
-    height, width = matte.shape
-    ys, xs = np.flatnonzero(matte.any(1)), np.flatnonzero(matte.any(0))
-    if not len(ys):
-        return slice(0, height), slice(0, width)
-    return (
-        slice(max(0, int(ys[0]) - grow), min(height, int(ys[-1]) + 1 + grow)),
-        slice(max(0, int(xs[0]) - grow), min(width, int(xs[-1]) + 1 + grow)),
-    )
 
 
 class WarpRenderer:
