@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from pathlib import Path
 from typing import cast
 
@@ -9,9 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from stage_fakes import LoudnessListener, PaintingRenderer, plain_avatar
+from stage_fakes import LoudnessListener, PaintingRenderer, PaintingState, plain_avatar
 from visavis_models.errors import BadRequest, BadVoice
-from visavis_server.render_file import RenderReport, render_file
+from visavis_server.pipeline import Performance
+from visavis_server.render_file import RenderReport, performed, render_file
 from visavis_server.voice_file import VoiceFile
 
 pytestmark = pytest.mark.unit
@@ -173,3 +175,28 @@ def test_samples_that_are_no_numbers_are_counted(tmp_path: Path) -> None:
     assert report.notes == ("200 ms of nan.wav were not a sound (not a number, or infinite) and became silence.",)
     clean = write_sound(tmp_path / "clean.wav", beeps(1.0))
     assert render(tmp_path, clean)[0].notes == ()
+
+
+def test_a_long_silence_takes_no_more_memory_than_a_short_one(tmp_path: Path) -> None:
+    sound = tmp_path / "silence.flac"
+    with av.open(str(sound), "w") as box:
+        stream = box.add_stream("flac", rate=8000)
+        stream.layout = "mono"
+        for second in range(240):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 8000), np.int16), format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 8000, second * 8000
+            box.mux(stream.encode(frame))
+        box.mux(stream.encode(None))
+    performance = Performance(LoudnessListener(), PaintingState(plain_avatar(width=8, height=8)))
+    renderer, ticks, held = PaintingRenderer(), 0, []
+    tracemalloc.start()
+    try:
+        for ticks, (_, voice) in enumerate(performed(renderer, performance, VoiceFile(sound)), 1):
+            assert not voice.any()
+            if ticks in (1000, 5900):
+                renderer.batches.clear()
+                held.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert ticks == 6000
+    assert held[1] < held[0] + 100_000  # the voice alone would be 19 MB

@@ -83,7 +83,7 @@ def render_file(
     state = renderer.open(avatar, long_side_px)
     begun_s = time.perf_counter()
     performance = Performance(listener, state)
-    with closing(_ahead(_performed(renderer, performance, voice))) as ticks:
+    with closing(_ahead(performed(renderer, performance, voice))) as ticks:
         first = next(ticks)
         height, width = first[0].shape[:2]
         with VideoFile(out_path, width, height) as video:
@@ -108,7 +108,7 @@ def _notes(voice: VoiceFile) -> tuple[str, ...]:
 Tick = tuple[NDArray[np.uint8], NDArray[np.int16]]
 
 
-def _performed(renderer: Renderer[Any], performance: Performance, voice: VoiceFile) -> Iterator[Tick]:
+def performed(renderer: Renderer[Any], performance: Performance, voice: VoiceFile) -> Iterator[Tick]:
     """Every picture with its own 40 ms of voice; silence after the end brings out what the look-ahead holds."""
     voices: dict[int, NDArray[np.int16]] = {}
     chunks, count = voice.chunks(), 0
