@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from visavis_models.network_libraries import import_onnxruntime
 from visavis_models.voice.features import FEATURES
 from visavis_training.speech.network import SpeechEncoder
 
@@ -62,7 +63,7 @@ def export(model: SpeechEncoder, out: Path) -> None:
 
 def worst_difference(model: SpeechEncoder, out: Path) -> float:
     """Largest difference between the file run chunk by chunk and the network run on the whole, over random features."""
-    import onnxruntime
+    onnxruntime = import_onnxruntime()
 
     session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
     source = np.random.default_rng(0)

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from visavis_models.network_libraries import import_onnxruntime
+
 SAMPLE_RATE_HZ = 24_000
 UNIT_S = 0.025
 """One unit of predicted duration: exactly 600 samples."""
@@ -53,7 +55,7 @@ class Kokoro:
     """
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
-        import onnxruntime
+        onnxruntime = import_onnxruntime()
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
