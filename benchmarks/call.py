@@ -90,7 +90,8 @@ async def sample(page: Page, seconds: float, server: psutil.Process) -> tuple[li
     end_s = time.monotonic() + seconds
     while time.monotonic() < end_s:
         await asyncio.sleep(1.0)
-        readings.append(await page.evaluate("window.visavis.stats()"))
+        reading = await page.evaluate("window.visavis.stats()")
+        readings.append({**reading, "at_s": time.monotonic()})
     took_s = time.monotonic() - before[2]
     return readings, (cpu_s(family) - before[0]) / took_s, (cpu_s(browser) - before[1]) / took_s
 
@@ -133,7 +134,7 @@ async def call(port: int, avatar: str, seconds: float, voice: Path, chromium: st
 def figures(readings: list[dict[str, Any]], server_cpu: float, browser_cpu: float) -> dict[str, Any]:
     """What the readings of one call come to; the first 3 s, in which buffers settle, count for freezes only."""
     last, settled = readings[-1], readings[3:]
-    shown = (last["frames_total"] - readings[3]["frames_total"]) / max(1, len(readings) - 4)
+    shown = (last["frames_total"] - readings[3]["frames_total"]) / (last["at_s"] - readings[3]["at_s"])
     latencies = [r["server"]["latency_ms"] for r in settled if r["server"] and r["server"]["latency_ms"]["p50"]]
     offsets = np.array(last["av_offset_ms"][5:], float)
     minutes = np.arange(offsets.size) / 60.0
@@ -149,6 +150,7 @@ def figures(readings: list[dict[str, Any]], server_cpu: float, browser_cpu: floa
         "av_offset_ms_p50": round(float(np.percentile(np.abs(offsets), 50)), 1) if offsets.size else None,
         "av_offset_ms_p95": round(float(np.percentile(np.abs(offsets), 95)), 1) if offsets.size else None,
         "av_offset_trend_ms_per_min": round(trend, 2) if np.isfinite(trend) else None,
+        "av_offset_ms_by_minute": [round(float(np.median(offsets[i : i + 60])), 1) for i in range(0, offsets.size, 60)],
         "freezes": last["freezes"],
         "longest_gap_ms": round(float(last["longest_gap_ms"]), 1),
         "frames_repeated": (last["server"] or {}).get("frames", {}).get("repeated"),
