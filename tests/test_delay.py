@@ -28,6 +28,12 @@ def test_frames_that_keep_coming_late_make_the_delay_grow_just_enough() -> None:
     assert steps.count(0) == 2
 
 
+def test_a_hiccup_of_a_quarter_second_changes_nothing() -> None:
+    delay = Delay(4)
+    run(delay, 1, 60)
+    assert run(delay, -3, 6) + run(delay, 1, 100) == [1] * 106
+
+
 def test_the_first_two_seconds_say_nothing() -> None:
     delay = Delay(4)
     assert run(delay, -3, 50) == [1] * 50

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_LATE_FRAMES = 3
-"""So many late frames within a second make the delay grow."""
+_LATE_FRAMES = 8
+"""So many late frames within a second make the delay grow. A single hiccup does not: a longer delay would not undo it,
+and every change of delay unsettles the players' lip-sync for a while."""
 _WINDOW_TICKS = 25
 _SETTLING_TICKS = 50
 """In its first 2 s a session connects and its networks warm up: what is late then says nothing."""
