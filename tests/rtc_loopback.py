@@ -281,3 +281,7 @@ async def call(
     finally:
         await browser.close()
         await peer.close()
+
+
+def quiet_peer(reasons: list[str] | None = None) -> Peer:
+    return Peer(on_voice=lambda *_: None, on_closed=(reasons if reasons is not None else []).append)
