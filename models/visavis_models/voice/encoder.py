@@ -18,12 +18,9 @@ from visavis_models.engine import Engine
 from visavis_models.engines import open_engine
 from visavis_models.voice.features import FEATURES, HOPS_PER_CHUNK
 from visavis_models.voice.mouth import MOUTH_COUNT
+from visavis_models.voice.phones import VISEMES as VISEMES
 from visavis_models.weights import weight_file
 
-VISEMES: tuple[str, ...] = (
-    "sil", "PP", "FF", "TH", "DD", "kk", "CH", "SS", "nn", "RR", "aa", "E", "ih", "oh", "ou",
-)  # fmt: skip
-"""Silence and the fourteen mouth shapes of MPEG-4 (ISO/IEC 14496-2, facial animation), by their usual short names."""
 LOOKAHEAD_CHUNKS = 2
 LOOKAHEAD_MS = LOOKAHEAD_CHUNKS * CHUNK_MS
 STATE_SIZE = 1060

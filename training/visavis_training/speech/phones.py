@@ -1,7 +1,6 @@
-"""The phones that the factory knows, how the voices' symbols become phones with times, and the classes they look like.
+"""How the voices' symbols become phones with times. Knows nothing of audio or of faces.
 
-A phone is what the lips of one sound do: stress, tone, length and aspiration are folded into the sound that carries
-them. Knows nothing of audio or of faces.
+A stress mark, a tone or a length mark lends its time to the sound that carries it.
 """
 
 from __future__ import annotations
@@ -9,31 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from visavis_models.voice.encoder import VISEMES as VISEMES
+from visavis_models.voice.phones import BILABIALS as BILABIALS
+from visavis_models.voice.phones import PHONES as PHONES
+from visavis_models.voice.phones import SILENCE as SILENCE
+from visavis_models.voice.phones import VISEME_OF as VISEME_OF
+from visavis_models.voice.phones import VISEMES as VISEMES
 
-SILENCE = "sil"
-
-_CLASSES: dict[str, str] = {
-    "PP": "p b m",
-    "FF": "f v ʋ ɸ β",
-    "TH": "θ ð",
-    "DD": "t d ɾ ʈ ɖ",
-    "kk": "k ɡ x h ŋ q ɣ χ",
-    "CH": "ʃ ʒ ʧ ʤ ɕ ʨ ʂ ꭧ ʥ",
-    "SS": "s z ʦ ʣ",
-    "nn": "n l ɲ ɳ",
-    "RR": "ɹ ɻ ʁ ɽ",
-    "aa": "ɑ a ɐ ʌ æ",
-    "E": "ɛ e ə ɜ ɚ ᵊ ɤ A",
-    "ih": "i ɪ ɨ ᵻ j",
-    "oh": "ɔ o ɒ O",
-    "ou": "u ʊ w y ɥ ɯ",
-}
-VISEME_OF: dict[str, str] = {SILENCE: "sil", "I": "aa", "W": "aa", "Y": "oh", "Q": "E"} | {
-    phone: viseme for viseme, phones in _CLASSES.items() for phone in phones.split()
-}
-PHONES: tuple[str, ...] = (SILENCE, *sorted(set(VISEME_OF) - {SILENCE}))
-BILABIALS = frozenset("pbm")
 OPEN_VOWELS = frozenset(("ɑ", "a", "æ", "I", "W"))
 VOWELS = frozenset(p for p, v in VISEME_OF.items() if v in ("aa", "E", "ih", "oh", "ou")) - {"j", "w", "ɥ"}
 
