@@ -5,12 +5,15 @@ Arrays are float32 (N,) at 16 kHz, about -1..1. Knows nothing of phones.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, fftconvolve, sosfilt
+from scipy.signal import butter, fftconvolve, lfilter, sosfilt
 
 RATE_HZ = 16_000
 Wave = NDArray[np.float32]
+_AIR = butter(1, [800, 5000], "bandpass", fs=RATE_HZ, output="sos")
 
 
 def _unit(wave: NDArray[np.floating]) -> Wave:
@@ -93,9 +96,105 @@ def music(count: int, source: np.random.Generator) -> Wave:
     return _unit(wave)
 
 
+def _scattered(
+    count: int, source: np.random.Generator, gap_s: tuple[float, float], sound: Callable[[np.random.Generator], Wave]
+) -> Wave:
+    """Sounds one after another at random times, over a faint hiss."""
+    wave = 1e-4 * source.standard_normal(count)
+    at = int(source.uniform(0, gap_s[1]) * RATE_HZ)
+    while at < count:
+        one = sound(source)[: count - at]
+        wave[at : at + len(one)] += source.uniform(0.3, 1.0) * one
+        at += len(one) + int(source.uniform(*gap_s) * RATE_HZ)
+    return _unit(wave)
+
+
+def _voiced(f0_hz: NDArray[np.floating], formants_hz: tuple[float, ...], source: np.random.Generator) -> Wave:
+    """A buzzing tone that follows a pitch, coloured by resonances; float32 of the pitch's length."""
+    phase = np.cumsum(f0_hz) / RATE_HZ
+    pulses = np.concatenate([[0.0], np.diff(np.floor(phase))]) - f0_hz / RATE_HZ
+    wave = pulses + 0.02 * source.standard_normal(len(f0_hz))
+    for hz in formants_hz:
+        radius = np.exp(-np.pi * source.uniform(80, 200) / RATE_HZ)
+        wave = lfilter([1 - radius], [1, -2 * radius * np.cos(2 * np.pi * hz / RATE_HZ), radius**2], wave)
+    return _unit(wave)
+
+
+def _one_laugh(source: np.random.Generator) -> Wave:
+    rate_hz, start_hz = source.uniform(3.5, 6.5), source.uniform(140, 420)
+    formants = (source.uniform(500, 900), source.uniform(1100, 1900), source.uniform(2300, 3000))
+    bursts = []
+    for number in range(int(source.integers(3, 10))):
+        length = int(RATE_HZ / rate_hz * source.uniform(0.9, 1.1))
+        t = np.linspace(0, 1, length)
+        f0 = start_hz * 0.96**number * (1.15 - 0.3 * t)
+        voice = _voiced(f0, formants, source) * np.clip(np.minimum((t - 0.3) / 0.1, (0.85 - t) / 0.25), 0, 1)
+        air = sosfilt(_AIR, source.standard_normal(length)) * np.sin(np.pi * t) ** 2
+        bursts.append((0.9**number * (voice * source.uniform(0.2, 1.0) + 0.5 * air)).astype(np.float32))
+    return np.concatenate(bursts)
+
+
+def laughter(count: int, source: np.random.Generator) -> Wave:
+    """Breathy voiced bursts in rhythm, with pauses for breath."""
+    return _scattered(count, source, (0.4, 4.0), _one_laugh)
+
+
+def _one_cough(source: np.random.Generator) -> Wave:
+    length = int(source.uniform(0.18, 0.45) * RATE_HZ)
+    t = np.linspace(0, 1, length)
+    low = source.uniform(300, 900)
+    band = butter(2, [low, source.uniform(2500, 6500)], "bandpass", fs=RATE_HZ, output="sos")
+    wave = sosfilt(band, source.standard_normal(length)) * (np.exp(-t * 14) + 0.35 * np.sin(np.pi * t))
+    if source.random() < 0.5:
+        hum_part = _voiced(np.full(length, source.uniform(110, 300)), (600.0, 1200.0), source)
+        wave = wave + 0.3 * hum_part * np.clip((t - 0.55) / 0.1, 0, 1) * (1 - t)
+    return _unit(wave)
+
+
+def coughs(count: int, source: np.random.Generator) -> Wave:
+    """Bursts of air, one to a few at a time; throats cleared."""
+    return _scattered(count, source, (0.08, 2.5), _one_cough)
+
+
+def keyboard(count: int, source: np.random.Generator) -> Wave:
+    """Typing: each key knocks twice, down and up, and the desk resounds."""
+    centre = source.uniform(1500, 5000)
+    band = butter(1, [centre * 0.6, min(7600, centre * 1.6)], "bandpass", fs=RATE_HZ, output="sos")
+
+    def key(source: np.random.Generator) -> Wave:
+        wave = np.zeros(int(source.uniform(0.06, 0.13) * RATE_HZ))
+        for at, strength in ((0, 1.0), (int(len(wave) * source.uniform(0.4, 0.7)), source.uniform(0.2, 0.8))):
+            length = min(int(0.025 * RATE_HZ), len(wave) - at)
+            wave[at : at + length] += strength * source.standard_normal(length) * np.exp(-np.linspace(0, 9, length))
+        return _unit(sosfilt(band, wave))
+
+    return _scattered(count, source, (0.01, float(source.uniform(0.1, 0.5))), key)
+
+
+def animals(count: int, source: np.random.Generator) -> Wave:
+    """Barks, mewing and birds: voices that no lips make."""
+    kind = int(source.integers(3))
+
+    def call(source: np.random.Generator) -> Wave:
+        length = int(source.uniform(*((0.1, 0.25), (0.5, 1.2), (0.05, 0.3))[kind]) * RATE_HZ)
+        t = np.linspace(0, 1, length)
+        swell = np.sin(np.pi * t) ** source.uniform(0.4, 1.5)
+        if kind == 2:
+            f0 = source.uniform(2000, 5000) * (1 + source.uniform(-0.4, 0.4) * t)
+            f0 = f0 * (1 + 0.1 * np.sin(2 * np.pi * source.uniform(5, 40) * t))
+            return _unit(np.sin(2 * np.pi * np.cumsum(f0) / RATE_HZ) * swell)
+        low, high = ((250, 700), (380, 750))[kind]
+        f0 = source.uniform(low, high) * (1 + source.uniform(0.1, 0.5) * np.sin(np.pi * t))
+        rough = (0.6, 0.02)[kind] * source.standard_normal(length)
+        return _unit((_voiced(f0, (source.uniform(700, 1400), source.uniform(1800, 3000)), source) + rough) * swell)
+
+    return _scattered(count, source, ((0.1, 1.5), (0.5, 3.0), (0.02, 0.6))[kind], call)
+
+
 def nuisance(count: int, source: np.random.Generator) -> Wave:
     """Anything that is not speech, at unit power."""
-    makers = (coloured_noise, coloured_noise, hum, clicks, breath, music, music)
+    common = (coloured_noise, coloured_noise, hum, clicks, breath, music, music, music)
+    makers = (*common, laughter, coughs, keyboard, animals)
     return makers[int(source.integers(len(makers)))](count, source)
 
 
