@@ -4,6 +4,7 @@
     ├── BadInput                 the user's photo, voice or request: a retry with the same input fails again
     │   ├── BadPhoto             not usable as a portrait
     │   ├── BadVoice             not usable as speech
+    │   ├── BadMotion            not usable as recorded motion
     │   └── BadRequest           wrong protocol message, SDP or parameter
     ├── NotFound                 no such avatar or session
     ├── Busy                     the server is full: a retry later may succeed
@@ -51,6 +52,10 @@ class BadPhoto(BadInput):
 
 class BadVoice(BadInput):
     """The sound cannot be used as speech."""
+
+
+class BadMotion(BadInput):
+    """The file cannot be used as recorded motion."""
 
 
 class BadRequest(BadInput):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from visavis_models.behaviour import Presence, Situation
 from visavis_models.chunk import Chunk
-from visavis_models.motion import MotionWindow
-from visavis_models.voice.listener import MouthListener
+from visavis_models.motion import MotionWindow, rest_motion
+from visavis_models.voice.listener import MouthListener, MouthMotion
 
 
 class Performer:
@@ -16,12 +18,16 @@ class Performer:
     Args:
         seed: two performers with one seed blink and sway alike.
         engine_kind: which engine runs the network; None takes the best that works.
+        mouth_only: leave out presence: eyes, brows, head and body stay at rest.
     """
 
-    def __init__(self, seed: int, engine_kind: str | None = None) -> None:
+    def __init__(self, seed: int, engine_kind: str | None = None, mouth_only: bool = False) -> None:
         self._mouth = MouthListener(engine_kind)
         self._presence = Presence(seed)
+        self._mouth_only = mouth_only
         self._listening = False
+        self.heard: MouthMotion | None = None
+        """What the voice said of the newest motion; None while the look-ahead fills."""
 
     @property
     def lookahead_ms(self) -> int:
@@ -30,9 +36,12 @@ class Performer:
 
     def push(self, chunk: Chunk) -> MotionWindow | None:
         """Hear one chunk; see `Listener.push`."""
-        mouth = self._mouth.push(chunk)
+        self.heard = mouth = self._mouth.push(chunk)
         if mouth is None:
             return None
+        if self._mouth_only:
+            still = rest_motion(1, mouth.index)
+            return replace(still, face=mouth.face[None], speaking=np.array([mouth.speaking]))
         face, head, body = self._presence.step(Situation(mouth.speaking, self._listening, mouth.energy))
         return MotionWindow(
             mouth.index,

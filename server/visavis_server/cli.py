@@ -1,4 +1,4 @@
-"""The command line: serve, render, avatar, doctor. Reads settings, calls the parts that do the work, words the outcome.
+"""The command line: serve, render, motion, avatar, doctor. Reads settings, calls the parts, words the outcome.
 
 Knows nothing of how any of it works. Heavy modules are imported by the commands that need them: help comes at once.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,7 @@ from visavis_server.settings_sources import load_settings
 
 if TYPE_CHECKING:
     from visavis_models.avatar import Avatar
+    from visavis_models.motion import MotionWindow
     from visavis_models.portrait.library import AvatarLibrary
 
 USER_ERROR = 2
@@ -163,8 +165,27 @@ def _make_data_dir(folder: Path) -> None:
 
 @app.command()
 def render(
-    audio: Annotated[Path, typer.Option("--audio", help="The voice: wav, mp3, m4a, flac, ogg, ...", metavar="FILE")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The video to write: .mp4.", metavar="FILE")],
+    audio: Annotated[
+        Path | None, typer.Option("--audio", help="The voice: wav, mp3, m4a, flac, ogg, ...", metavar="FILE")
+    ] = None,
+    motion: Annotated[
+        Path | None,
+        typer.Option(
+            "--motion",
+            help="Move as this file says, not as the voice does: .parquet, .json or .csv, from `visavis motion` or a "
+            "face tracker. Without --audio: silent.",
+            metavar="FILE",
+        ),
+    ] = None,
+    fps: Annotated[
+        float | None,
+        typer.Option("--fps", help="Frames per second of a motion file without times, or of its timecode."),
+    ] = None,
+    offset: Annotated[
+        float, typer.Option("--offset", help="Seconds by which the motion is shown later; negative: earlier.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another number gives other blinks, looks and nods.")] = 0,
     image: Annotated[Path | None, typer.Option("--image", help="The photo.", metavar="FILE")] = None,
     avatar: Annotated[str | None, typer.Option("--avatar", help="Or an avatar's id.", metavar="ID")] = None,
     size: Annotated[
@@ -174,38 +195,38 @@ def render(
     config: Config = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Make a talking video of a photo and a voice."""
+    """Make a talking video of a photo and a voice, or of recorded motion.
+
+    With both a voice and motion the video is as long as the longer one: where motion lacks the avatar rests, where
+    voice lacks it is silent.
+    """
+    if audio is None and motion is None:
+        raise BadInput("bad_usage", "Give --audio, --motion or both.", "visavis render --help shows all options.")
+    if motion is None and (fps is not None or offset):
+        raise BadInput("bad_usage", "--fps and --offset are for --motion.", "Give --motion, or leave them out.")
     if (image is None) == (avatar is None):
         raise BadInput("bad_usage", "Give either --image or --avatar.", "visavis avatar list shows the avatars.")
     if out.exists() and not overwrite:
         raise BadInput("output_exists", f"{out} exists.", "Give another name, or --overwrite.")
-    if not audio.is_file():
+    if audio is not None and not audio.is_file():
         raise BadInput("voice_unreadable", f"There is no file {audio}.", "Check the path.")
     settings = _settings(config, data_dir)
+    recorded = _recorded(motion, audio, fps, offset) if motion is not None else None
     speaker = _library(settings).get(avatar) if avatar is not None else _analysed(image)
 
+    from visavis_server.motion_player import MotionPlayer
     from visavis_server.render_file import render_file
     from visavis_server.wiring import default_renderer, listener_maker
 
-    with ExitStack() as stack:
-        bar: Any = None
-
-        def advance(done: int, expected: int) -> None:
-            nonlocal bar
-            if bar is None:  # only now is it sure that photo and voice can be used
-                bar = stack.enter_context(
-                    typer.progressbar(length=expected, label=f"Rendering {out.name}", file=sys.stderr)
-                )
-            bar.length = expected
-            bar.update(done - bar.pos)
-
+    with _progress(f"Rendering {out.name}") as advance:
         report = render_file(
             speaker,
             audio,
             out,
             renderer=default_renderer(),
-            listener=listener_maker()(0),
+            listener=listener_maker()(seed) if recorded is None else MotionPlayer(recorded),
             long_side_px=size,
+            least_frames=0 if recorded is None else recorded.first_frame + len(recorded),
             on_progress=advance,
         )
         advance(report.frames, report.frames)
@@ -215,6 +236,81 @@ def render(
     )
     for note in report.notes:
         typer.echo(f"note: {note}", err=True)
+
+
+@app.command("motion")
+def record_motion(
+    audio: Annotated[Path, typer.Option("--audio", help="The voice: wav, mp3, m4a, flac, ogg, ...", metavar="FILE")],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="The file to write: .parquet, .json or .csv.", metavar="FILE")
+    ],
+    mouth_only: Annotated[
+        bool, typer.Option("--mouth-only", help="Only what the voice says: no blinks, looks, head or breath.")
+    ] = False,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another number gives other blinks, looks and nods.")] = 0,
+    offset: Annotated[float, typer.Option("--offset", help="Seconds added to every time in the file.")] = 0.0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
+) -> None:
+    """Write the motion of a voice for a 3D avatar: ARKit's 52 coefficients, head and body, 25 times a second.
+
+    `visavis render --motion` takes the file back. docs/motion_format.md describes it.
+    """
+    from visavis_server.motion_file import check_output, write_motion
+    from visavis_server.motion_recording import record
+    from visavis_server.voice_file import VoiceFile
+    from visavis_server.wiring import listener_maker
+
+    _check_offset(offset)
+    check_output(out, overwrite)
+    voice = VoiceFile(audio)
+    listener = (listener_maker(mouth_only=True) if mouth_only else listener_maker())(seed)
+    with _progress(f"Listening to {audio.name}") as advance:
+        recording = record(voice, listener, seed=seed, mouth_only=mouth_only, on_progress=advance)
+        frames = len(recording.window)
+        advance(frames, frames)
+    write_motion(out, recording, offset)
+    typer.echo(
+        f"{out}: {frames} frames, {frames / 25:.1f} s at 25 frames per second, {out.stat().st_size / 1000:.0f} kB."
+    )
+    if voice.broken_note:
+        typer.echo(f"note: {voice.broken_note}", err=True)
+
+
+def _recorded(motion: Path, audio: Path | None, fps: float | None, offset_s: float) -> MotionWindow:
+    """The motion of a file; what its user should know is said."""
+    from visavis_server.motion_file import read_motion
+    from visavis_server.motion_recording import sha256_of
+
+    _check_offset(offset_s)
+    recorded = read_motion(motion, fps, offset_s)
+    for note in recorded.notes:
+        typer.echo(f"note: {note}", err=True)
+    if audio is not None and recorded.audio_sha256 not in (None, sha256_of(audio)):
+        typer.echo(f"note: {motion.name} was not made of {audio.name}, but of another file.", err=True)
+    if recorded.window.first_frame + len(recorded.window) <= 0:
+        raise BadInput("bad_usage", f"All of {motion.name} lies before the beginning.", "Give another --offset.")
+    return recorded.window
+
+
+def _check_offset(offset_s: float) -> None:
+    if not abs(offset_s) <= 86_400.0:  # also not a number
+        raise BadInput("bad_usage", f"--offset {offset_s:g} is not a number of seconds within a day.", "Give seconds.")
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr, called with (done, expected); it appears when the work has begun, after what may be refused."""
+    with ExitStack() as stack:
+        bar: Any = None
+
+        def advance(done: int, expected: int) -> None:
+            nonlocal bar
+            if bar is None:
+                bar = stack.enter_context(typer.progressbar(length=expected, label=label, file=sys.stderr))
+            bar.length = expected
+            bar.update(done - bar.pos)
+
+        yield advance
 
 
 def _analysed(image: Path | None) -> Avatar:

@@ -1,4 +1,4 @@
-"""A photo and a sound file become a video file: the live pipeline, run as fast as it can.
+"""A photo and a sound file, or recorded motion, become a video file: the live pipeline, run as fast as it can.
 
 Two threads work side by side, joined by a short queue: one decodes, listens and draws; the caller's encodes.
 """
@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis_models.avatar import Avatar
-from visavis_models.chunk import CHUNK_MS, FRAME_RATE_HZ, PLAYBACK_RATE_HZ, Chunk, silent_chunk
+from visavis_models.chunk import CHUNK_MS, FRAME_RATE_HZ, Chunk, silent_chunk
 from visavis_models.errors import BadRequest
 from visavis_models.listening import Listener
 from visavis_models.rendering import Renderer
+from visavis_server.motion_player import Soundtrack
 from visavis_server.pipeline import Performance, Work, advance
 from visavis_server.video_file import VideoFile
 from visavis_server.voice_file import VoiceFile
@@ -52,23 +53,25 @@ class RenderReport:
 
 def render_file(
     avatar: Avatar,
-    audio_path: Path,
+    audio_path: Path | None,
     out_path: Path,
     *,
     renderer: Renderer[Any],
     listener: Listener,
     long_side_px: int | None = None,
+    least_frames: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> RenderReport:
-    """Render a talking video as long as the voice, rounded up to whole frames.
+    """Render a talking video as long as the voice, rounded up to whole frames, or longer.
 
     Args:
         avatar: who speaks.
-        audio_path: the voice; anything that FFmpeg decodes.
+        audio_path: the voice; anything that FFmpeg decodes. None is silent: give `least_frames`.
         out_path: ends in `.mp4`; replaced when it exists, and only when all went well.
         renderer: draws.
         listener: hears; must be fresh.
         long_side_px: size of the video; None keeps the avatar's canvas.
+        least_frames: the video is at least that long; silence follows the voice.
         on_progress: called with (frames done, frames expected) from the calling thread.
 
     Raises:
@@ -79,11 +82,12 @@ def render_file(
         raise BadRequest("bad_output", f"{out_path.name} is not an MP4.", "Give the output a name that ends in .mp4.")
     if not out_path.parent.is_dir():
         raise BadRequest("bad_output", f"There is no folder {out_path.parent}.", "Make the folder first.")
-    voice = VoiceFile(audio_path)
+    voice = VoiceFile(audio_path) if audio_path is not None else None
+    sound = Soundtrack(voice, least_frames)
     state = renderer.open(avatar, long_side_px)
     begun_s = time.perf_counter()
     performance = Performance(listener, state)
-    with closing(_ahead(performed(renderer, performance, voice))) as ticks:
+    with closing(_ahead(performed(renderer, performance, sound))) as ticks:
         first = next(ticks)
         height, width = first[0].shape[:2]
         with VideoFile(out_path, width, height) as video:
@@ -92,23 +96,16 @@ def render_file(
             for frames, (picture, samples) in enumerate(ticks, 2):
                 video.write(picture, samples)
                 if on_progress is not None:
-                    on_progress(frames, max(frames, voice.chunks_expected))
+                    on_progress(frames, max(frames, sound.chunks_expected))
     took_s = time.perf_counter() - begun_s
-    return RenderReport(frames, frames / FRAME_RATE_HZ, took_s, width, height, _notes(voice))
-
-
-def _notes(voice: VoiceFile) -> tuple[str, ...]:
-    if not voice.broken_samples:
-        return ()
-    broken_ms = voice.broken_samples * 1000 / PLAYBACK_RATE_HZ
-    name = voice.path.name
-    return (f"{broken_ms:.0f} ms of {name} were not a sound (not a number, or infinite) and became silence.",)
+    notes = (voice.broken_note,) if voice is not None and voice.broken_note else ()
+    return RenderReport(frames, frames / FRAME_RATE_HZ, took_s, width, height, notes)
 
 
 Tick = tuple[NDArray[np.uint8], NDArray[np.int16]]
 
 
-def performed(renderer: Renderer[Any], performance: Performance, voice: VoiceFile) -> Iterator[Tick]:
+def performed(renderer: Renderer[Any], performance: Performance, voice: VoiceFile | Soundtrack) -> Iterator[Tick]:
     """Every picture with its own 40 ms of voice; silence after the end brings out what the look-ahead holds."""
     voices: dict[int, NDArray[np.int16]] = {}
     chunks, count = voice.chunks(), 0

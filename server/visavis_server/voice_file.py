@@ -52,6 +52,16 @@ class VoiceFile:
         self.broken_samples = 0
         """How many samples so far were not a number or infinite, at 48 kHz."""
 
+    @property
+    def broken_note(self) -> str:
+        """What its user should know of invalid samples, once it is read; empty if there were none."""
+        if not self.broken_samples:
+            return ""
+        broken_ms = self.broken_samples * 1000 / PLAYBACK_RATE_HZ
+        return (
+            f"{broken_ms:.0f} ms of {self.path.name} were not a sound (not a number, or infinite) and became silence."
+        )
+
     def chunks(self) -> Iterator[Chunk]:
         """All of the voice, in order: stereo is mixed down, invalid samples (NaN, infinite) become silence.
 

@@ -22,12 +22,13 @@ def default_renderer() -> Renderer[Any]:
     return WarpRenderer()
 
 
-def listener_maker(engine_kind: str | None = None) -> Callable[[int], Listener]:
+def listener_maker(engine_kind: str | None = None, mouth_only: bool = False) -> Callable[[int], Listener]:
     """What makes the listener of a session from a seed.
 
     Args:
         engine_kind: which engine runs its network; None takes the best that works here.
+        mouth_only: only what the voice says moves: no blinks, no head, no breath.
     """
     from visavis_models.performer import Performer
 
-    return lambda seed: Performer(seed, engine_kind)
+    return lambda seed: Performer(seed, engine_kind, mouth_only)
