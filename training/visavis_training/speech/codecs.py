@@ -6,6 +6,7 @@ stay true. Which codecs there are depends on how PyAV was built. Knows nothing o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -84,7 +85,7 @@ def _through(samples: Samples, codec: Codec) -> NDArray[np.float32]:
     size = encoder.frame_size or codec.rate_hz // 50
     rate = codec.rate_hz
 
-    def hear(packets: list[av.Packet]) -> None:
+    def hear(packets: Sequence[av.Packet | None]) -> None:
         nonlocal rate
         for packet in packets:
             for frame in decoder.decode(packet):

@@ -1,8 +1,8 @@
 """Makes the material that training draws from: a corpus as long tracks, every 10 ms labelled, and a store of no speech.
 
-Utterances follow one another with pauses as in a live call, some at another speed and pitch; the mouth's curves are made
-for the track as a whole, so that lips wake and rest as they should. All tracks lie one after another in a few
-flat files that a trainer can put on a GPU at once; each begins and ends in silence. Row i is of `(i + 0.5) * 10 ms`.
+Utterances follow one another with pauses as in a live call, some at another speed and pitch; the mouth's curves are
+made for the track as a whole, so that lips wake and rest as they should. All tracks lie one after another in a few flat
+files that a trainer can put on a GPU at once; each begins and ends in silence. Row i is of `(i + 0.5) * 10 ms`.
 
     python -m visavis_training.speech.tracks --corpus CORPUS --out TRACKS --processes 16
 """
@@ -24,29 +24,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
-from visavis_models.voice.mouth import MOUTH_COUNT
 from visavis_models.voice.phones import PHONES, SILENCE
 from visavis_training.speech import codecs, disturbances
 from visavis_training.speech.coarticulation import LONG_SILENCE_S, mouth_curves
 from visavis_training.speech.labels import aligned, loudness_of
 from visavis_training.speech.phones import Phone, gapless
 from visavis_training.speech.pitch import pitch_of
+from visavis_training.speech.track_files import FILES, NUISANCE, NUISANCE_SCALE, RATE_HZ, ROW_SAMPLES
 
-RATE_HZ = 16_000
-ROW_SAMPLES = 160
 VERSION = 1
 """Of what is written here; another version's tracks are made anew."""
-FILES: dict[str, tuple[str, int, int]] = {
-    "wave": ("int16", ROW_SAMPLES, 0),
-    "line": ("int16", ROW_SAMPLES, 0),
-    "mouth": ("float16", 1, MOUTH_COUNT),
-    "phone": ("uint8", 1, 0),
-    "speech": ("uint8", 1, 0),
-    "loudness": ("float16", 1, 0),
-    "voicing": ("uint8", 1, 0),
-    "log_f0": ("float16", 1, 0),
-}
-"""Each file `NAME.npy`: its dtype, values a row, and how many numbers a value has (0: it is one number)."""
 _SPEEDS = ((20, 17), (15, 13), (10, 9), (13, 12), (20, 19), (19, 20), (12, 13), (9, 10), (13, 15), (17, 20))
 _TRACK_S = 40.0
 _NUISANCE_S = 20.0
@@ -213,8 +200,8 @@ def _write(folder: Path, track: Track, said: list[tuple[NDArray[np.int16], list[
 def _write_nuisance(folder: Path, number: int, seed: int) -> int:
     count = int(_NUISANCE_S * RATE_HZ)
     wave = disturbances.nuisance(count, np.random.default_rng((seed, 7, number)))
-    kept = np.load(folder / "nuisance.npy", mmap_mode="r+")
-    kept[number * count : (number + 1) * count] = np.clip(np.round(wave * 3277), -32767, 32767)
+    kept = np.load(folder / f"{NUISANCE}.npy", mmap_mode="r+")
+    kept[number * count : (number + 1) * count] = np.clip(np.round(wave * NUISANCE_SCALE), -32767, 32767)
     return -1 - number
 
 
@@ -231,7 +218,7 @@ def make(
 
     Args:
         utterances: row (its "voice" is used), int16 samples at 16 kHz, gapless phones.
-        out: folder for the files, see `FILES`, and `nuisance.npy`, int16, at a tenth of full scale.
+        out: folder for the files, see `visavis_training.speech.track_files`.
         seed: of every random choice.
         passes: how often each utterance is used, each time otherwise.
         processes: how many work at once.
@@ -261,7 +248,7 @@ def make(
         for name, (dtype, each, width) in FILES.items():
             shape = (rows * each, width) if width else (rows * each,)
             np.lib.format.open_memmap(out / f"{name}.npy", "w+", dtype, shape)
-        np.lib.format.open_memmap(out / "nuisance.npy", "w+", "int16", (pieces * int(_NUISANCE_S * RATE_HZ),))
+        np.lib.format.open_memmap(out / f"{NUISANCE}.npy", "w+", "int16", (pieces * int(_NUISANCE_S * RATE_HZ),))
         listing.write_text(json.dumps(told), "utf-8")
     done = {int(line) for line in progress.read_text("utf-8").split()} if progress.exists() else set()
     with ProcessPoolExecutor(processes) as pool, progress.open("a", encoding="utf-8") as book:
