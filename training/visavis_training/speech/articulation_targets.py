@@ -29,10 +29,10 @@ p b m: jawOpen .07
 f v: jawOpen .07 mouthUpperUp .14 mouthLowerDown .02
 ʋ: jawOpen .09 mouthUpperUp .1 mouthLowerDown .04
 ɸ β: jawOpen .08 mouthFunnel .08
-θ ð: jawOpen .11 tongueOut .3 mouthLowerDown .2 mouthUpperUp .1 mouthStretch .06
+θ ð: jawOpen .11 tongueOut .36 mouthLowerDown .2 mouthUpperUp .1 mouthStretch .06
 t d ʈ ɖ ɾ: jawOpen .07 mouthLowerDown .2 mouthUpperUp .09 mouthStretch .08 mouthSmile .04 tongueOut .02
 n ɳ ɲ ɴ: jawOpen .1 mouthLowerDown .16 mouthUpperUp .07 mouthStretch .06 tongueOut .02
-l ʎ: jawOpen .14 mouthLowerDown .16 mouthUpperUp .08 mouthStretch .05 tongueOut .06
+l ʎ: jawOpen .14 mouthLowerDown .16 mouthUpperUp .08 mouthStretch .05 tongueOut .09
 k ɡ ŋ q: jawOpen .13 mouthLowerDown .14 mouthUpperUp .06
 x ɣ χ ɰ: jawOpen .14 mouthLowerDown .14 mouthUpperUp .06
 c ɟ ç ʝ: jawOpen .09 mouthLowerDown .18 mouthUpperUp .08 mouthStretch .14 mouthSmile .12
@@ -104,7 +104,7 @@ _OF_VISEME: dict[str, tuple[float, float, float]] = {
 _OF_PHONE: dict[str, tuple[float, float, float]] = {
     "h": (0.04, 0.03, 0.03),
     "ŋ": (0.3, 0.06, 0.12),
-    "l": (0.5, 0.1, 0.4),
+    "l": (0.5, 0.1, 0.6),
     "ɕ": (1.5, 0.4, 0.9), "ʨ": (1.5, 0.4, 0.9), "ʥ": (1.5, 0.4, 0.9),
     "ʂ": (1.7, 0.8, 0.9), "ꭧ": (1.7, 0.8, 0.9),
     "ə": (0.6, 0.3, 0.4), "ᵊ": (0.5, 0.25, 0.3), "ᵻ": (0.6, 0.35, 0.5),

@@ -25,20 +25,27 @@ _SMOOTH_S = 0.008
 _HELD_AT_LEAST_S = 0.048
 """Longer than a frame of 40 ms, so that every closure is seen."""
 _BEFORE_SPEECH_S, _AFTER_SPEECH_S = 0.12, 0.2
-_NARROW_GAP = {"f": 0.1, "v": 0.105, "ʋ": 0.11, "ɸ": 0.055, "β": 0.06}
-"""Before the tuck takes its part of it."""
-_TUCK = {"f": 0.44, "v": 0.4, "ʋ": 0.26}
-_TUCK_S = 0.085
+_NARROW_GAP = {"f": 0.08, "v": 0.085, "ʋ": 0.11, "ɸ": 0.055, "β": 0.06}
+_TUCK = {"f": 0.5, "v": 0.46, "ʋ": 0.28}
+_TUCK_S = 0.09
 _PRESS = {"p": 0.2, "b": 0.16, "m": 0.12}
 """The lips of p are held together harder than those of b, and those least that need hold no air (m)."""
 
 
+def _together(phone: Phone) -> tuple[float, float]:
+    length = phone.end_s - phone.start_s
+    start, end = (0.0, 0.62) if phone.symbol != "m" else (0.04, 0.94)
+    return phone.start_s + start * length, phone.start_s + end * length
+
+
+def _long_enough(start_s: float, end_s: float) -> tuple[float, float]:
+    middle, half = (start_s + end_s) / 2, max(end_s - start_s, _HELD_AT_LEAST_S) / 2
+    return middle - half, middle + half
+
+
 def held(phone: Phone) -> tuple[float, float]:
     """When the lips of a bilabial are together: until the release of a stop, throughout a nasal."""
-    length = phone.end_s - phone.start_s
-    start, end = (0.0, 0.62 * length) if phone.symbol != "m" else (0.04 * length, 0.94 * length)
-    middle, half = phone.start_s + (start + end) / 2, max((end - start) / 2, _HELD_AT_LEAST_S / 2)
-    return middle - half, middle + half
+    return _long_enough(*_together(phone))
 
 
 def closures(phones: Sequence[Phone], long_silence_s: float) -> list[tuple[float, float, float]]:
@@ -51,17 +58,18 @@ def closures(phones: Sequence[Phone], long_silence_s: float) -> list[tuple[float
     for index, phone in enumerate(phones):
         if phone.symbol not in BILABIALS:
             continue
-        start, end = held(phone)
+        (start, end), press = _together(phone), _PRESS[phone.symbol]
         before = phones[index - 1] if index else None
         after = phones[index + 1] if index + 1 < len(phones) else None
-        if before is not None and before.symbol == SILENCE and before.end_s - before.start_s > long_silence_s:
-            start = min(start, max(before.start_s, before.end_s - _BEFORE_SPEECH_S))
-        if after is None or (after.symbol == SILENCE and after.end_s - after.start_s > long_silence_s):
-            end = max(end, phone.end_s + _AFTER_SPEECH_S)
         if before is not None and before.symbol in BILABIALS:
-            start = min(start, found[-1][1])
-        found.append((start, end, _PRESS[phone.symbol]))
-    return found
+            start, _, pressed = found.pop()
+            press = max(press, pressed)
+        elif before is not None and before.symbol == SILENCE and before.end_s - before.start_s > long_silence_s:
+            start = max(before.start_s, before.end_s - _BEFORE_SPEECH_S)
+        if after is None or (after.symbol == SILENCE and after.end_s - after.start_s > long_silence_s):
+            end = phone.end_s + _AFTER_SPEECH_S
+        found.append((start, end, press))
+    return [(*_long_enough(start, end), press) for start, end, press in found]
 
 
 def _rows(start_s: float, end_s: float, grid_hz: int, count: int) -> slice:

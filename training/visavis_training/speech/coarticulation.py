@@ -46,7 +46,7 @@ _WAKE_S, _WAKES_IN_S = 0.08, 0.12
 AHEAD_S = np.array([0.085, 0.14, 0.1])
 AFTER_S = np.array([0.085, 0.115, 0.1])
 """How far a phone's pull on (jaw, rounding, lips) reaches before and after it."""
-_LEAST_REACH_S = 0.05
+_LEAST_REACH_S = 0.06
 _SMOOTH_S = np.array([0.017, 0.02, 0.017])
 _INNER_SHARE, _INNER_AT_MOST_S = 0.3, 0.045
 """A pull is full in the middle of a phone and fades from this far inside its edges."""
@@ -54,6 +54,7 @@ _VOWEL_SETTLES_S = 0.05
 """Vowels fall short of their targets exponentially as they get shorter (B. Lindblom, JASA 35, 1963)."""
 _NEIGHBOURS = 6
 GLIDES = frozenset(("j", "w", "ɥ"))
+_SHAPED = 0.8
 _USUAL_LEVEL = 0.65
 _JAW_GAIN, _LIP_GAIN = 0.9, 0.12
 """How much jaw and lips grow from the faintest voice to the loudest, as a share of their usual opening: in shouting
@@ -87,9 +88,10 @@ def _pulls(pieces: Sequence[Phone]) -> tuple[Array, Array]:
 def _reaches(pieces: Sequence[Phone], starts: Array, ends: Array, inner: Array) -> tuple[Array, Array]:
     """How far (N, 3) each pull reaches before and after its phone.
 
-    The lips' own shapes do not reach through another vowel's middle, nor into a long silence's.
+    The lips' own shapes do not reach through the middle of a phone that has a shape of its own for them (a full
+    vowel, a glide, a rounded fricative), nor into a long silence's.
     """
-    stops = np.array([p.symbol in VOWELS or p.symbol in GLIDES or _is_long(p) for p in pieces])
+    stops = np.array([_is_long(p) or (p.symbol != SILENCE and dominance_of(p.symbol)[1] >= _SHAPED) for p in pieces])
     behind = np.maximum.accumulate(np.where(stops, ends - inner, -np.inf))
     beyond = np.minimum.accumulate(np.where(stops, starts + inner, np.inf)[::-1])[::-1]
     behind, beyond = np.r_[-np.inf, behind[:-1]], np.r_[beyond[1:], np.inf]
@@ -198,7 +200,7 @@ def mouth_curves(
     curves[:, CHANNEL["mouthRollUpper"]] += 0.7 * squeeze
     curves[:, CHANNEL["mouthRollLower"]] += np.maximum(0.8 * squeeze, tuck)
     curves[:, CHANNEL["mouthUpperUp"]] = np.maximum(
-        curves[:, CHANNEL["mouthUpperUp"]], 0.4 * np.maximum(tuck - 2.0 * pressure, 0.0)
+        curves[:, CHANNEL["mouthUpperUp"]], 0.5 * np.maximum(tuck - 2.0 * pressure, 0.0)
     )
     frames = int(duration_s * rate_hz + 1e-6)
     rows_at = np.minimum((np.arange(frames) + 0.5) * (GRID_HZ / rate_hz), len(times) - 1)
