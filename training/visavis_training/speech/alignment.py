@@ -1,213 +1,220 @@
 """Sharpens the phone times of a corpus: a network learns the rough times, then every utterance is fitted anew.
 
 The predicted durations of a voice say what it meant to do, some 25 ms off what it did. A recogniser of 10 ms frames
-trained on them averages that error out; the best path through its answers (Viterbi) puts each border where the sound
-changes.
+trained on them (on the training part only) averages that error out; the best path through its answers puts each border
+where the sound changes. What bias is left, engine by engine, is read off the wave itself (`landmarks`) and taken away;
+pocketsphinx, where it is installed, gives a second opinion on some English utterances (`cross_check`).
 
-    python -m visavis_training.speech.alignment --corpus FOLDER --out aligned.jsonl
+    python -m visavis_training.speech.alignment --corpus FOLDER [--device cuda] [--processes 16]
+
+writes FOLDER/aligned.jsonl, the figures (alignment.json) and the network (aligner.safetensors). Where numpy's
+matrix library has threads of its own, set OPENBLAS_NUM_THREADS=1: the processes would fight over the cores.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
-from visavis_models.voice.features import FEATURES, features_of
-from visavis_training.speech.corpus import read
-from visavis_training.speech.phones import PHONES, SILENCE, Phone, gapless, phones_of_tokens
+from visavis_models.voice.features import features_of
+from visavis_training.speech.aligner import Aligner, Crops, save, scores_of, train
+from visavis_training.speech.border_fitting import FRAME_S, fit, frame_labels, silenced
+from visavis_training.speech.shards import read
+from visavis_training.speech.cross_check import Difference, differences, summary
+from visavis_training.speech.landmarks import deviations, unbiased
+from visavis_training.speech.phones import PHONES, SILENCE, Phone
 
-FRAME_S = 0.01
-_HEARD_S = 0.0125
-"""A frame's window is centred this long before its end."""
-_FARTHEST_S = 0.16
-_EARLY_S = 0.008
-"""Measured against pocketsphinx on 25 English utterances: fitted borders lie this much before its own."""
-_QUIET_DB = 40.0
-_PAUSE_S = 0.15
-"""Stops are silent for less."""
-_INDEX = {phone: i for i, phone in enumerate(PHONES)}
+Row = dict[str, Any]
+_ENOUGH_LANDMARKS = 40
+_POOR_MADS = 5.0
+"""An utterance whose path fits this much worse than its group's median, in median absolute deviations, is dropped."""
+_FARTHEST_APART_MS = 40.0
 
-
-class Aligner(nn.Module):
-    """Phone scores of every 10 ms from the whole utterance."""
-
-    def __init__(self, width: int = 128) -> None:
-        super().__init__()
-        self.near = nn.Sequential(
-            nn.Conv1d(FEATURES, width, 5, padding=2),
-            nn.ReLU(),
-            nn.Conv1d(width, width, 5, padding=4, dilation=2),
-            nn.ReLU(),
-            nn.Conv1d(width, width, 5, padding=4, dilation=2),
-            nn.ReLU(),
-        )
-        self.far = nn.GRU(width, 96, bidirectional=True, batch_first=True)
-        self.out = nn.Linear(192, len(PHONES))
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """(B, T, 41) to log-probabilities (B, T, phones)."""
-        near = self.near(features.transpose(1, 2)).transpose(1, 2)
-        return torch.log_softmax(self.out(self.far(near)[0]), dim=-1)
+_corpus: list[tuple[Row, NDArray[np.int16]]] = []
+"""Shared with the worker processes, which are forked."""
 
 
-def labels_of(phones: list[Phone], frames: int) -> NDArray[np.int64]:
-    """Index of the phone that sounds at the middle of each frame's window: int64 (frames,)."""
-    times = (np.arange(frames) + 1) * FRAME_S - _HEARD_S
-    starts = np.array([phone.start_s for phone in phones])
-    which = np.clip(np.searchsorted(starts, times, "right") - 1, 0, len(phones) - 1)
-    return np.array([_INDEX[phone.symbol] for phone in phones])[which]
+@dataclass(slots=True)
+class Fitted:
+    """What is known of one utterance's borders."""
+
+    phones: list[Phone]
+    score: float
+    """Mean log-probability of its spoken frames."""
+    kept: bool = True
+    difference_ms: float | None = None
+    """Median distance of its borders from pocketsphinx's, where that was asked."""
 
 
-def fit(scores: NDArray[np.float32], phones: list[Phone]) -> list[Phone]:
-    """The same phones, their borders moved to where the scores change.
-
-    Args:
-        scores: float32 (T, phones), log-probabilities of each 10 ms.
-        phones: gapless; none is lost but silences, and no border moves farther than 0.16 s.
-    """
-    frames = len(scores)
-    sequence = list(phones)
-    if sequence[0].symbol != SILENCE:
-        sequence.insert(0, Phone(SILENCE, 0.0, 0.0))
-    if sequence[-1].symbol != SILENCE:
-        sequence.append(Phone(SILENCE, sequence[-1].end_s, sequence[-1].end_s))
-    count = len(sequence)
-    local = scores[:, [_INDEX[phone.symbol] for phone in sequence]].astype(np.float64)  # (T, N)
-    times = (np.arange(frames) + 1) * FRAME_S - _HEARD_S
-    starts, ends = (np.array([getattr(phone, key) for phone in sequence]) for key in ("start_s", "end_s"))
-    outside = np.maximum(starts[None] - times[:, None], times[:, None] - ends[None])
-    local -= np.where(outside > _FARTHEST_S, 1e3, 1.5 * np.maximum(outside, 0) / _FARTHEST_S)
-    optional = np.array([phone.symbol == SILENCE for phone in sequence])
-    best = np.full(count, -1e9)
-    best[0] = local[0, 0]
-    if count > 1:
-        best[1] = local[0, 1]
-    came = np.zeros((frames, count), np.int8)
-    for t in range(1, frames):
-        stay, step, skip = best, np.full(count, -1e9), np.full(count, -1e9)
-        step[1:] = best[:-1]
-        skip[2:] = np.where(optional[1:-1], best[:-2], -1e9)
-        options = np.stack([stay, step, skip])
-        came[t] = options.argmax(0)
-        best = options.max(0) + local[t]
-    state = count - 1 if best[-1] >= best[-2] or not optional[-1] else count - 2
-    path = np.zeros(frames, np.int64)
-    for t in range(frames - 1, -1, -1):
-        path[t] = state
-        state -= int(came[t, state])
-    moved = []
-    for number, phone in enumerate(sequence):
-        here = np.flatnonzero(path == number)
-        if len(here):
-            shift = FRAME_S / 2 - _HEARD_S  # a border lies half a frame before its first frame's middle
-            moved.append(Phone(phone.symbol, here[0] * FRAME_S + shift + 0.0, (here[-1] + 1) * FRAME_S + shift))
-    return gapless([Phone(p.symbol, max(p.start_s, 0.0), p.end_s) for p in moved], frames * FRAME_S)
+def _group(row: Row) -> tuple[str, str]:
+    return str(row.get("engine", "kokoro")), str(row["language"])
 
 
-def train(
-    inputs: list[NDArray[np.float32]], targets: list[NDArray[np.int64]], model: Aligner, epochs: int, rate: float
-) -> None:
-    """Framewise cross-entropy over crops of 2 s."""
-    device = next(model.parameters()).device
-    optimiser = torch.optim.AdamW(model.parameters(), rate, weight_decay=1e-3)
-    source = np.random.default_rng(0)
-    seconds = sum(len(x) for x in inputs) * FRAME_S
-    steps = int(epochs * seconds / (2.0 * 32))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
-    weights = np.array([len(x) for x in inputs], np.float64)
-    began, losses = time.monotonic(), []
-    for step in range(steps):
-        batch_x, batch_y = [], []
-        for which in source.choice(len(inputs), 32, p=weights / weights.sum()):
-            first = int(source.integers(0, max(1, len(inputs[which]) - 200)))
-            x, y = inputs[which][first : first + 200], targets[which][first : first + 200]
-            short = 200 - len(x)
-            batch_x.append(np.pad(x, ((0, short), (0, 0)), constant_values=-2.0))
-            batch_y.append(np.pad(y, (0, short), constant_values=_INDEX[SILENCE]))
-        noisy = torch.from_numpy(np.stack(batch_x)).to(device)
-        scores = model(noisy + 0.1 * torch.randn_like(noisy))
-        target = torch.from_numpy(np.stack(batch_y)).to(device)
-        loss = nn.functional.nll_loss(scores.flatten(0, 1), target.flatten())
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        losses.append(float(loss.detach()))
-        if step % 100 == 99:
-            print(
-                f"step {step + 1}/{steps}: loss {np.mean(losses[-100:]):.3f}, {time.monotonic() - began:.0f} s",
-                flush=True,
-            )
+def _features(numbers: range) -> list[NDArray[np.float16]]:
+    return [features_of(_corpus[i][1].astype(np.float32) / np.float32(32768)).astype(np.float16) for i in numbers]
 
 
-def align(corpus: list[tuple[dict[str, Any], NDArray[np.int16]]], rounds: int, epochs: int) -> list[list[Phone]]:
-    """Phones of every utterance of the corpus, fitted `rounds` times."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.manual_seed(0)
-    inputs = [features_of(samples.astype(np.float32) / np.float32(32768)) for _, samples in corpus]
-    phones = [phones_of_tokens(row["tokens"], row["edges_s"], len(samples) / 16_000) for row, samples in corpus]
+def _fit(work: list[tuple[NDArray[np.float16], list[Phone]]]) -> list[tuple[list[Phone], float]]:
+    return [fit(scores, phones) for scores, phones in work]
+
+
+def _finish(work: list[tuple[int, list[Phone]]]) -> list[tuple[list[Phone], list[tuple[str, int, float]]]]:
+    done = []
+    for i, phones in work:
+        cut = silenced(phones, _corpus[i][1])
+        done.append((cut, deviations(cut, _corpus[i][1])))
+    return done
+
+
+def _ranges(count: int, size: int) -> list[range]:
+    return [range(i, min(i + size, count)) for i in range(0, count, size)]
+
+
+def _checked(row: Row) -> list[Phone]:
+    phones = [Phone(str(symbol), float(start), float(end)) for symbol, start, end in row["phones"]]
+    unknown = {phone.symbol for phone in phones} - set(PHONES)
+    if unknown:
+        raise ValueError(f"utterance {row['id']}: {sorted(unknown)} are not phones; see visavis_models.voice.phones")
+    return phones
+
+
+def align(
+    pool: ProcessPoolExecutor, device: torch.device, rounds: int, steps: int, batch: int, limit_s: float, seed: int
+) -> tuple[list[Fitted], dict[str, Any], tuple[Aligner, NDArray[np.float64]]]:
+    """Every utterance of `_corpus` fitted `rounds` times by an aligner that learns from the training part only."""
+    began = time.monotonic()
+    torch.manual_seed(seed)
+    ranges = _ranges(len(_corpus), 64)
+    inputs = [x for part in pool.map(_features, ranges) for x in part]
+    phones = [_checked(row) for row, _ in _corpus]
+    learning = [i for i, (row, _) in enumerate(_corpus) if row["part"] == "train" and len(inputs[i]) > 20]
+    print(f"{time.monotonic() - began:.0f} s: features of {sum(map(len, inputs)) * FRAME_S / 3600:.2f} h", flush=True)
     model = Aligner().to(device)
+    crops = Crops([inputs[i] for i in learning], [_group(_corpus[i][0]) for i in learning], device, seed)
+    fits: list[tuple[list[Phone], float]] = [(p, 0.0) for p in phones]
+    losses = []
     for number in range(rounds):
-        targets = [labels_of(p, len(x)) for p, x in zip(phones, inputs, strict=True)]
-        train(inputs, targets, model, epochs if number == 0 else max(1, epochs // 2), 2e-3 if number == 0 else 1e-3)
-        model.eval()
-        prior = np.log(np.bincount(np.concatenate(targets), minlength=len(PHONES)) / sum(map(len, targets)) + 1e-4)
-        with torch.no_grad():
-            for i, x in enumerate(inputs):
-                scores = model(torch.from_numpy(x)[None].to(device))[0].cpu().numpy() - 0.5 * prior
-                phones[i] = fit(scores.astype(np.float32), phones[i])
-        model.train()
-        print(f"round {number + 1} of {rounds} done", flush=True)
-    return [finish(said, samples) for said, (_, samples) in zip(phones, corpus, strict=True)]
+        prior = crops.label([frame_labels(fits[i][0], len(inputs[i])) for i in learning])
+        part = 0.5 if number == 0 else 0.5 / max(1, rounds - 1)
+        rate = 2e-3 if number == 0 else 1e-3
+        losses.append(round(train(model, crops, int(steps * part), batch, rate, limit_s * part), 4))
+        print(f"{time.monotonic() - began:.0f} s: round {number + 1} learnt, loss {losses[-1]:.3f}", flush=True)
+        scores = scores_of(model, inputs, prior)
+        work = [[(scores[i], fits[i][0]) for i in numbers] for numbers in ranges]
+        fits = [each for part_done in pool.map(_fit, work) for each in part_done]
+        moved = [
+            abs(a.start_s - b.start_s)
+            for old, (new, _) in zip(phones, fits, strict=True)
+            for a, b in zip(_spoken(old), _spoken(new), strict=False)
+        ]
+        print(f"{time.monotonic() - began:.0f} s: round {number + 1} fitted, {1e3 * np.median(moved):.1f} ms moved")
+    figures = {"loss": losses, "moved_from_engine_ms": round(1e3 * float(np.median(moved)), 1)}
+    return [Fitted(p, s) for p, s in fits], figures, (model, prior)
 
 
-def finish(phones: list[Phone], samples: NDArray[np.int16]) -> list[Phone]:
-    """The fitted phones with their constant lead taken off, and silence wherever nothing sounds for long.
+def _spoken(phones: Sequence[Phone]) -> list[Phone]:
+    return [phone for phone in phones if phone.symbol != SILENCE]
 
-    A voice gives its last phone the time of the quiet that follows; lips must not hang there.
-    """
-    end_s = len(samples) / 16_000
-    later = [Phone(p.symbol, p.start_s + _EARLY_S if p.start_s > 0 else 0.0, p.end_s + _EARLY_S) for p in phones]
-    frames = samples[: len(samples) // 160 * 160].reshape(-1, 160).astype(np.float64)
-    level_db = 10 * np.log10(np.mean(frames**2, axis=1) + 1e-2)
-    quiet = np.concatenate([[False], level_db < np.percentile(level_db, 95) - _QUIET_DB, [False]])
-    changes = np.flatnonzero(np.diff(quiet.astype(np.int8)))
-    for start, end in zip(changes[::2] * FRAME_S, changes[1::2] * FRAME_S, strict=True):
-        if end - start < (_PAUSE_S if 0 < start and end < len(frames) * FRAME_S - 1e-6 else 0.03):
-            continue
-        cut: list[Phone] = []
-        for p in later:
-            cut += [
-                Phone(p.symbol, first, last)
-                for first, last in ((p.start_s, min(p.end_s, start)), (max(p.start_s, end), p.end_s))
-                if last - first > 1e-3
-            ]
-        later = cut
-    return gapless(later, end_s)
+
+def straighten(pool: ProcessPoolExecutor, fitted: list[Fitted]) -> dict[str, Any]:
+    """Silence what is silent, then take each group's bias against its landmarks away, in place; returns the biases."""
+    ranges = _ranges(len(_corpus), 64)
+    work = [[(i, fitted[i].phones) for i in numbers] for numbers in ranges]
+    done = [each for part in pool.map(_finish, work) for each in part]
+    by_group: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for (row, _), (_, found) in zip(_corpus, done, strict=True):
+        for kind, _, late_s in found:
+            by_group[_group(row)][kind].append(late_s)
+    report: dict[str, Any] = {}
+    late: dict[tuple[str, str], dict[str, float]] = {}
+    for group, kinds in sorted(by_group.items()):
+        late[group] = {k: float(np.median(v)) for k, v in kinds.items() if len(v) >= _ENOUGH_LANDMARKS}
+        report["/".join(group)] = {
+            kind: {
+                "count": len(values),
+                "late_ms": round(1e3 * float(np.median(values)), 1),
+                "spread_ms": round(1e3 * float(np.median(np.abs(np.array(values) - np.median(values)))), 1),
+            }
+            for kind, values in sorted(kinds.items())
+        }
+    for each, (row, samples), (phones, found) in zip(fitted, _corpus, done, strict=True):
+        each.phones = unbiased(phones, found, late.get(_group(row), {}), len(samples) / 16_000)
+    return report
+
+
+def drop_poor(fitted: list[Fitted]) -> dict[str, Any]:
+    """Mark utterances that fit far worse than others of their engine and language; returns how many, and where."""
+    groups: dict[tuple[str, str], list[Fitted]] = defaultdict(list)
+    for each, (row, _) in zip(fitted, _corpus, strict=True):
+        groups[_group(row)].append(each)
+    report = {}
+    for group, members in sorted(groups.items()):
+        scores = np.array([member.score for member in members])
+        middle = float(np.median(scores))
+        limit = middle - _POOR_MADS * max(float(np.median(np.abs(scores - middle))), 0.02)
+        for member in members:
+            member.kept = member.kept and member.score >= limit
+        dropped = sum(not member.kept for member in members)
+        report["/".join(group)] = {"count": len(members), "dropped": dropped, "score": round(middle, 3)}
+    return report
 
 
 def main() -> None:
     """Command line, see the head of this file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, help="instead of CORPUS/aligned.jsonl; the figures lie beside it")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--processes", type=int, default=max(1, (os.cpu_count() or 2)))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--steps", type=int, default=3000, help="of all rounds together, 128 crops of 2 s each")
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--minutes", type=float, default=1.5, help="learning never takes longer than this")
+    parser.add_argument("--cross-check", type=int, default=300, help="English utterances shown to pocketsphinx")
+    parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    corpus = read(args.corpus)
-    lines = [
-        json.dumps({"id": row["id"], "phones": [[p.symbol, round(p.start_s, 3), round(p.end_s, 3)] for p in phones]})
-        for (row, _), phones in zip(corpus, align(corpus, args.rounds, args.epochs), strict=True)
-    ]
-    args.out.write_text("\n".join(lines) + "\n", "utf-8")
+    out = args.out or args.corpus / "aligned.jsonl"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    _corpus[:] = read(args.corpus)
+    print(f"{time.monotonic() - began:.0f} s: {len(_corpus)} utterances read", flush=True)
+    fit(np.zeros((4, len(PHONES)), np.float32), [Phone("a", 0.0, 0.04)])  # compiled once, before the fork
+    with ProcessPoolExecutor(args.processes, mp_context=get_context("fork")) as pool:
+        list(pool.map(_ranges, [1] * args.processes, [1] * args.processes))
+        fitted, figures, (model, prior) = align(
+            pool, torch.device(args.device), args.rounds, args.steps, args.batch, 60 * args.minutes, args.seed
+        )
+        figures["landmarks"] = straighten(pool, fitted)
+        print(f"{time.monotonic() - began:.0f} s: silences and biases", flush=True)
+        phones_of = [each.phones for each in fitted]
+        asked: list[Difference] = differences(pool, _corpus, phones_of, args.cross_check, args.seed)
+    for difference in asked:
+        fitted[difference.number].difference_ms = round(difference.median_ms, 1)
+        fitted[difference.number].kept = difference.median_ms <= _FARTHEST_APART_MS
+    figures["pocketsphinx"] = summary(asked)
+    figures["fit"] = drop_poor(fitted)
+    save(model, prior, out.with_name("aligner.safetensors"))
+    figures["seconds"] = round(time.monotonic() - began, 1)
+    with out.open("w", encoding="utf-8") as file:
+        for (row, _), each in zip(_corpus, fitted, strict=True):
+            spans = [[p.symbol, round(p.start_s, 4), round(p.end_s, 4)] for p in each.phones]
+            line = {"id": row["id"], "phones": spans, "kept": each.kept, "difference_ms": each.difference_ms}
+            file.write(json.dumps(line | {"score": round(each.score, 3)}, ensure_ascii=False) + "\n")
+    out.with_name("alignment.json").write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+    print(json.dumps(figures), flush=True)
 
 
 if __name__ == "__main__":

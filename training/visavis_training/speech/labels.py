@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis_training.speech.coarticulation import LONG_SILENCE_S
-from visavis_training.speech.corpus import read
+from visavis_training.speech.shards import read
 from visavis_training.speech.phones import SILENCE, VISEMES, Phone
 
 
@@ -32,10 +32,19 @@ def labels_of(phones: list[Phone], frames: int) -> tuple[NDArray[np.int64], NDAr
     return visemes[which], np.array(speech, np.float32)[which]
 
 
-def aligned(folder: Path, listing: Path) -> list[tuple[dict[str, Any], NDArray[np.int16], list[Phone]]]:
-    """Every utterance of the corpus with its fitted phones."""
+def aligned(
+    folder: Path, part: str | None = None, listing: Path | None = None
+) -> list[tuple[dict[str, Any], NDArray[np.int16], list[Phone]]]:
+    """Utterances of a corpus whose aligners agree: row, int16 samples at 16 kHz, fitted phones.
+
+    Args:
+        folder: the corpus.
+        part: "train", "test", or None for both.
+        listing: what `visavis_training.speech.alignment` wrote; FOLDER/aligned.jsonl.
+    """
     fitted = {}
-    for line in listing.read_text("utf-8").splitlines():
+    for line in (listing or folder / "aligned.jsonl").read_text("utf-8").splitlines():
         entry = json.loads(line)
-        fitted[entry["id"]] = [Phone(*phone) for phone in entry["phones"]]
-    return [(row, samples, fitted[row["id"]]) for row, samples in read(folder) if row["id"] in fitted]
+        if entry.get("kept", True):
+            fitted[entry["id"]] = [Phone(*phone) for phone in entry["phones"]]
+    return [(row, samples, fitted[row["id"]]) for row, samples in read(folder, part) if row["id"] in fitted]
