@@ -1,158 +1,239 @@
-"""Makes the corpus: a plan of utterances (text, voice, speed), then their voices and phone times, in parallel.
+"""Speaks a plan into the shards of a corpus, in many processes, from where a killed run stopped; and reads them back.
 
-`plan` needs espeak-ng and misaki; `speak` needs only numpy, ONNX Runtime and soundfile, so that it can run on another
-machine. A shard is one Ogg/Opus file of utterances one after another and one JSON line for each.
+A corpus holds `plan.jsonl`, `shards/` and, once finished, `manifest.json` and `aligned.jsonl`. Which row
+lies where follows from the plan alone, so that neither the number of processes nor their order changes a shard.
 
-    python -m visavis_training.speech.corpus plan --out plan.jsonl
-    python -m visavis_training.speech.corpus speak --plan plan.jsonl --kokoro FOLDER --out corpus --processes 16
+    python -m visavis_training.speech.corpus speak --plan plan.jsonl --tools TOOLS --out CORPUS --processes 16
+    python -m visavis_training.speech.corpus pack --corpus CORPUS --out SMALL     (Ogg/Opus, to carry elsewhere)
+    python -m visavis_training.speech.corpus unpack --corpus SMALL --out CORPUS
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import random
+import multiprocessing
 import time
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from visavis_training.speech.kokoro import SAMPLE_RATE_HZ, Kokoro
+from visavis_training.speech import shards, transport
+from visavis_training.speech.phones import Phone
+from visavis_training.speech.shards import Row
+from visavis_training.speech.shards import read as read
+from visavis_training.speech.speakers import speak_many
+from visavis_training.speech.spoken_text import SAMPLE_RATE_HZ, at_16_khz, fault_of
+from visavis_training.speech.text_speakers import UNSPEAKABLE, TextSpeaker, open_text_speaker
 
-ENGLISH_VOICES = tuple(
-    "af_alloy af_aoede af_bella af_heart af_jessica af_kore af_nicole af_nova af_river af_sarah af_sky am_adam am_echo "
-    "am_eric am_fenrir am_liam am_michael am_onyx am_puck am_santa bf_alice bf_emma bf_isabella bf_lily bm_daniel "
-    "bm_fable bm_george bm_lewis".split()
-)
-MANDARIN_VOICES = tuple("zf_xiaobei zf_xiaoni zf_xiaoxiao zf_xiaoyi zm_yunjian zm_yunxi zm_yunxia zm_yunyang".split())
-HELD_OUT_VOICES = ("af_sarah", "am_puck", "bf_lily", "zf_xiaoyi", "zm_yunxia")
-"""Never trained on: the measure is taken with them, on sentences of another seed."""
-
-_speaker: Kokoro | None = None
+Report = Callable[[str], None]
 
 
-def plan(english: int, mandarin: int, held_out: int, seed: int) -> list[dict[str, Any]]:
-    """What is to be spoken: `english + mandarin` utterances to learn from, `held_out` of each language to measure."""
-    from visavis_training.speech.g2p import english_phones, mandarin_phones
-    from visavis_training.speech.texts import english_sentences, mandarin_sentences
+@dataclass(slots=True)
+class Speech:
+    """What one call of `speak` did."""
 
-    source = random.Random(seed)
-    rows: list[dict[str, Any]] = []
-    for part, counts, seed_offset in (("train", (english, mandarin), 0), ("test", (held_out, held_out), 1000)):
-        for language, count in zip(("en", "zh"), counts, strict=True):
-            voices = ENGLISH_VOICES if language == "en" else MANDARIN_VOICES
-            voices = tuple(v for v in voices if (v in HELD_OUT_VOICES) == (part == "test"))
-            make = english_sentences if language == "en" else mandarin_sentences
-            for number, text in enumerate(make(count, seed + seed_offset)):
-                voice = voices[number % len(voices)]
-                phones = english_phones(text, voice.startswith("b")) if language == "en" else mandarin_phones(text)
-                speed = round(source.uniform(0.8, 1.25), 2)
-                rows.append(
-                    {"id": len(rows), "part": part, "language": language, "voice": voice, "speed": speed}
-                    | {"text": text, "tokens": phones}
-                )
-    return rows
+    made: list[str] = field(default_factory=list)
+    """Names of the shards spoken now."""
+    present: list[str] = field(default_factory=list)
+    """Names of those that were there already."""
+    speech_s: float = 0.0
+    """Seconds of speech made now."""
+    wall_s: float = 0.0
+    dropped: int = 0
 
 
-def _open_speaker(folder: str) -> None:
-    global _speaker
-    _speaker = Kokoro(Path(folder), threads=1)
+class _Shard:
+    """Gathers the utterances of one shard as they come, in any order."""
+
+    def __init__(self, name: str, rows: Sequence[Row], device: str) -> None:
+        self.name, self.rows, self.device = name, rows, device
+        self._began = time.monotonic()
+        self._kept: dict[int, tuple[Row, NDArray[np.int16]]] = {}
+        self._dropped: dict[int, str] = {}
+
+    def add(self, row: Row, samples: NDArray[np.int16], phones: Sequence[Phone]) -> None:
+        """Take what was spoken of a row, unless it is broken."""
+        fault = fault_of(samples, phones)
+        if fault is not None:
+            self.drop(row, fault)
+            return
+        spans = [[p.symbol, round(p.start_s, 4), round(p.end_s, 4)] for p in phones]
+        spans[-1][2] = round(len(samples) / SAMPLE_RATE_HZ, 4)
+        self._kept[row["id"]] = ({**row, "phones": spans}, samples)
+
+    def drop(self, row: Row, reason: str) -> None:
+        """Do without a row."""
+        self._dropped[row["id"]] = reason
+
+    @property
+    def complete(self) -> bool:
+        """Whether every row has been spoken or dropped."""
+        return len(self._kept) + len(self._dropped) == len(self.rows)
+
+    def write(self, corpus: Path) -> tuple[str, float, int]:
+        """Write the shard; its name, the seconds of speech in it, and how many rows were dropped."""
+        kept = [self._kept[row["id"]] for row in self.rows if row["id"] in self._kept]
+        record = {
+            "plan": shards.hash_of(self.rows),
+            "rows": len(self.rows),
+            "dropped": [{"id": number, "reason": reason} for number, reason in sorted(self._dropped.items())],
+            "wall_s": round(time.monotonic() - self._began, 2),
+            "device": self.device,
+        }
+        shards.write(corpus, self.name, kept, record)
+        return self.name, sum(len(samples) for _, samples in kept) / SAMPLE_RATE_HZ, len(self._dropped)
 
 
-def _speak(row: dict[str, Any]) -> tuple[dict[str, Any], NDArray[np.int16]] | None:
-    from scipy.signal import resample_poly
-
-    assert _speaker is not None
-    try:
-        said = _speaker.speak(row["tokens"], row["voice"], row["speed"])
-    except ValueError:
-        return None
-    wide = resample_poly(said.samples, 2, 3).astype(np.float32)  # 24 kHz -> 16 kHz
-    wide = wide * (0.5 / max(1e-3, float(np.abs(wide).max())))
-    edges = [round(float(edge), 3) for edge in said.edges_s]
-    return {**row, "tokens": said.tokens, "edges_s": edges}, (wide * 32767).astype(np.int16)
+_opened: dict[str, TextSpeaker] = {}
 
 
-def speak(rows: list[dict[str, Any]], kokoro: Path, out: Path, processes: int, shards: int, limit_s: float) -> float:
-    """Speak the plan into shards; stops handing out work after `limit_s`. Returns seconds of speech made."""
-    import soundfile
-
-    assert SAMPLE_RATE_HZ == 24_000
-    out.mkdir(parents=True, exist_ok=True)
-    began = time.monotonic()
-    files = [soundfile.SoundFile(out / f"part{i}.ogg", "w", 16_000, 1, "OPUS", format="OGG") for i in range(shards)]
-    lists = [(out / f"part{i}.jsonl").open("w") for i in range(shards)]
-    lengths = [0] * shards
-    with ProcessPoolExecutor(processes, initializer=_open_speaker, initargs=(str(kokoro),)) as pool:
-        waiting = iter(rows)
-        pending: list[Future[tuple[dict[str, Any], NDArray[np.int16]] | None]] = []
-        finished = False
-        while True:
-            while not finished and len(pending) < 3 * processes:
-                row = next(waiting, None)
-                finished = row is None or time.monotonic() - began > limit_s
-                if row is not None and not finished:
-                    pending.append(pool.submit(_speak, row))
-            if not pending:
-                break
-            result = pending.pop(0).result()
-            if result is None:
-                continue
-            row, samples = result
-            shard = row["id"] % shards
-            lists[shard].write(json.dumps({**row, "offset": lengths[shard], "samples": len(samples)}) + "\n")
-            files[shard].write(samples)
-            lengths[shard] += len(samples)
-            if row["id"] % 200 == 0:
-                print(f"{time.monotonic() - began:.0f} s: {sum(lengths) / 16_000:.0f} s of speech", flush=True)
-    for file, text in zip(files, lists, strict=True):
-        file.close()
-        text.close()
-    return sum(lengths) / 16_000
+def _speak_text(corpus: Path, tools: Path, name: str, rows: Sequence[Row]) -> tuple[str, float, int]:
+    """What a worker process does: a whole shard."""
+    shard = _Shard(name, rows, "cpu")
+    for row in rows:
+        if row["engine"] not in _opened:
+            _opened[row["engine"]] = open_text_speaker(row["engine"], tools)
+        try:
+            spoken = _opened[row["engine"]].speak(row)
+            shard.add(row, at_16_khz(spoken), spoken.phones)
+        except UNSPEAKABLE as error:
+            shard.drop(row, str(error) if isinstance(error, ValueError) else "the program failed")
+    return shard.write(corpus)
 
 
-def read(folder: Path) -> list[tuple[dict[str, Any], NDArray[np.int16]]]:
-    """Every utterance of a corpus: its row and int16 samples at 16 kHz."""
-    import soundfile
+def _from_text(named: dict[str, list[Row]], tools: Path, out: Path, processes: int) -> Iterator[tuple[str, float, int]]:
+    for engine in sorted({rows[0]["engine"] for rows in named.values()}):
+        open_text_speaker(engine, tools)  # what is missing is said once, here, before any process starts
+    if processes <= 1:
+        for name, rows in named.items():
+            yield _speak_text(out, tools, name, rows)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        futures = [pool.submit(_speak_text, out, tools, name, rows) for name, rows in named.items()]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
-    found = []
-    for listing in sorted(folder.glob("part*.jsonl")):
-        samples, _ = soundfile.read(listing.with_suffix(".ogg"), dtype="int16")
-        for line in listing.read_text("utf-8").splitlines():
-            row = json.loads(line)
-            found.append((row, samples[row["offset"] : row["offset"] + row["samples"]]))
-    return found
+
+def _from_tokens(
+    named: dict[str, list[Row]], tools: Path, out: Path, device: str, processes: int
+) -> Iterator[tuple[str, float, int]]:
+    """Kokoro: rows are handed out one by one, so that all processes end together; shards close as they fill."""
+    shard_of = {row["id"]: name for name, rows in named.items() for row in rows}
+    open_shards: dict[str, _Shard] = {}
+    asked_of: dict[int, Row] = {}
+
+    def in_order() -> Iterator[Row]:
+        for name, rows in named.items():
+            open_shards[name] = _Shard(name, rows, device)
+            for row in rows:
+                asked_of[row["id"]] = row
+                yield row
+
+    writing: set[Future[tuple[str, float, int]]] = set()
+    with ThreadPoolExecutor(2) as pool:
+
+        def close_full() -> None:
+            for name in [name for name, shard in open_shards.items() if shard.complete]:
+                writing.add(pool.submit(open_shards.pop(name).write, out))
+
+        def drop(row: Row, reason: str) -> None:
+            open_shards[shard_of[row["id"]]].drop(row, reason)
+
+        for spoken in speak_many(in_order(), tools / "kokoro", device, processes, drop):
+            planned = asked_of.pop(spoken.row["id"])
+            open_shards[shard_of[planned["id"]]].add(planned, spoken.samples, spoken.phones)
+            close_full()
+            for future in [future for future in writing if future.done()]:
+                writing.remove(future)
+                yield future.result()
+        close_full()
+        for future in as_completed(writing):
+            yield future.result()
+
+
+def speak(
+    rows: Sequence[Row],
+    tools: Path,
+    out: Path,
+    device: str = "cpu",
+    processes: int = 1,
+    report: Report = print,
+) -> Speech:
+    """Speak a plan; shards that are there already stay.
+
+    Args:
+        rows: of the plan, all of them, in its order.
+        tools: what `fetch` wrote.
+        out: the corpus' folder.
+        device: where Kokoro runs, "cpu" or a torch device; the other engines run on the CPU always.
+        processes: how many work at a time.
+        report: told of every shard in one line.
+
+    Raises:
+        StorageError: the folder holds shards of another plan.
+        VisavisError: a program or an engine is missing.
+        RuntimeError: every process that speaks with Kokoro has ended.
+    """
+    named = shards.shards_of(rows)
+    done = Speech(present=[name for name, share in named.items() if shards.is_made(out, name, share)])
+    waiting = {name: share for name, share in named.items() if name not in set(done.present)}
+    total = sum(map(len, waiting.values()))
+    began, spoken_rows = time.monotonic(), 0
+    report(f"{len(done.present)} of {len(named)} shards are there; {total} utterances to speak")
+    tokens = {name: share for name, share in waiting.items() if share[0]["engine"] == "kokoro"}
+    texts = {name: share for name, share in waiting.items() if name not in tokens}
+    parts = [_from_text(texts, tools, out, processes)] if texts else []
+    parts += [_from_tokens(tokens, tools, out, device, processes)] if tokens else []
+    for name, speech_s, dropped in chain.from_iterable(parts):
+        done.made.append(name)
+        done.speech_s, done.dropped = done.speech_s + speech_s, done.dropped + dropped
+        done.wall_s = time.monotonic() - began
+        spoken_rows += len(waiting[name])
+        left_s = done.wall_s * (total - spoken_rows) / spoken_rows
+        report(
+            f"shard {name}: {len(waiting[name]) - dropped} utterances, {dropped} dropped; "
+            f"{done.speech_s / 3600:.2f} h of speech in {done.wall_s:.0f} s, about {left_s:.0f} s left"
+        )
+    return done
+
+
+def load_plan(path: Path) -> list[Row]:
+    """The rows of `plan.jsonl`."""
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line]
 
 
 def main() -> None:
     """Command line, see the head of this file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=("plan", "speak"))
-    parser.add_argument("--plan", type=Path, default=Path("plan.jsonl"))
+    parser.add_argument("step", choices=("speak", "pack", "unpack"))
+    parser.add_argument("--plan", type=Path)
+    parser.add_argument("--tools", type=Path)
+    parser.add_argument("--corpus", type=Path)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--kokoro", type=Path)
-    parser.add_argument("--english", type=int, default=1300)
-    parser.add_argument("--mandarin", type=int, default=1000)
-    parser.add_argument("--held-out", type=int, default=60)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--shards", type=int, default=4)
-    parser.add_argument("--limit-s", type=float, default=1e9)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--processes", type=int, default=1)
     args = parser.parse_args()
-    if args.step == "plan":
-        rows = plan(args.english, args.mandarin, args.held_out, args.seed)
-        args.out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
-        print(f"{len(rows)} utterances planned")
+    if args.step == "speak":
+        if args.plan is None or args.tools is None:
+            parser.error("speak needs --plan and --tools")
+        speak(load_plan(args.plan), args.tools, args.out, args.device, args.processes)
+    elif args.corpus is None:
+        parser.error(f"{args.step} needs --corpus")
+    elif args.step == "pack":
+        transport.pack(args.corpus, args.out)
     else:
-        rows = [json.loads(line) for line in args.plan.read_text("utf-8").splitlines()]
-        order = [row for row in rows if row["part"] == "test"] + [row for row in rows if row["part"] == "train"]
-        random.Random(0).shuffle(order)
-        order.sort(key=lambda row: row["part"] != "test")
-        seconds = speak(order, args.kokoro, args.out, args.processes, args.shards, args.limit_s)
-        print(f"{seconds / 3600:.2f} h of speech")
+        print(f"{len(transport.unpack(args.corpus, args.out))} shards unpacked")
 
 
 if __name__ == "__main__":
