@@ -41,7 +41,7 @@ s z ʦ ʣ: jawOpen .03 mouthLowerDown .28 mouthUpperUp .14 mouthStretch .2 mouth
 ʃ ʒ ʧ ʤ: jawOpen .05 mouthFunnel .46 mouthPucker .22 mouthLowerDown .14 mouthUpperUp .1 jawForward .1
 ʂ ꭧ: jawOpen .05 mouthFunnel .26 mouthPucker .1 mouthLowerDown .24 mouthUpperUp .14 jawForward .06
 ɻ: jawOpen .08 mouthFunnel .24 mouthPucker .14 mouthLowerDown .14 mouthUpperUp .06
-ɕ ʨ ʥ: jawOpen .04 mouthFunnel .03 mouthLowerDown .26 mouthUpperUp .13 mouthStretch .22 mouthSmile .18
+ɕ ʨ ʥ: jawOpen .04 mouthFunnel .03 mouthLowerDown .26 mouthUpperUp .13 mouthStretch .22 mouthSmile .2
 ɹ: jawOpen .1 mouthFunnel .32 mouthPucker .26 mouthLowerDown .1 mouthUpperUp .04
 ɽ ʁ: jawOpen .12 mouthFunnel .04 mouthLowerDown .14 mouthUpperUp .06
 ɑ: jawOpen .46 mouthLowerDown .22 mouthUpperUp .1
@@ -105,7 +105,7 @@ _OF_PHONE: dict[str, tuple[float, float, float]] = {
     "h": (0.04, 0.03, 0.03),
     "ŋ": (0.3, 0.06, 0.12),
     "l": (0.5, 0.1, 0.6),
-    "ɕ": (1.5, 0.4, 0.9), "ʨ": (1.5, 0.4, 0.9), "ʥ": (1.5, 0.4, 0.9),
+    "ɕ": (1.5, 0.4, 1.3), "ʨ": (1.5, 0.4, 1.3), "ʥ": (1.5, 0.4, 1.3),
     "ʂ": (1.7, 0.8, 0.9), "ꭧ": (1.7, 0.8, 0.9),
     "ə": (0.6, 0.3, 0.4), "ᵊ": (0.5, 0.25, 0.3), "ᵻ": (0.6, 0.35, 0.5),
     "w": (1.2, 1.4, 1.1), "ɥ": (1.2, 1.4, 1.1), "j": (1.0, 0.9, 1.0),
