@@ -14,7 +14,7 @@ import argparse
 import json
 import multiprocessing
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from itertools import chain
@@ -169,6 +169,7 @@ def speak(
     device: str = "cpu",
     processes: int = 1,
     report: Report = print,
+    engines: Collection[str] = ("kokoro", "piper", "flite"),
 ) -> Speech:
     """Speak a plan; shards that are there already stay.
 
@@ -179,13 +180,14 @@ def speak(
         device: where Kokoro runs, "cpu" or a torch device; the other engines run on the CPU always.
         processes: how many work at a time.
         report: told of every shard in one line.
+        engines: rows of other ones wait for a later call, maybe on another machine.
 
     Raises:
         StorageError: the folder holds shards of another plan.
         VisavisError: a program or an engine is missing.
         RuntimeError: every process that speaks with Kokoro has ended.
     """
-    named = shards.shards_of(rows)
+    named = {name: share for name, share in shards.shards_of(rows).items() if share[0]["engine"] in engines}
     done = Speech(present=[name for name, share in named.items() if shards.is_made(out, name, share)])
     waiting = {name: share for name, share in named.items() if name not in set(done.present)}
     total = sum(map(len, waiting.values()))
@@ -223,11 +225,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--engines", default="kokoro,piper,flite", help="those to speak with now")
     args = parser.parse_args()
     if args.step == "speak":
         if args.plan is None or args.tools is None:
             parser.error("speak needs --plan and --tools")
-        speak(load_plan(args.plan), args.tools, args.out, args.device, args.processes)
+        speak(load_plan(args.plan), args.tools, args.out, args.device, args.processes, engines=args.engines.split(","))
     elif args.corpus is None:
         parser.error(f"{args.step} needs --corpus")
     elif args.step == "pack":

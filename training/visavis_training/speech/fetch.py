@@ -17,7 +17,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,8 +126,8 @@ def fetch(folder: Path, archives: Path | None = None, report: Callable[[str], No
     return record
 
 
-def is_fetched(folder: Path) -> bool:
-    """Whether everything has been fetched into the folder.
+def is_fetched(folder: Path, parts: Collection[str] = ("kokoro", "piper")) -> bool:
+    """Whether everything, or all of these parts, has been fetched into the folder.
 
     Raises:
         WeightsError: it was, but a file has been altered or lost since.
@@ -136,6 +136,8 @@ def is_fetched(folder: Path) -> bool:
     if not path.is_file():
         return False
     for name, sha256 in json.loads(path.read_text("utf-8"))["files"].items():
+        if name.partition("/")[0] not in parts:
+            continue
         if not (folder / name).is_file() or sha256_of(folder / name) != sha256:
             raise WeightsError(
                 "tool_altered", f"{folder / name} is not what was fetched.", f"Remove {path} and fetch again."
