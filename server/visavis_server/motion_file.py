@@ -38,8 +38,9 @@ _LOWEST = np.array([-2.0] * ARKIT_COUNT + [-math.pi] * 3 + [-5.0] * 3 + [-5.0] *
 _HIGHEST = np.array([3.0] * ARKIT_COUNT + [math.pi] * 3 + [5.0] * 3 + [5.0] * BODY_COUNT + [5.0])
 # What a photo can show of a head (20 degrees, a fifth of a face's width), so that a tracker's 60 do not tear it.
 _HEAD_REACH = np.array([0.35, 0.35, 0.35, 0.2, 0.2, 0.3])
-_LEAST = np.array([0.0] * ARKIT_COUNT + [*-_HEAD_REACH] + [0.0] + [-1.0] * (BODY_COUNT - 1) + [0.0])
-_MOST = np.array([1.0] * ARKIT_COUNT + [*_HEAD_REACH] + [1.0] * BODY_COUNT + [1.0])
+# float32, as the values are written: a limit must not be beyond itself.
+_LEAST = np.array([0.0] * ARKIT_COUNT + [*-_HEAD_REACH] + [0.0] + [-1.0] * (BODY_COUNT - 1) + [0.0], np.float32)
+_MOST = np.array([1.0] * ARKIT_COUNT + [*_HEAD_REACH] + [1.0] * BODY_COUNT + [1.0], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
