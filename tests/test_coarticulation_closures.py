@@ -197,3 +197,30 @@ def test_sentences_open_for_vowels_and_shut_for_every_bilabial() -> None:
                 assert inside.min() < 0.1 * OPEN_VOWEL_GAP
             elif phone.symbol in "ɑaæ" and end - start > 0.08:
                 assert inside.max() > 0.35 * OPEN_VOWEL_GAP
+
+
+# A live listener hears 100 ms beyond the frame it shows; rounding is locked to its sound in time (Bell-Berti and
+# Harris 1979), so what is still further off must not move the mouth.
+def test_what_comes_later_than_150_ms_does_not_move_the_mouth_and_little_does_after_100_ms() -> None:
+    source = np.random.default_rng(4)
+    early, late = [], []
+    sounds = [symbol for symbol in PHONES if symbol != SILENCE]
+    for _ in range(60):
+        shared, clock = [Phone(SILENCE, 0.0, 0.3)], 0.3
+        for _ in range(8):
+            length = float(source.uniform(0.04, 0.16))
+            shared.append(Phone(sounds[source.integers(len(sounds))], clock, clock + length))
+            clock += length
+        shapes = []
+        for _ in range(2):
+            phones, end = list(shared), clock
+            for _ in range(4):
+                length = float(source.uniform(0.04, 0.16))
+                phones.append(Phone(sounds[source.integers(len(sounds))], end, end + length))
+                end += length
+            shapes.append(mouth_curves(phones, end, rate_hz=100)[: int(clock * 100)])
+        differs = np.abs(shapes[0] - shapes[1]).max(1)
+        early.append(float(differs[: int((clock - 0.16) * 100)].max()))
+        late.append(float(differs[: int((clock - 0.1) * 100)].max()))
+    assert max(early) < 0.01
+    assert np.median(late) < 0.01

@@ -108,7 +108,7 @@ def draw(samples: NDArray[np.float32], phones: list[Phone], answer: Curves | Non
     heights = [1.1, 1.6, 1.2, 1.2, 1.2, 1.2, 0.9]
     width = max(12.0, 2.6 * duration_s)
     figure, axes = plt.subplots(len(heights), 1, sharex=True, figsize=(width, 9.6), height_ratios=heights, dpi=110)
-    left = 1.25 / width
+    left = 1.6 / width
     figure.subplots_adjust(left=left, right=0.995, top=0.93, bottom=0.05, hspace=0.12)
     times = np.arange(0, len(samples), 8) / SAMPLE_RATE_HZ
     axes[0].plot(times, samples[::8], color=_INK, linewidth=0.4)
