@@ -1,218 +1,162 @@
-"""Trains the speech encoder on an aligned corpus.
+"""Trains the speech encoder on tracks that lie whole on the device; noise, rooms and microphones are made there too.
 
-    python -m visavis_training.speech.train --corpus FOLDER --aligned aligned.jsonl --out OUT --minutes 6
+    python -m visavis_training.speech.train --tracks TRACKS --out OUT [--shape gru] [--minutes 10] [--validate CORPUS]
 
-Clips are made while it trains: utterances at changed speed, pauses between them, rooms, lines, noise and music, and
-clips without any speech whose mouth stays shut.
+Writes OUT/encoder.safetensors (an average over the last steps), OUT/last.pt (what --resume goes on from) and
+OUT/log.jsonl (the parts of the loss, and the validation).
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import math
 import time
-from collections import deque
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy.signal import resample_poly
 from torch import nn
 
-from visavis_models.chunk import CHUNK_SAMPLES
-from visavis_models.voice.features import features_of
-from visavis_models.voice.mouth import LIP_PARTING, MOUTH_CHANNELS, MOUTH_COUNT
-from visavis_training.speech import disturbances
-from visavis_training.speech.coarticulation import mouth_curves
-from visavis_training.speech.labels import aligned, labels_of, loudness_of
-from visavis_training.speech.network import SpeechEncoder
-from visavis_training.speech.phones import SILENCE, VISEMES, Phone
+from visavis_models.voice.answers import PITCH_BASE_HZ
+from visavis_models.voice.phones import PHONES
+from visavis_training.speech.augmentation import Batch, Clips
+from visavis_training.speech.labels import aligned
+from visavis_training.speech.losses import EncoderLoss, Targets
+from visavis_training.speech.network import NAMED, SpeechEncoder
+from visavis_training.speech.validation import Validation, left_out
 
 CLIP_CHUNKS = 200  # 8 s
-SHUT_GAP = 0.02
-_SPEEDS = ((1, 1), (1, 1), (10, 9), (9, 10), (20, 19), (19, 20), (8, 9), (9, 8))
-Clip = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]
+_WARM_UP_STEPS = 200
+_VALIDATED = 160  # utterances
 
 
-class Clips(torch.utils.data.IterableDataset[Clip]):
-    """Endless clips: features (800, 41), mouth (200, 15), visemes (200,), speech (200,)."""
-
-    def __init__(self, corpus: list[tuple[NDArray[np.int16], list[Phone]]], seed: int) -> None:
-        self.corpus, self.seed = corpus, seed
-        self._pool: deque[NDArray[np.float32]] = deque(maxlen=96)
-
-    def _nuisance(self, count: int, source: np.random.Generator) -> NDArray[np.float32]:
-        """One of a pool that is renewed slowly (music takes longer to make than all the rest), starting anywhere."""
-        if len(self._pool) < 48 or source.random() < 0.08:
-            self._pool.append(disturbances.nuisance(count, source))
-        return np.roll(self._pool[int(source.integers(len(self._pool)))], int(source.integers(count)))
-
-    def __iter__(self) -> Iterator[Clip]:
-        worker = torch.utils.data.get_worker_info()
-        source = np.random.default_rng((self.seed, worker.id if worker else 0))
-        while True:
-            yield self.clip(source)
-
-    def clip(self, source: np.random.Generator) -> Clip:
-        """One clip."""
-        count = CLIP_CHUNKS * CHUNK_SAMPLES
-        wave, phones, loud = self._speech(count, source) if source.random() > 0.15 else self._nobody(count)
-        mouth = mouth_curves(phones, count / 16_000, loud)
-        visemes, speech = labels_of(phones, CLIP_CHUNKS)
-        talks = bool(speech.any())
-        if talks and source.random() < 0.4:
-            wave = disturbances.in_a_room(wave, source)
-        if talks and source.random() < 0.5:
-            wave = disturbances.through_a_line(wave, source)
-        if not talks or source.random() < 0.6:
-            noise = self._nuisance(count, source)
-            power = np.sqrt(np.mean(wave[np.abs(wave) > 0.005] ** 2)) if talks else 0.1
-            ratio_db = source.uniform(4, 40) if talks else source.uniform(-10, 60)
-            if not talks and source.random() < 0.15:
-                noise = np.zeros_like(noise)
-            onset = int(source.integers(0, count)) if source.random() < 0.2 else 0
-            wave = wave.copy()
-            wave[onset:] += (noise * power * 10 ** (-ratio_db / 20))[onset:].astype(np.float32)
-        wave = wave + (10 ** (source.uniform(-110, -70) / 20) * source.standard_normal(count)).astype(np.float32)
-        wave = wave * np.float32(10 ** (source.uniform(-34, 4) / 20) / (np.abs(wave).max() + 1e-2))
-        return features_of(np.clip(wave, -1, 1).astype(np.float32)), mouth, visemes, speech
-
-    @staticmethod
-    def _nobody(count: int) -> tuple[NDArray[np.float32], list[Phone], NDArray[np.float32]]:
-        return np.zeros(count, np.float32), [Phone(SILENCE, 0, count / 16_000)], np.zeros(count // 160, np.float32)
-
-    def _speech(
-        self, count: int, source: np.random.Generator
-    ) -> tuple[NDArray[np.float32], list[Phone], NDArray[np.float32]]:
-        wave, loud = np.zeros(count, np.float32), np.zeros(count // 160, np.float32)
-        phones: list[Phone] = []
-        at = -int(source.integers(0, 24_000)) if source.random() < 0.5 else int(source.integers(0, 12_000))
-        while at < count - 3200:
-            samples, said = self.corpus[int(source.integers(len(self.corpus)))]
-            up, down = _SPEEDS[int(source.integers(len(_SPEEDS)))]
-            voice = samples.astype(np.float32) / np.float32(32768)
-            voice = voice if up == down else np.asarray(resample_poly(voice, up, down), np.float32)
-            voice = voice * np.float32(10 ** (source.uniform(-5, 5) / 20))
-            first, last = max(at, 0), min(at + len(voice), count)
-            if last > first:
-                wave[first:last] = voice[first - at : last - at]
-                level = loudness_of(voice)
-                a = at // 160
-                low, high = max(a, 0), min(a + len(level), len(loud))
-                loud[low:high] = level[low - a : high - a]
-            start_s, stretch = at / 16_000, up / down
-            phones += [Phone(p.symbol, start_s + p.start_s * stretch, start_s + p.end_s * stretch) for p in said]
-            longest = (0, 8000, 40_000)[int(source.choice(3, p=(0.3, 0.5, 0.2)))]  # of the usual pause, in samples
-            at += len(voice) + int(source.exponential(longest))
-        kept: list[Phone] = []
-        end_s = count / 16_000
-        for p in (*phones, Phone(SILENCE, end_s, end_s)):
-            if p.start_s > (kept[-1].end_s if kept else 0.0) + 1e-4:
-                kept.append(Phone(SILENCE, kept[-1].end_s if kept else 0.0, p.start_s))
-            if min(p.end_s, end_s) > max(p.start_s, 0.0) + 1e-4:
-                kept.append(Phone(p.symbol, max(p.start_s, 0.0), min(p.end_s, end_s)))
-        return wave, _join(kept), loud
+def targets_of(batch: Batch) -> Targets:
+    """What is true of a batch of clips."""
+    voiced = (batch.voicing > 0.5).float()
+    return Targets(
+        mouth=batch.mouth.float(),
+        phone=batch.phone.long(),
+        speech=batch.speech.float(),
+        voicing=voiced,
+        pitch=(batch.log_f0.float() - math.log(PITCH_BASE_HZ)) / math.log(2) * voiced,
+        energy=batch.loudness.float(),
+    )
 
 
-def _join(phones: list[Phone]) -> list[Phone]:
-    joined: list[Phone] = []
-    for phone in phones:
-        if joined and joined[-1].symbol == SILENCE == phone.symbol:
-            joined[-1] = Phone(SILENCE, joined[-1].start_s, phone.end_s)
-        else:
-            joined.append(phone)
-    return joined
+class Training:
+    """One network and all that its training needs."""
 
-
-_WEIGHTS = {"jawOpen": 3.0, "mouthClose": 3.0, "mouthFunnel": 1.5, "mouthPucker": 1.5, "mouthRollLower": 1.5}
-_GAP_OF = torch.from_numpy(LIP_PARTING)
-
-
-def loss_of(
-    scores: torch.Tensor, mouth: torch.Tensor, visemes: torch.Tensor, speech: torch.Tensor, delay: int
-) -> tuple[torch.Tensor, dict[str, float]]:
-    """The loss of a batch and its parts; `scores` (B, T, OUTPUTS) are `delay` frames behind the targets."""
-    scores, mouth = scores[:, delay:], mouth[:, : mouth.shape[1] - delay]
-    visemes, speech = visemes[:, : mouth.shape[1]], speech[:, : mouth.shape[1]]
-    guess = scores[..., :MOUTH_COUNT]
-    viseme_scores = scores[..., MOUTH_COUNT : MOUTH_COUNT + len(VISEMES)]
-    speech_score, closure_score = scores[..., -2], scores[..., -1]
-    channel = torch.tensor([_WEIGHTS.get(name, 1.0) for name in MOUTH_CHANNELS], device=scores.device)
-    gap_of = _GAP_OF.to(scores.device)
-    gap, guessed_gap = torch.relu(mouth @ gap_of), guess @ gap_of
-    shut = ((gap < SHUT_GAP) & (speech > 0.5)).float()
-    frame = 1.0 + 2.0 * shut + 1.0 * (speech < 0.5).float()
-    parts = {
-        "mouth": ((guess - mouth).abs() * channel).mean(-1).mul(frame).mean() * 4,
-        "speed": ((guess[:, 1:] - guess[:, :-1]) - (mouth[:, 1:] - mouth[:, :-1])).abs().mul(channel).mean() * 4,
-        "gap": ((guessed_gap - gap).abs() * (frame + 3 * shut)).mean() * 2,
-        "viseme": nn.functional.cross_entropy(viseme_scores.transpose(1, 2), visemes) * 0.5,
-        "speech": nn.functional.binary_cross_entropy_with_logits(speech_score, speech) * 0.5,
-        "closure": nn.functional.binary_cross_entropy_with_logits(
-            closure_score, shut, pos_weight=torch.tensor(2.0, device=scores.device)
+    def __init__(self, clips: Clips, shape: str, batch: int, rate: float, seed: int, device: str) -> None:
+        torch.manual_seed(seed)
+        self.clips, self.batch, self.rate, self.device = clips, batch, rate, device
+        self.generator = torch.Generator(device).manual_seed(seed)
+        self.model: SpeechEncoder = SpeechEncoder(NAMED[shape]).to(device)
+        self.average = torch.optim.swa_utils.AveragedModel(
+            self.model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998)
         )
-        * 0.5,
-    }
-    return torch.stack(list(parts.values())).sum(), {name: float(value.detach()) for name, value in parts.items()}
+        self.optimiser = torch.optim.AdamW(self.model.parameters(), rate, betas=(0.9, 0.98), weight_decay=1e-2)
+        counts = np.ones(len(PHONES))
+        for _ in range(4):
+            phones = targets_of(self._sample()).phone.flatten()
+            counts += torch.bincount(phones, minlength=len(PHONES)).cpu().numpy()
+        self.loss = EncoderLoss(counts).to(device)
+        self.step_number = 0
+        self.spent_s = 0.0
+
+    def _sample(self) -> Batch:
+        return self.clips.sample(self.batch, CLIP_CHUNKS, self.generator)
+
+    def step(self, share: float) -> dict[str, torch.Tensor]:
+        """One batch; `share` of the training is done: the rate falls to nothing with it. Returns the loss's parts."""
+        rate = self.rate * min(1.0, (self.step_number + 1) / _WARM_UP_STEPS) * (0.5 + 0.5 * math.cos(math.pi * share))
+        for group in self.optimiser.param_groups:
+            group["lr"] = max(rate, 1e-6)
+        sampled = self._sample()
+        true, delay = targets_of(sampled), self.model.parameters_of.lookahead_chunks
+        state = torch.zeros(self.batch, self.model.state_size, device=self.device)
+        scores, _ = self.model(sampled.features, state)
+        parts: dict[str, torch.Tensor] = self.loss(scores[:, delay:], true.until(CLIP_CHUNKS - delay))
+        self.optimiser.zero_grad(set_to_none=True)
+        torch.stack(list(parts.values())).sum().backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimiser.step()
+        self.average.update_parameters(self.model)
+        self.step_number += 1
+        return {name: value.detach() for name, value in parts.items()}
+
+    def memory(self) -> dict[str, Any]:
+        """All that `recall` needs to go on."""
+        return {
+            "model": self.model.state_dict(), "average": self.average.state_dict(), "step": self.step_number,
+            "optimiser": self.optimiser.state_dict(), "generator": self.generator.get_state(), "spent_s": self.spent_s,
+        }  # fmt: skip
+
+    def recall(self, memory: dict[str, Any]) -> None:
+        """Go on where another run stopped."""
+        self.model.load_state_dict(memory["model"])
+        self.average.load_state_dict(memory["average"])
+        self.optimiser.load_state_dict(memory["optimiser"])
+        self.generator.set_state(memory["generator"].cpu())
+        self.step_number, self.spent_s = memory["step"], memory["spent_s"]
 
 
-def train(
-    corpus: list[tuple[NDArray[np.int16], list[Phone]]], minutes: float, batch: int, workers: int
-) -> SpeechEncoder:
-    """Train for that long; the learning rate ends at nothing when the time does."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.manual_seed(0)
-    model: SpeechEncoder = SpeechEncoder().to(device)
-    delay = model.parameters_of.lookahead_chunks
-    optimiser = torch.optim.AdamW(model.parameters(), 1.5e-3, weight_decay=1e-2)
-    loader = torch.utils.data.DataLoader(Clips(corpus, 1), batch, num_workers=workers)
-    began, step = time.monotonic(), 0
-    sums: dict[str, float] = {}
-    for features, mouth, visemes, speech in loader:
-        share = (time.monotonic() - began) / (60 * minutes)
-        if share >= 1:
-            break
-        for group in optimiser.param_groups:
-            group["lr"] = 1.5e-3 * min(1.0, (step + 1) / 100) * (0.5 + 0.5 * np.cos(np.pi * share))
-        state = torch.zeros(len(features), model.parameters_of.state_size, device=device)
-        scores, _ = model(features.to(device), state)
-        loss, parts = loss_of(scores, mouth.to(device), visemes.to(device), speech.to(device), delay)
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        step += 1
-        for name, value in parts.items():
-            sums[name] = sums.get(name, 0.0) + value
-        if step % 100 == 0:
-            told = ", ".join(f"{name} {value / 100:.4f}" for name, value in sums.items())
-            print(f"step {step}, {time.monotonic() - began:.0f} s: {told}", flush=True)
-            sums = {}
-    model.eval()
-    return model
+def train(training: Training, minutes: float, out: Path, validation: Validation | None, report_s: float = 30.0) -> None:
+    """Train until that many minutes were spent, those before a resumption counted in."""
+    out.mkdir(parents=True, exist_ok=True)
+    began, before_s = time.monotonic(), training.spent_s
+    told, since, sums = began, training.step_number, dict[str, torch.Tensor]()
+    with (out / "log.jsonl").open("a") as log:
+        while (share := training.spent_s / (60 * minutes)) < 1:
+            for name, value in training.step(share).items():
+                sums[name] = sums.get(name, torch.zeros_like(value)) + value
+            if training.step_number % 5 == 0:
+                torch.cuda.synchronize() if training.device.startswith("cuda") else None
+            training.spent_s = before_s + time.monotonic() - began
+            if time.monotonic() - told > report_s or training.spent_s >= 60 * minutes:
+                count = training.step_number - since
+                row: dict[str, Any] = {"step": training.step_number, "seconds": round(training.spent_s, 1)}
+                row |= {name: round(float(value) / count, 4) for name, value in sums.items()}
+                if validation is not None:
+                    model: SpeechEncoder = training.average.module.eval()
+                    row |= {f"valid_{name}": round(v, 4) for name, v in validation.measure(model).items()}
+                log.write(json.dumps(row) + "\n")
+                log.flush()
+                print(json.dumps(row), flush=True)
+                torch.save(training.memory(), out / "last.pt.part")
+                (out / "last.pt.part").replace(out / "last.pt")
+                told, since, sums = time.monotonic(), training.step_number, {}
 
 
 def main() -> None:
     """Command line, see the head of this file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=Path, required=True)
-    parser.add_argument("--aligned", type=Path, required=True)
+    parser.add_argument("--tracks", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=6.0)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--shape", choices=tuple(NAMED), default="gru")
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--validate", type=Path, help="the corpus; some of its utterances were left out of the tracks")
+    parser.add_argument("--resume", action="store_true")
     args = parser.parse_args()
     from safetensors.torch import save_file
 
-    everything = aligned(args.corpus, args.aligned)
-    learnt = [(samples, phones) for row, samples, phones in everything if row["part"] == "train"]
-    print(f"{len(learnt)} utterances, {sum(len(s) for s, _ in learnt) / 57.6e6:.2f} h")
-    model = train(learnt, args.minutes, args.batch, args.workers)
-    args.out.mkdir(parents=True, exist_ok=True)
-    save_file(
-        {name: value.contiguous() for name, value in model.cpu().state_dict().items()}, args.out / "encoder.safetensors"
-    )
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.allow_tf32 = True
+    validation = None
+    if args.validate:
+        spoken = [(s, phones) for row, s, phones in aligned(args.validate, "train") if left_out(row)]
+        validation = Validation(spoken[:_VALIDATED], device)
+    training = Training(Clips.open(args.tracks, device), args.shape, args.batch, args.rate, args.seed, device)
+    if args.resume and (args.out / "last.pt").is_file():
+        training.recall(torch.load(args.out / "last.pt", map_location=device, weights_only=True))
+    train(training, args.minutes, args.out, validation)
+    weights = {name: value.cpu().contiguous() for name, value in training.average.module.state_dict().items()}
+    save_file(weights, args.out / "encoder.safetensors", metadata={"shape": args.shape})
 
 
 if __name__ == "__main__":
