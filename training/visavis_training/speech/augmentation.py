@@ -40,8 +40,9 @@ from visavis_training.speech.track_files import FILES, NUISANCE, NUISANCE_SCALE
 _LOWEST_HZ, _HIGHEST_HZ = 60.0, 7600.0
 _REST_S, _WAKE_S = 0.15, 0.08
 """How fast a mouth comes to rest when its voice is cut off, and wakes when it is let in again."""
-_OTHERS_BELOW_DB = 12.0
-"""Other talkers stay this far below the level that the features are relative to: louder ones would be the speaker."""
+_OTHERS_BELOW_DB = 20.0
+"""Other talkers usually stay this far below the level that the features are relative to: louder ones would be heard as
+the speaker. Their peaks are some 10 dB higher."""
 _TALKERS = 4
 
 
@@ -63,11 +64,12 @@ class Augmentation:
     noise: float = 0.7
     coloured: float = 0.35
     """Of the noises: stationary; the others are music, hum, keys, laughter and such."""
-    noise_db: tuple[float, float] = (4.0, 40.0)
-    """Speech above noise; two thirds lie in the lower half."""
+    noise_db: tuple[float, float] = (0.0, 38.0)
+    """The usual level of speech, which is some 5 dB below its mean power, above noise; two thirds in the lower half."""
     others: float = 0.22
     """Other people: one talker or a babble of up to four."""
-    others_db: tuple[float, float] = (-25.0, -9.0)
+    others_db: tuple[float, float] = (-22.0, -6.0)
+    """Their power against the usual level of the speaker."""
     drift: float = 0.3
     step: float = 0.12
     peak_db: tuple[float, float] = (-42.0, 6.0)
@@ -193,7 +195,7 @@ class Clips:
 
     def _crops(self, starts: Tensor, count: int) -> Tensor:
         """float32 (B, count) of the tracks' sound."""
-        return self._sound.unfold(0, count, 1)[starts].float() / 32768.0
+        return self._sound[starts[:, None] + torch.arange(count, device=self.device)].float() / 32768.0
 
     def _targets(self, starts: Tensor, chunks: int, talks: Tensor) -> Batch:
         """Row i of the tracks is of `(i + 0.5) * 10 ms`; chunk k's middle is `start + (k + 0.5) * 40 ms`."""
@@ -242,17 +244,19 @@ class Clips:
         choose = self.augmentation
         clips, count = voice.shape
         power = active_power(voice)
-        noise = self._nuisance.unfold(0, count, 1)[dice.integers(len(self._nuisance) - count, clips)].float()
+        at = torch.arange(count, device=self.device)
+        noise = self._nuisance[dice.integers(len(self._nuisance) - count, clips, 1) + at].float()
         noise = unit_power(noise / NUISANCE_SCALE)
         rows, hit = dice.few(choose.noise * choose.coloured, clips)
-        noise[rows] = torch.where(hit[:, None], coloured_noise(dice, len(rows), count), noise[rows])
+        if len(rows):
+            noise[rows] = torch.where(hit[:, None], coloured_noise(dice, len(rows), count), noise[rows])
         lowest, highest = choose.noise_db
         above_db = lowest + (highest - lowest) * dice.uniform(0, 1, clips, 1) ** 1.6
         gain = from_db(-above_db) * power.sqrt() * dice.chance(choose.noise, clips, 1)
         alone = from_db(dice.uniform(-60, -10, clips, 1)) * ~dice.chance(choose.digital_silence, clips, 1)
         gain = torch.where(talks[:, None], gain, alone)
         onset = dice.uniform(0, count, clips, 1) * dice.chance(0.2, clips, 1)  # some noises begin later
-        swell = ((torch.arange(count, device=self.device) - onset) / (0.02 * RATE_HZ)).clamp(0, 1)
+        swell = ((at - onset) / (0.02 * RATE_HZ)).clamp(0, 1)
         noise = noise * (gain * swell)
         self._add_others(dice, noise, voice)
         size = fast_length(count + ROOM_SAMPLES)

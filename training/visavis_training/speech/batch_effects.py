@@ -64,10 +64,13 @@ def hop_powers(waves: Tensor) -> Tensor:
 
 
 def active_power(waves: Tensor, floor: float = 3e-5) -> Tensor:
-    """Mean square of where a voice sounds, within 25 dB of its loudest 10 ms: (B, 1), at least `floor`."""
-    powers = hop_powers(waves)
-    active = (powers > powers.amax(1, keepdim=True) * 10**-2.5).float()
-    return ((powers * active).sum(1, keepdim=True) / active.sum(1, keepdim=True).clamp_min(1.0)).clamp_min(floor)
+    """Usual mean square of where a voice sounds, (B, 1), at least `floor`.
+
+    The mean of decibels over all 10 ms within 30 dB of the loudest: loud words do not hide how quiet others are.
+    """
+    levels = torch.log10(hop_powers(waves) + 1e-12)
+    active = (levels > levels.amax(1, keepdim=True) - 3.0).float()
+    return torch.pow(10.0, (levels * active).sum(1, keepdim=True) / active.sum(1, keepdim=True)).clamp_min(floor)
 
 
 def per_sample(per_hop: Tensor, count: int) -> Tensor:
