@@ -17,8 +17,9 @@ import numpy as np
 import torch
 
 from visavis_models.network_libraries import import_onnxruntime
+from visavis_models.voice.encoder import LOOKAHEAD_CHUNKS, STATE_SIZE
 from visavis_models.voice.features import FEATURES
-from visavis_training.speech.network import SpeechEncoder
+from visavis_training.speech.network import NAMED, SpeechEncoder
 
 
 def export(model: SpeechEncoder, out: Path) -> None:
@@ -26,7 +27,7 @@ def export(model: SpeechEncoder, out: Path) -> None:
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
-    features, state = torch.zeros(2, 8, FEATURES), torch.zeros(2, model.parameters_of.state_size)
+    features, state = torch.zeros(2, 8, FEATURES), torch.zeros(2, model.state_size)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -69,8 +70,8 @@ def worst_difference(model: SpeechEncoder, out: Path) -> float:
     source = np.random.default_rng(0)
     features = source.uniform(-2, 1, (3, 4 * 50, FEATURES)).astype(np.float32)
     with torch.no_grad():
-        whole, _ = model(torch.from_numpy(features), torch.zeros(3, model.parameters_of.state_size))
-    state = np.zeros((3, model.parameters_of.state_size), np.float32)
+        whole, _ = model(torch.from_numpy(features), torch.zeros(3, model.state_size))
+    state = np.zeros((3, model.state_size), np.float32)
     pieces = []
     for t in range(50):
         scores, state = session.run(None, {"features": features[:, 4 * t : 4 * t + 4], "state": state})
@@ -84,9 +85,17 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
+    from safetensors import safe_open
     from safetensors.torch import load_file
 
-    model = SpeechEncoder()
+    with safe_open(args.weights, "pt") as opened:
+        parameters = NAMED[opened.metadata()["shape"]]
+    model = SpeechEncoder(parameters)
+    if (model.state_size, parameters.lookahead_chunks) != (STATE_SIZE, LOOKAHEAD_CHUNKS):
+        raise SystemExit(
+            f"visavis_models.voice.encoder says a state of {STATE_SIZE} and {LOOKAHEAD_CHUNKS} chunks of look-ahead; "
+            f"this network has {model.state_size} and {parameters.lookahead_chunks}: change them there"
+        )
     weights = {
         name: value.half().float() if value.numel() >= 256 else value for name, value in load_file(args.weights).items()
     }

@@ -50,7 +50,7 @@ class Validation:
             self.speech.append(speech)
 
     def measure(self, model: SpeechEncoder) -> dict[str, float]:
-        """Viseme F1, closure recall, false closures, aperture correlation, share of frames whose speech is misjudged."""
+        """Viseme F1, closure recall, false closures, aperture correlation, share of frames misjudged."""
         delay = model.parameters_of.lookahead_chunks
         table = np.zeros((VISEME_OF_PHONE.shape[1], 3))
         corr, closed, opened, wrong = [], [], [], []
