@@ -1,86 +1,70 @@
 """How well the mouth follows the voice: closures, visemes, lag, stillness without speech; a table and a line of JSON.
 
-    python benchmarks/lips.py [--corpus FOLDER --aligned FILE] [--sounds FOLDER --texts FILE] [--limit 60]
+    python benchmarks/lips.py [--corpus CORPUS] [--sounds FOLDER --texts FILE] [--before CHECKOUT] [--verbose] [--keep]
 
-The synthetic sets are the held-out voices of a corpus made by `visavis_training.speech`; without one, the two sentences
-of the tests. The human set are telephone prompts (Debian: asterisk-core-sounds-en, asterisk-core-sounds-en-g722), their
-phones placed by pocketsphinx; a set whose data or aligner is missing is null.
+Three sets. `synthetic_en`, `synthetic_zh`: voices and hand-written texts that training never had (part "test" of a
+corpus made by `visavis_training.speech.make`; without one, the two sentences of the tests). `human`: a speaker of
+telephone prompts (Debian: asterisk-core-sounds-en, asterisk-core-sounds-en-g722), her sounds placed by pocketsphinx,
+their borders then put where the wave itself steps. A set whose data or aligner is missing is null.
+
+Rows beside each set:
+
+`before`   the listener of another version: `git worktree add FOLDER v0.1.0`, then `--before FOLDER`.
+`energy`   a mouth that opens as far as the voice is loud.
+`target`   the mouth that truth itself asks for: what the measures say of a faultless listener.
+`ceiling`  that mouth at the times of a second aligner, the same sounds (pocketsphinx for synthetic_en, the voice's own
+           times for synthetic_zh, the corpus' aligner, free to put borders anywhere, for human). Truth is no surer
+           than the two agree, so a listener that scores above this row learnt one aligner's habits, not the mouth.
+
+Prompts where the two aligners' borders differ by more than 40 ms in the median are left out, and counted.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
-import re
+import os
 import time
 import tomllib
-from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
+from lip_disturbances import rests, robustness
+from lip_listening import Heard, listened, listened_by
+from lip_measures import (
+    KEYS,
+    Figures,
+    Shown,
+    Spoken,
+    confusion,
+    energy_mouth,
+    f1_of,
+    figures,
+    first_vowel_share,
+    shown_of,
+    target_of,
+)
 from numpy.typing import NDArray
+from record import RESULTS, machine
 
 from visavis_models.chunk import CHUNK_SAMPLES, PLAYBACK_SAMPLES, Chunk
-from visavis_models.voice.encoder import VISEMES
-from visavis_models.voice.listener import MouthListener, MouthMotion
-from visavis_models.voice.mouth import lip_gap, mouth_of_face
-from visavis_training.speech.coarticulation import held, mouth_curves
-from visavis_training.speech.disturbances import coloured_noise, music
-from visavis_training.speech.labels import labels_of, loudness_of
-from visavis_training.speech.phones import BILABIALS, OPEN_VOWELS, SILENCE, Phone, gapless
+from visavis_models.voice.features import features_of
+from visavis_models.voice.listener import MouthListener
+from visavis_models.voice.phones import VISEMES
+from visavis_training.speech.cross_check import retimed
+from visavis_training.speech.phones import SILENCE, Phone
+from visavis_training.speech.prompts import Prompt, decoded, phones_of_word, prompts, sharpened
+from visavis_training.speech.sphinx import forced, words_of
 
-KEYS = ("closure_recall", "false_closures", "viseme_f1", "lag_ms", "moving_in_silence", "aperture_corr")
-SHUT_SHARE = 0.1
-"""Lips are together below this share of the speaker's open vowel."""
-MOVING = 0.03
+SETS = ("synthetic_en", "synthetic_zh", "human")
 ROOT = Path(__file__).resolve().parents[1]
-_CMU = dict(
-    zip(
-        "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH".split(),
-        "ɑ æ ʌ ɔ W I b ʧ d ð ɛ ɜ A f ɡ h ɪ i ʤ k l m n ŋ O Y p ɹ s ʃ t θ ʊ u v w j z ʒ".split(),
-        strict=True,
-    )
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """One recording: float32 16 kHz samples, its phones, who speaks."""
-
-    samples: NDArray[np.float32]
-    phones: list[Phone]
-    speaker: str
-
-
-def decoded(path: Path) -> NDArray[np.float32]:
-    """A sound file as float32 mono at 16 kHz."""
-    with av.open(str(path), format="g722" if path.suffix == ".g722" else None) as container:
-        resampler = av.AudioResampler("fltp", "mono", 16_000)
-        frames = [f for frame in container.decode(audio=0) for f in resampler.resample(frame)]
-        frames += resampler.resample(None)
-    return np.concatenate([frame.to_ndarray()[0] for frame in frames]).astype(np.float32)
-
-
-def listened(samples: NDArray[np.float32]) -> list[MouthMotion]:
-    """The motion of every whole chunk of a recording."""
-    listener = MouthListener()
-    delay = listener.lookahead_ms // 40
-    count = len(samples) // CHUNK_SAMPLES
-    padded = np.concatenate([samples[: count * CHUNK_SAMPLES], np.zeros(delay * CHUNK_SAMPLES, np.float32)])
-    silent = np.zeros(PLAYBACK_SAMPLES, np.int16)
-    chunks = padded.reshape(-1, CHUNK_SAMPLES)
-    return [m for i, chunk in enumerate(chunks) if (m := listener.push(Chunk(i, chunk, silent))) is not None]
-
-
-def energy_mouth(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The baseline: the lips part as far as the voice is loud."""
-    frames = samples[: len(samples) // CHUNK_SAMPLES * CHUNK_SAMPLES].reshape(-1, CHUNK_SAMPLES)
-    level = np.sqrt(np.mean(frames**2, axis=1))
-    return np.asarray(0.5 * np.clip(level / (np.percentile(level, 95) + 1e-9), 0, 1), np.float32)
+_APART_MS = 40.0
+_FIRST_PHONE_SILENCE_S = 2.0
 
 
 def sample_sentences(language: str) -> list[Spoken]:
@@ -90,131 +74,81 @@ def sample_sentences(language: str) -> list[Spoken]:
     return [Spoken(decoded(folder / entry["file"]), [Phone(*p) for p in entry["phones"]], entry["voice"])]
 
 
-def held_out(folder: Path, listing: Path, language: str, limit: int) -> list[Spoken]:
-    """Utterances of voices and sentences never trained on."""
+def _sphinx_times(work: tuple[str, NDArray[np.int16], list[Phone]]) -> list[Phone] | None:
+    text, samples, phones = work
+    words = words_of(text)
+    heard = forced(samples, words) if words else None
+    if heard is None:
+        return None
+    theirs = [phone for word in heard for phone in phones_of_word(word)]
+    return retimed(phones, theirs, len(samples) / 16_000)
+
+
+def held_out(corpus: Path, listing: Path | None, language: str, limit: int, pool: ProcessPoolExecutor) -> list[Spoken]:
+    """Utterances of voices and sentences never trained on, the same number of each voice."""
     from visavis_training.speech.labels import aligned
 
-    rows = [r for r in aligned(folder, listing) if r[0]["part"] == "test" and r[0]["language"] == language][:limit]
-    return [Spoken(s.astype(np.float32) / np.float32(32768), phones, row["voice"]) for row, s, phones in rows]
+    rows = [row for row in aligned(corpus, "test", listing) if row[0]["language"] == language]
+    voices: dict[str, list[Any]] = {}
+    for row in rows:
+        voices.setdefault(row[0]["voice"], []).append(row)
+    rows = [row for of_voice in voices.values() for row in of_voice[: max(1, limit // max(1, len(voices)))]]
+    if language == "en" and find_spec("pocketsphinx"):
+        others = list(pool.map(_sphinx_times, [(r["text"], s, p) for r, s, p in rows], chunksize=4))
+    else:
+        others = [retimed(p, [Phone(*x) for x in r["phones"]], len(s) / 16_000) for r, s, p in rows]
+    return [
+        Spoken(samples.astype(np.float32) / np.float32(32768), phones, row["voice"], other)
+        for (row, samples, phones), other in zip(rows, others, strict=True)
+    ]
 
 
-def prompts(folder: Path, texts: Path, limit: int) -> list[Spoken]:
-    """Human prompts of 2 to 9 s whose words pocketsphinx knows, aligned."""
-    from pocketsphinx import Decoder
+def _aligner_times(heard: Sequence[Prompt], aligner: Path) -> list[list[Phone]]:
+    """Times of the same sounds by the corpus' aligner, which has never heard of pocketsphinx."""
+    import torch
 
-    found: list[Spoken] = []
-    for line in gzip.decompress(texts.read_bytes()).decode("utf-8", "replace").splitlines():
-        name, _, text = line.partition(":")
-        path = folder / f"{name.strip()}.g722"
-        words = " ".join(re.sub(r"[^a-z' ]", " ", text.lower()).split())
-        if len(found) >= limit or re.search(r"[\[\]\d(<]", text) or len(words) < 25 or not path.is_file():
-            continue
-        samples = decoded(path)
-        if not 2 <= len(samples) / 16_000 <= 9:
-            continue
-        pcm = (np.clip(samples, -1, 1) * 32767).astype(np.int16).tobytes()
-        try:
-            decoder = Decoder(lm=None, loglevel="FATAL")
-            decoder.set_align_text(words)
-            for step in (0, 1):
-                if step:
-                    decoder.set_alignment()
-                decoder.start_utt()
-                decoder.process_raw(pcm, full_utt=True)
-                decoder.end_utt()
-            alignment = decoder.get_alignment()
-        except RuntimeError:
-            continue
-        if alignment is None:
-            continue
-        centre = 0.008  # its frames are 25.6 ms wide and named by their beginnings
-        phones = [
-            Phone(_CMU[p.name], p.start / 100 + centre, (p.start + p.duration) / 100 + centre)
-            for word in alignment
-            for p in word
-            if p.name in _CMU
-        ]
-        found.append(Spoken(samples, gapless(phones, len(samples) / 16_000), "prompts"))
-    return found
+    from visavis_training.speech.aligner import load, scores_of
+    from visavis_training.speech.border_fitting import fit, silenced
+
+    torch.set_num_threads(os.cpu_count() or 1)
+    model, prior = load(aligner)
+    inputs = [features_of(p.samples.astype(np.float32) / np.float32(32768)).astype(np.float16) for p in heard]
+    scores = scores_of(model, inputs, prior)
+    return [silenced(fit(s, p.phones, np.inf)[0], p.samples) for s, p in zip(scores, heard, strict=True)]
 
 
-def lag_ms(shown: NDArray[np.float32], target: NDArray[np.float32]) -> float:
-    """How much later the shown aperture is than the target: the best shift of a 10 ms grid within ±200 ms."""
-    grid = np.arange(0, len(target), 0.25)
-    a, b = (np.interp(grid, np.arange(len(x)), x) for x in (shown, target))
-    shifts = range(-20, 21)
-    scores = [np.corrcoef(a[20 + s : len(a) - 20 + s], b[20 : len(b) - 20])[0, 1] for s in shifts]
-    return 10.0 * list(shifts)[int(np.nanargmax(scores))]
+def human(
+    sounds: Path, texts: Path, limit: int, aligner: Path | None, pool: ProcessPoolExecutor
+) -> tuple[list[Spoken], dict[str, Any]]:
+    """The prompts on whose times two aligners agree, and how far they do."""
+    heard = sharpened(prompts(sounds, texts, limit, pool))
+    usable = aligner is not None and aligner.is_file() and find_spec("torch") is not None
+    others: Sequence[list[Phone] | None] = [None] * len(heard)
+    if usable and aligner is not None:
+        others = _aligner_times(heard, aligner)
+    kept, moved, dropped = [], [], []
+    for prompt, other in zip(heard, others, strict=True):
+        apart: list[float] = []
+        if other is not None:
+            pairs = zip(_spoken(prompt.phones), _spoken(other), strict=False)
+            apart = [1000 * (b.start_s - a.start_s) for a, b in pairs]
+            if np.median(np.abs(apart)) > _APART_MS:
+                dropped.append(prompt.name)
+                continue
+        moved += apart
+        kept.append(Spoken(prompt.samples.astype(np.float32) / np.float32(32768), prompt.phones, "prompts", other))
+    told: dict[str, Any] = {"prompts": len(heard), "left_out": dropped, "second_aligner": usable}
+    if moved:
+        told |= {
+            "border_difference_median_ms": round(float(np.median(moved)), 1),
+            "border_distance_median_ms": round(float(np.median(np.abs(moved))), 1),
+            "borders_within_20_ms": round(float(np.mean(np.abs(moved) <= 20)), 3),
+        }
+    return kept, told
 
 
-def still_share(spoken: list[Spoken], seed: int) -> float:
-    """Share of frames that move after the speech, in silence, in noise and in music 10 dB below it."""
-    source = np.random.default_rng(seed)
-    moving, total = 0, 0
-    for item in spoken[:12]:
-        level = np.sqrt(np.mean(item.samples[np.abs(item.samples) > 0.01] ** 2)) * 10 ** (-10 / 20)
-        count = 3 * 16_000
-        for tail in (np.zeros(count), level * coloured_noise(count, source), level * music(count, source)):
-            # 0.4 s of grace: the last phone fades, the mouth eases shut
-            motions = listened(np.concatenate([item.samples, tail.astype(np.float32)]))
-            rest = motions[len(item.samples) // CHUNK_SAMPLES + 10 :]
-            moving += sum(float(m.face.max()) > MOVING for m in rest)
-            total += len(rest)
-    return moving / max(total, 1)
-
-
-def measure(spoken: list[Spoken], baseline: bool = False) -> dict[str, float | None]:
-    """The six figures of a set."""
-    shown, targets, corr, lags = [], [], [], []
-    opened: dict[str, list[float]] = defaultdict(list)
-    table = np.zeros((len(VISEMES), 3))  # hits, said, true
-    for item in spoken:
-        motions = listened(item.samples)
-        frames = len(motions)
-        faces = np.stack([m.face for m in motions])
-        gap = energy_mouth(item.samples) if baseline else lip_gap(mouth_of_face(faces))
-        curves = mouth_curves(item.phones, len(item.samples) / 16_000, loudness_of(item.samples))
-        target = lip_gap(curves)[:frames]
-        shown.append(gap)
-        targets.append(target)
-        if target.std() > 0 and gap.std() > 0 and frames > 20:
-            corr.append(float(np.corrcoef(gap, target)[0, 1]))
-            lags.append(lag_ms(gap, target))
-        middles = (np.arange(frames) + 0.5) / 25
-        for phone in item.phones:
-            inside = (middles >= phone.start_s) & (middles < phone.end_s)
-            if phone.symbol in OPEN_VOWELS and inside.any():
-                opened[item.speaker].append(float(gap[inside].max()))
-        said, (truth, _) = np.array([m.visemes.argmax() for m in motions]), labels_of(item.phones, frames)
-        for viseme in range(len(VISEMES)):
-            table[viseme] += (
-                np.sum((said == viseme) & (truth == viseme)), np.sum(said == viseme), np.sum(truth == viseme),
-            )  # fmt: skip
-    closures, open_shut = [], []
-    for item, gap in zip(spoken, shown, strict=True):
-        limit = SHUT_SHARE * float(np.median(opened[item.speaker] or [0.4]))
-        middles = (np.arange(len(gap)) + 0.5) / 25
-        for phone in item.phones:
-            if phone.symbol in BILABIALS:
-                start, end = held(phone)
-                near = (middles >= start - 0.02) & (middles <= end + 0.02)
-                if near.any():
-                    closures.append(bool(gap[near].min() < limit))
-            elif phone.symbol in OPEN_VOWELS and phone.end_s - phone.start_s > 0.06:
-                third = (phone.end_s - phone.start_s) / 3
-                near = (middles >= phone.start_s + third) & (middles < phone.end_s - third)
-                if near.any():
-                    open_shut.append(bool(gap[near].max() < limit))
-    f1 = 2 * table[:, 0] / np.maximum(table[:, 1] + table[:, 2], 1)
-    present = [i for i in range(len(VISEMES)) if VISEMES[i] != SILENCE and table[i, 2] > 0]
-    return {
-        "closure_recall": float(np.mean(closures)),
-        "false_closures": float(np.mean(open_shut)),
-        "viseme_f1": None if baseline else float(np.mean(f1[present])),
-        "lag_ms": float(np.mean(lags)),
-        "moving_in_silence": None if baseline else still_share(spoken, 7),
-        "aperture_corr": float(np.mean(corr)),
-    }
+def _spoken(phones: Sequence[Phone]) -> list[Phone]:
+    return [phone for phone in phones if phone.symbol != SILENCE]
 
 
 def realtime_factor() -> float:
@@ -230,37 +164,137 @@ def realtime_factor() -> float:
     return (time.process_time() - began) / 10.0
 
 
+def first_phones(spoken: Sequence[Spoken]) -> dict[str, float]:
+    """The first vowel after 2 s of silence: how far the lips part, of how far they should; median and worst tenth."""
+    lead = int(_FIRST_PHONE_SILENCE_S * 16_000)
+    later = []
+    for item in spoken[:40]:
+        start_s = next((p.start_s for p in item.phones if p.symbol != SILENCE), 0.0)
+        cut = max(0, int(start_s * 16_000) - 1600)
+        shift = (lead - cut) / 16_000
+        phones = [Phone(p.symbol, p.start_s + shift, p.end_s + shift) for p in item.phones if p.end_s * 16_000 > cut]
+        phones[0] = Phone(phones[0].symbol, 0.0 if phones[0].symbol == SILENCE else phones[0].start_s, phones[0].end_s)
+        if phones[0].start_s > 0:
+            phones.insert(0, Phone(SILENCE, 0.0, phones[0].start_s))
+        wave = np.concatenate([np.zeros(lead, np.float32), item.samples[cut:]])
+        later.append(Spoken(wave, phones, item.speaker))
+    shares = first_vowel_share(later, _mouths(listened([item.samples for item in later])))
+    return {"median": float(np.median(shares)), "p10": float(np.percentile(shares, 10)), "count": float(len(shares))}
+
+
+def _mouths(heard: Sequence[Heard]) -> list[Shown]:
+    return [shown_of(each.face, each.visemes) for each in heard]
+
+
+def _line(label: str, row: Figures) -> None:
+    cells = ["-" if row[key] is None else f"{row[key]:.3f}" for key in KEYS]
+    print(f"{label:28}" + "".join(f"{cell:>19}" for cell in cells), flush=True)
+
+
+def _verbose(spoken: Sequence[Spoken], shown: Sequence[Shown]) -> None:
+    table = confusion(spoken, shown)
+    f1 = f1_of(table)
+    print(f"  {'true':5}{'frames':>8}{'F1':>7}  shown as, in % of frames")
+    for i, viseme in enumerate(VISEMES):
+        if table[i].sum():
+            share = 100 * table[i] / table[i].sum()
+            top = [f"{VISEMES[j]} {share[j]:.0f}" for j in np.argsort(-share)[:5] if share[j] >= 1]
+            print(f"  {viseme:5}{table[i].sum():8d}{f1[viseme]:7.3f}  {'  '.join(top)}")
+
+
+def measured(name: str, spoken: list[Spoken], before: Path | None, verbose: bool) -> dict[str, Any]:
+    """All rows of one set, printed as they come."""
+    heard = listened([item.samples for item in spoken])
+    shown = _mouths(heard)
+    rest = rests(spoken)
+    rows: dict[str, Any] = {"now": figures(spoken, shown) | {"moving_in_silence": rest["after_speech"]}}
+    _line(f"{name} ({len(spoken)})", rows["now"])
+    if before is not None:
+        rows["before"] = figures(spoken, _mouths(listened_by(before, [item.samples for item in spoken])))
+        _line("  before", rows["before"])
+    rows["energy"] = figures(spoken, [energy_mouth(item) for item in spoken])
+    rows["target"] = figures(spoken, [target_of(item) for item in spoken])
+    both = [item for item in spoken if item.other is not None]
+    rows["ceiling"] = figures(both, [target_of(item, item.other) for item in both]) if both else None
+    for row in ("energy", "target", "ceiling"):
+        if rows[row] is not None:
+            _line(f"  {row}" + (f" ({len(both)})" if row == "ceiling" else ""), rows[row])
+    voices = sorted({item.speaker for item in spoken})
+    if len(voices) > 1:
+        rows["voices"] = {}
+        for voice in voices:
+            own = [i for i, item in enumerate(spoken) if item.speaker == voice]
+            rows["voices"][voice] = figures([spoken[i] for i in own], [shown[i] for i in own])
+            _line(f"  {voice} ({len(own)})", rows["voices"][voice])
+    rows["rest"] = rest
+    print("  moving at rest:       " + "  ".join(f"{kind} {share:.4f}" for kind, share in rest.items()))
+    rows["first_phone"] = first_phones(spoken)
+    first = rows["first_phone"]
+    print(f"  first vowel reached:  median {first['median']:.2f}, worst tenth {first['p10']:.2f}")
+    if verbose:
+        _verbose(spoken, shown)
+    return rows
+
+
 def main() -> None:
+    """Command line, see the head of this file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", type=Path)
-    parser.add_argument("--aligned", type=Path)
+    parser.add_argument("--aligned", type=Path, help="instead of CORPUS/aligned.jsonl; its aligner lies beside it")
     parser.add_argument("--sounds", type=Path, default=Path("/usr/share/asterisk/sounds/en_US_f_Allison"))
     texts = Path("/usr/share/doc/asterisk-core-sounds-en/core-sounds-en.txt.gz")
     parser.add_argument("--texts", type=Path, default=texts)
-    parser.add_argument("--limit", type=int, default=60)
+    parser.add_argument("--limit", type=int, default=120, help="utterances of each set")
+    parser.add_argument("--before", type=Path, help="a checkout whose listener is measured too")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--verbose", action="store_true", help="F1 and confusion of every viseme")
+    parser.add_argument("--keep", action="store_true", help="write a dated record under benchmarks/results")
     args = parser.parse_args()
+    began = time.monotonic()
     sets: dict[str, list[Spoken]] = {}
-    for language in ("en", "zh"):
-        sets[f"synthetic_{language}"] = (
-            held_out(args.corpus, args.aligned, language, args.limit)
-            if args.corpus and args.aligned
-            else sample_sentences(language)
-        )
-    try:
-        sets["human"] = prompts(args.sounds, args.texts, args.limit)
-    except (ImportError, OSError) as error:
-        print(f"no human set: {error}")
-    result: dict[str, Any] = {}
+    told: dict[str, Any] = {}
+    listing = args.aligned or (args.corpus / "aligned.jsonl" if args.corpus else None)
+    with ProcessPoolExecutor(args.processes) as pool:
+        for language in ("en", "zh"):
+            sets[f"synthetic_{language}"] = (
+                held_out(args.corpus, listing, language, args.limit, pool)
+                if args.corpus
+                else sample_sentences(language)
+            )
+        try:
+            aligner = listing.with_name("aligner.safetensors") if listing else None
+            sets["human"], told = human(args.sounds, args.texts, args.limit, aligner, pool)
+        except (ImportError, OSError) as error:
+            print(f"no human set: {error}")
     print(f"{'set':28}" + "".join(f"{key:>19}" for key in KEYS))
-    for name in ("synthetic_en", "synthetic_zh", "human"):
-        spoken = sets.get(name, [])
-        result[name] = measure(spoken) if spoken else None
-        for label, row in ((name, result[name]), ("  energy only", measure(spoken, True) if spoken else None)):
-            cells = ["-" if row is None or row[key] is None else f"{row[key]:.3f}" for key in KEYS]
-            print(f"{label + f' ({len(spoken)})':28}" + "".join(f"{cell:>19}" for cell in cells))
+    result: dict[str, Any] = {}
+    beside: dict[str, dict[str, Any]] = {}
+    for name in SETS:
+        rows = measured(name, sets[name], args.before, args.verbose) if sets.get(name) else {"now": None}
+        result[name] = rows.pop("now")
+        for row, value in rows.items():
+            beside.setdefault(row, {})[name] = value
     result["lookahead_ms"] = MouthListener.lookahead_ms
     result["realtime_factor"] = round(realtime_factor(), 4)
-    print(json.dumps(result))
+    everything = [item for name in ("synthetic_en", "synthetic_zh") for item in sets[name][:6]]
+    beside["robustness"] = robustness(everything)
+    print(f"\n{'change of lip gap (open vowel: about 0.5)':44}{'p95':>8}{'max':>8}")
+    for name, values in beside["robustness"].items():
+        print(f"  {name:42}{values['p95']:8.3f}{values['max']:8.3f}")
+    print(f"human set: {json.dumps(told)}")
+    record = _rounded({**result, **beside, "human_alignment": told, "seconds": time.monotonic() - began})
+    record = {"benchmark": "lips", **record, "machine": machine()}
+    if args.keep:
+        RESULTS.mkdir(exist_ok=True)
+        path = RESULTS / f"{datetime.now(UTC):%Y-%m-%d}-lips.json"
+        path.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    print(json.dumps(record), flush=True)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    return round(value, 4) if isinstance(value, float) else value
 
 
 if __name__ == "__main__":

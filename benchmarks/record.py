@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,13 @@ import psutil
 
 RESULTS = Path(__file__).parent / "results"
 _PACKAGES = ("numpy", "numba", "opencv-python-headless", "openvino", "onnxruntime", "av", "aiortc")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:  # training has fewer
+        return None
 
 
 def machine() -> dict[str, Any]:
@@ -30,7 +37,7 @@ def machine() -> dict[str, Any]:
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "system": platform.platform(terse=True),
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in _PACKAGES},
+        "packages": {name: _version(name) for name in _PACKAGES},
     }
 
 

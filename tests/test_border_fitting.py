@@ -75,6 +75,6 @@ def test_the_last_phone_does_not_hang_into_silence() -> None:
     wave[1600:8000] = (8000 * np.sin(np.arange(6400) * 0.3)).astype(np.int16)
     wave += np.random.default_rng(0).integers(-3, 4, 16_000).astype(np.int16)
     cut = silenced([Phone("ɑ", 0.0, 0.6), Phone("m", 0.6, 1.0)], wave)
-    assert cut[0] == Phone(SILENCE, 0.0, pytest.approx(0.1, abs=0.011))
+    assert cut[0].symbol == SILENCE and cut[0].end_s == pytest.approx(0.1, abs=0.011)
     assert not any(p.symbol == "m" for p in cut)
     assert cut[-1].symbol == SILENCE and cut[-1].start_s == pytest.approx(0.5, abs=0.011)

@@ -32,10 +32,10 @@ from numpy.typing import NDArray
 from visavis_models.voice.features import features_of
 from visavis_training.speech.aligner import Aligner, Crops, save, scores_of, train
 from visavis_training.speech.border_fitting import FRAME_S, fit, frame_labels, silenced
-from visavis_training.speech.shards import read
 from visavis_training.speech.cross_check import Difference, differences, summary
 from visavis_training.speech.landmarks import deviations, unbiased
 from visavis_training.speech.phones import PHONES, SILENCE, Phone
+from visavis_training.speech.shards import read
 
 Row = dict[str, Any]
 _ENOUGH_LANDMARKS = 40

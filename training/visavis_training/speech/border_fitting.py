@@ -101,12 +101,15 @@ def _best_path(
     return path
 
 
-def fit(scores: NDArray[np.floating], phones: Sequence[Phone]) -> tuple[list[Phone], float]:
+def fit(
+    scores: NDArray[np.floating], phones: Sequence[Phone], farthest_s: float = _FARTHEST_S
+) -> tuple[list[Phone], float]:
     """The same phones, their borders moved to where the scores change, and how well the path fits.
 
     Args:
         scores: (T, phones) log-probabilities of each 10 ms.
-        phones: gapless; none is lost but silences, each keeps 20 ms, and no border moves farther than 0.16 s.
+        phones: gapless; none is lost but silences, each keeps 20 ms.
+        farthest_s: no border moves farther, and far ones are pulled back; infinite for times that say nothing.
 
     Returns:
         The phones, and the mean score of the frames that are not silence.
@@ -127,7 +130,7 @@ def fit(scores: NDArray[np.floating], phones: Sequence[Phone]) -> tuple[list[Pho
     else:
         return list(phones), -np.inf
     wide = np.ascontiguousarray(scores, np.float32)
-    path = _best_path(wide, columns, starts, ends, least, _FARTHEST_S)
+    path = _best_path(wide, columns, starts, ends, least, farthest_s)
     spoken = ~silent[path]
     score = float(wide[np.arange(frames), columns[path]][spoken].mean()) if spoken.any() else -np.inf
     first = np.searchsorted(path, np.arange(len(sequence)), "left")

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visavis_training.speech.phones import SILENCE, VISEME_OF, VOWELS, Phone
+from visavis_training.speech.phones import SILENCE, VISEME_OF, VOWELS, Phone, gapless
 from visavis_training.speech.sphinx import CMU_PHONES, forced, words_of
 
 _GAP = 0.7
@@ -72,6 +72,25 @@ def paired(ours: Sequence[Phone], theirs: Sequence[Phone]) -> list[tuple[int, in
         else:
             j -= 1
     return pairs[::-1]
+
+
+def retimed(ours: Sequence[Phone], theirs: Sequence[Phone], end_s: float) -> list[Phone]:
+    """Our sounds at the times at which the other aligner heard its counterparts; the others keep ours."""
+    spoken = [phone for phone in ours if phone.symbol != SILENCE]
+    others = [phone for phone in theirs if phone.symbol != SILENCE]
+    times = {i: (others[j].start_s, others[j].end_s) for i, j in paired(spoken, others)}
+    moved: list[Phone] = []
+    clock = 0.0
+    for i, phone in enumerate(spoken):
+        start, end = times.get(i, (phone.start_s, phone.end_s))
+        if i and i not in times:
+            start = moved[-1].end_s if spoken[i - 1].end_s == phone.start_s else start
+        start = max(start, clock)
+        clock = max(end, start + 0.01)
+        if i + 1 in times and i not in times:
+            clock = max(start + 0.01, min(clock, times[i + 1][0]))
+        moved.append(Phone(phone.symbol, start, clock))
+    return gapless(moved, end_s)
 
 
 def _class(phone: Phone) -> str:

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis_training.speech.coarticulation import LONG_SILENCE_S
-from visavis_training.speech.shards import read
 from visavis_training.speech.phones import SILENCE, VISEMES, Phone
+from visavis_training.speech.shards import read
 
 
 def loudness_of(wave: NDArray[np.float32]) -> NDArray[np.float32]:

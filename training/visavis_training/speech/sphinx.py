@@ -63,7 +63,7 @@ def forced(samples: NDArray[np.int16], words: str) -> list[SphinxWord] | None:
     """
     from pocketsphinx import Decoder
 
-    decoder = Decoder(lm=None, loglevel="FATAL", cmn="batch", beam=1e-80, pbeam=1e-80, wbeam=1e-60)
+    decoder = Decoder(lm=None, loglevel="FATAL", cmn="batch")
     pcm = samples.astype(np.int16).tobytes()
     try:
         decoder.set_align_text(words)
