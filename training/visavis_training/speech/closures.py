@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 LIP_SPEED = 5.2
 """How fast a closure shuts or lets go, in units of lip gap a second. A unit is about 3 cm, so this is 16 cm/s."""
-_QUICKEST_S = 0.055
+_QUICKEST_S = 0.045
 """No movement takes less, however short its way: small movements are slower (Ostry and Munhall, JASA 77, 1985)."""
 _SMOOTH_S = 0.008
 _HELD_AT_LEAST_S = 0.048
