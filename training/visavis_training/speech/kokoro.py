@@ -1,14 +1,16 @@
 """Speaks phone symbols with Kokoro-82M and says when each symbol sounds.
 
-The graph is the int8 ONNX export of Kokoro v1.0 (Apache-2.0); its duration predictor is made a second output. Knows
-nothing of text or of faces. Runs wherever numpy and ONNX Runtime do.
+The graph is the int8 ONNX export of Kokoro v1.0 (Apache-2.0); the predicted durations are read out with the sound. On a
+CPU it runs in ONNX Runtime, on a GPU in torch, from the same file. Knows nothing of text or of faces.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,11 @@ UNIT_S = 0.025
 TOKEN_LAG_S = 0.075
 """Measured against pocketsphinx: a token's sound begins this much before the sum of the durations before it."""
 _DURATIONS = "/encoder/Clip_output_0"
+_OUTPUTS = ("audio", _DURATIONS)
+_MAX_SYMBOLS = 500
+
+Engine = Callable[[Mapping[str, NDArray[Any]]], list[NDArray[Any]]]
+"""From `tokens` int64 (1, L), `style` float32 (1, 256) and `speed` float32 (1,) to the sound and the durations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,36 +52,86 @@ def expose_durations(graph: Path, out: Path) -> None:
     onnx.save(model, str(out))
 
 
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """A voice between two voices."""
+
+    first: str
+    second: str
+    share: float
+    """Of the second voice, 0 to 1."""
+
+    @property
+    def voices(self) -> tuple[str, ...]:
+        """The recorded voices that sound in it."""
+        return (self.first,) if self.second == self.first else (self.first, self.second)
+
+
+def parse_voice(name: str) -> Blend:
+    """Read a voice's name: `af_heart`, or `af_heart+am_adam@0.35` for 35 % of the second in the first.
+
+    Raises:
+        ValueError: the name is neither.
+    """
+    pair, at, share = name.partition("@")
+    first, plus, second = pair.partition("+")
+    try:
+        part = float(share) if at else 0.0
+    except ValueError:
+        part = -1.0
+    if not first or bool(plus) != bool(at) or (plus and not second) or "+" in second or not 0.0 <= part <= 1.0:
+        raise ValueError(f"{name!r} is no voice: write af_heart, or af_heart+am_adam@0.35 for a blend")
+    return Blend(first, second or first, part)
+
+
 class Kokoro:
-    """One speaker engine; a process holds one.
+    """One speaker; a process holds one.
 
     Args:
-        folder: holds `model.onnx` (see `expose_durations`), `vocab.json` and `voices/NAME.bin` (float32 (510, 256)) or
-            `voices/NAME.npy`.
-        threads: CPU threads of one call.
+        folder: holds `model.onnx`, `vocab.json` and `voices/NAME.bin` (float32 (510, 256)) or `voices/NAME.npy` (any
+            float). For ONNX Runtime, `model.onnx` must have been through `expose_durations`.
+        threads: CPU threads of one call of ONNX Runtime.
+        device: "cpu" or a torch device such as "cuda".
+        engine: what runs the graph; by default ONNX Runtime on the CPU and torch elsewhere. Torch does not round the
+            activations to int8, so the two differ a little in sound and, by single units, in durations.
     """
 
-    def __init__(self, folder: Path, threads: int = 1) -> None:
-        onnxruntime = import_onnxruntime()
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
+    def __init__(
+        self,
+        folder: Path,
+        threads: int = 1,
+        device: str = "cpu",
+        engine: Literal["onnxruntime", "torch"] | None = None,
+    ) -> None:
         self._folder = folder
-        self._session = onnxruntime.InferenceSession(
-            str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-        )
+        if (engine or ("onnxruntime" if device == "cpu" else "torch")) == "torch":
+            from visavis_training.speech.graph_in_torch import GraphInTorch
+
+            self._run: Engine = GraphInTorch(folder / "model.onnx", _OUTPUTS, device)
+        else:
+            self._run = _in_onnxruntime(folder / "model.onnx", threads)
         vocabulary = json.loads((folder / "vocab.json").read_text("utf-8"))
         self._vocabulary: dict[str, int] = vocabulary.get("vocab", vocabulary)
         self._voices: dict[str, NDArray[np.float32]] = {}
 
     def voice(self, name: str) -> NDArray[np.float32]:
-        """The style vectors of a voice by utterance length: float32 (510, 256)."""
+        """The style vectors of a voice or a blend (see `parse_voice`) by utterance length: float32 (510, 256).
+
+        Raises:
+            ValueError: the name cannot be read.
+            FileNotFoundError: there is no such voice.
+        """
+        blend = parse_voice(name)
+        first = self._recorded(blend.first)
+        if blend.second == blend.first:
+            return first
+        return (1 - np.float32(blend.share)) * first + np.float32(blend.share) * self._recorded(blend.second)
+
+    def _recorded(self, name: str) -> NDArray[np.float32]:
         if name not in self._voices:
             packed = self._folder / "voices" / f"{name}.npy"
             if packed.is_file():
-                self._voices[name] = np.load(packed).astype(np.float32)
+                self._voices[name] = np.load(packed).astype(np.float32).reshape(-1, 256)
             else:
                 raw = np.fromfile(self._folder / "voices" / f"{name}.bin", np.float32)
                 self._voices[name] = raw.reshape(-1, 256)
@@ -84,17 +141,26 @@ class Kokoro:
         """Synthesise one utterance of at most 500 symbols.
 
         Raises:
-            ValueError: no symbol is known to the voice, or there are too many.
+            ValueError: no symbol is known to the voice, there are too many, or the voice's name cannot be read.
+            FileNotFoundError: there is no such voice.
         """
         tokens = "".join(symbol for symbol in phones if symbol in self._vocabulary)
-        if not 0 < len(tokens) <= 500:
-            raise ValueError(f"{len(tokens)} symbols: a voice speaks 1 to 500 at a time")
+        if not 0 < len(tokens) <= _MAX_SYMBOLS:
+            raise ValueError(f"{len(tokens)} symbols: a voice speaks 1 to {_MAX_SYMBOLS} at a time")
         styles = self.voice(voice)
         ids = np.array([[0, *(self._vocabulary[symbol] for symbol in tokens), 0]], np.int64)
         style = styles[min(len(tokens), len(styles)) - 1][None]
-        samples, durations = self._session.run(
-            ["audio", _DURATIONS], {"tokens": ids, "style": style, "speed": np.array([speed], np.float32)}
-        )
+        samples, durations = self._run({"tokens": ids, "style": style, "speed": np.array([speed], np.float32)})
         units = np.asarray(durations, np.float64).reshape(-1)
         edges = np.concatenate([[0.0], np.cumsum(units)])[1:-1] * UNIT_S - TOKEN_LAG_S
         return Utterance(np.asarray(samples, np.float32).reshape(-1), tokens, np.maximum(edges, 0.0))
+
+
+def _in_onnxruntime(graph: Path, threads: int) -> Engine:
+    onnxruntime = import_onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+    return lambda inputs: list(session.run(list(_OUTPUTS), dict(inputs)))
