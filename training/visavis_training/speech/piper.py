@@ -66,11 +66,11 @@ def written(text: str) -> list[Written]:
             told = subprocess.run(command, check=True, capture_output=True, text=True, encoding="utf-8").stdout
             if found:
                 found.append(Written(" ", " "))
-            found += _groups(_SWITCH.sub("", " ".join(told.split())))
+            found += sounds_of(_SWITCH.sub("", " ".join(told.split())))
     return found
 
 
-def _groups(ipa: str) -> list[Written]:
+def sounds_of(ipa: str) -> list[Written]:
     """One group for every sound: letters tied by "^" with the marks after them, and each stress and space alone."""
     groups: list[str] = []
     tied = False

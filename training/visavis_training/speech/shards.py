@@ -127,6 +127,9 @@ def samples_of(corpus: Path, name: str) -> NDArray[np.int16]:
     """The samples of a shard: int16 (N,), 16 kHz."""
     import soundfile
 
+    record = record_of(corpus, name)
+    if record is not None and record["samples"] == 0:  # all of its rows were dropped: no FLAC file can say that
+        return np.zeros(0, np.int16)
     samples, rate_hz = soundfile.read(corpus / FOLDER / f"{name}.flac", dtype="int16")
     if rate_hz != SAMPLE_RATE_HZ or samples.ndim != 1:
         raise StorageError("shard_broken", f"Shard {name} is not 16 kHz mono.", "Remove its files and make it again.")
