@@ -2,8 +2,8 @@
 
     python benchmarks/lip_sheet.py --audio tests/data/speech_en.flac --phones tests/data/speech.toml --out sheet.png
 
-A green edge is a p, b or m with the lips together (under a tenth of the open vowel) in at least one frame of it or half a
-frame beside, and that frame is shown; a red one is missed. All other phones are shown at their middle. The head is held
+A green edge is a p, b or m with the lips together (under a tenth of the open vowel) in a frame of it or half a frame
+beside, and that frame is shown; a red one is missed. All other phones are shown at their middle. The head is held
 still, so that lips can be compared; everything else is what `visavis render` shows.
 """
 
@@ -29,7 +29,7 @@ from visavis_models.errors import VisavisError
 from visavis_models.motion import MotionWindow
 from visavis_models.portrait.library import AvatarLibrary
 from visavis_models.voice.mouth import lip_gap, mouth_of_face
-from visavis_models.voice.phones import BILABIALS, SILENCE, VISEME_OF
+from visavis_models.voice.phones import BILABIALS, SILENCE, VISEME_OF, VISEMES
 from visavis_server.motion_recording import record
 from visavis_server.voice_file import VoiceFile
 from visavis_server.wiring import default_renderer, listener_maker
@@ -68,10 +68,14 @@ def phones_of(path: Path, audio: Path, id: int | None) -> list[Phone]:
     return [(str(symbol), float(start_s), float(end_s)) for symbol, start_s, end_s in rows[0]["phones"]]
 
 
-def heard_phones(labels: NDArray[np.generic] | None, frames: int) -> list[Phone]:
-    """What the listener itself takes for the phones, one a frame; nothing where it does not tell."""
-    names = ["?"] * frames if labels is None else [str(label) for label in labels]
-    return [(name, i / FRAME_RATE_HZ, (i + 1) / FRAME_RATE_HZ) for i, name in enumerate(names)]
+def heard_phones(heard: dict[str, NDArray[np.generic]], frames: int) -> list[Phone]:
+    """What the listener itself takes for the phones, one a frame; the mouth's shape where it does not tell phones."""
+    if "phone" in heard:
+        names = [str(name) for name in heard["phone"].tolist()]
+    else:
+        likely = np.argmax([heard[f"viseme_{viseme}"] for viseme in VISEMES], axis=0)
+        names = [VISEMES[i] for i in likely]
+    return [(name, i / FRAME_RATE_HZ, (i + 1) / FRAME_RATE_HZ) for i, name in enumerate(names[:frames])]
 
 
 def tiles_of(phones: list[Phone], gap: NDArray[np.float32], every_frame: bool) -> list[Tile]:
@@ -196,13 +200,12 @@ def main() -> None:
     phones = (
         phones_of(given.phones, given.audio, given.id)
         if given.phones is not None
-        else heard_phones(recording.heard.get("phone"), len(motion))
+        else heard_phones(recording.heard, len(motion))
     )
     gap = lip_gap(mouth_of_face(motion.face))
+    every_frame = given.every_frame or given.phones is None
     tiles = [
-        tile
-        for tile in tiles_of(phones, gap, given.every_frame or given.phones is None)
-        if given.from_s <= tile.frame / FRAME_RATE_HZ < given.to_s
+        tile for tile in tiles_of(phones, gap, every_frame) if given.from_s <= tile.frame / FRAME_RATE_HZ < given.to_s
     ][: given.most]
     if not tiles:
         sys.exit("There is no frame in this stretch.")
@@ -211,7 +214,8 @@ def main() -> None:
     shown = mouths(avatar, motion, [tile.frame for tile in tiles])
     font = found_font(given.font)
     closures = [tile.closed for tile in tiles if tile.closed is not None]
-    title = f"{given.audio.name}, {avatar.name}.  p b m: {sum(closures)} of {len(closures)} shut"
+    what = "frames of p b m" if every_frame else "p b m"
+    title = f"{given.audio.name}, {avatar.name}. {what}: {sum(closures)} of {len(closures)} shut (green; red: not)"
     lacking = lacking_letters(font, title + "".join(tile.label for tile in tiles))
     if lacking:
         print(f"note: {font.name} has no {' '.join(lacking)}", file=sys.stderr)
