@@ -79,7 +79,7 @@ def test_lips_are_together_when_the_closure_says_so(symbol: str) -> None:
     assert gap[int(start * 100) + 1 : int(stop * 100) - 1].max() < 0.02
 
 
-# J. F. Lubker and P. J. Parris, JASA 47, 1970: p is pressed harder than b.
+# J. F. Lubker and P. J. Parris, JASA 47, 1970: p and b are pressed alike.
 def test_a_bilabial_presses_hides_the_teeth_and_undoes_the_jaw() -> None:
     presses = []
     for symbol in "pbm":
@@ -89,10 +89,10 @@ def test_a_bilabial_presses_hides_the_teeth_and_undoes_the_jaw() -> None:
         assert middle[CHANNEL["tongueOut"]] < 0.01
         assert middle[CHANNEL["mouthClose"]] == pytest.approx(middle[CHANNEL["jawOpen"]], abs=0.01)
         presses.append(middle[CHANNEL["mouthPress"]])
-    assert presses[0] > presses[1] > presses[2] > 0.05
+    assert presses[0] == pytest.approx(presses[1], abs=0.01) and min(presses) > 0.1
 
 
-# S. E. G. Öhman 1967 and Löfqvist and Gracco 1999: the vowels go on behind the closure, so the jaw stays with them.
+# S. E. G. Öhman, JASA 39, 1966: vowels go on behind the closure. Keating et al. 1994: the jaw of b varies with them.
 def test_the_jaw_goes_on_with_the_vowels_behind_the_lips() -> None:
     opened, narrow = (mouth_curves(*spoken(word), rate_hz=100)[55, CHANNEL["jawOpen"]] for word in ("apa", "ipi"))
     assert opened > 2 * narrow

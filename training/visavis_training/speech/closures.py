@@ -28,8 +28,8 @@ _BEFORE_SPEECH_S, _AFTER_SPEECH_S = 0.12, 0.2
 _NARROW_GAP = {"f": 0.08, "v": 0.085, "ʋ": 0.11, "ɸ": 0.055, "β": 0.06}
 _TUCK = {"f": 0.5, "v": 0.46, "ʋ": 0.28}
 _TUCK_S = 0.09
-_PRESS = {"p": 0.2, "b": 0.16, "m": 0.12}
-"""The lips of p are held together harder than those of b, and those least that need hold no air (m)."""
+_PRESS = 0.16
+"""As hard for p as for b, which were measured alike (J. F. Lubker and P. J. Parris, JASA 47, 1970)."""
 
 
 def _together(phone: Phone) -> tuple[float, float]:
@@ -48,28 +48,27 @@ def held(phone: Phone) -> tuple[float, float]:
     return _long_enough(*_together(phone))
 
 
-def closures(phones: Sequence[Phone], long_silence_s: float) -> list[tuple[float, float, float]]:
-    """When lips are together: (start_s, end_s, pressure).
+def closures(phones: Sequence[Phone], long_silence_s: float) -> list[tuple[float, float]]:
+    """When lips are together: (start_s, end_s).
 
     Bilabials in a row are one closure. After a pause the lips, which rest together, part only at the release; before
     one they stay together.
     """
-    found: list[tuple[float, float, float]] = []
+    found: list[tuple[float, float]] = []
     for index, phone in enumerate(phones):
         if phone.symbol not in BILABIALS:
             continue
-        (start, end), press = _together(phone), _PRESS[phone.symbol]
+        start, end = _together(phone)
         before = phones[index - 1] if index else None
         after = phones[index + 1] if index + 1 < len(phones) else None
         if before is not None and before.symbol in BILABIALS:
-            start, _, pressed = found.pop()
-            press = max(press, pressed)
+            start, _ = found.pop()
         elif before is not None and before.symbol == SILENCE and before.end_s - before.start_s > long_silence_s:
             start = max(before.start_s, before.end_s - _BEFORE_SPEECH_S)
         if after is None or (after.symbol == SILENCE and after.end_s - after.start_s > long_silence_s):
             end = phone.end_s + _AFTER_SPEECH_S
-        found.append((start, end, press))
-    return [(*_long_enough(start, end), press) for start, end, press in found]
+        found.append((start, end))
+    return [_long_enough(start, end) for start, end in found]
 
 
 def _rows(start_s: float, end_s: float, grid_hz: int, count: int) -> slice:
@@ -100,10 +99,10 @@ def opening_let_through(
     """
     count = len(gap)
     wanted, pressure, tuck = np.ones(count), np.zeros(count), np.zeros(count)
-    for start, end, press in closures(phones, long_silence_s):
+    for start, end in closures(phones, long_silence_s):
         rows = _rows(start, end, grid_hz, count)
         wanted[rows] = 0.0
-        pressure[rows] = np.maximum(pressure[rows], press)
+        pressure[rows] = _PRESS
     for phone in phones:
         if VISEME_OF[phone.symbol] != "FF":
             continue

@@ -57,8 +57,8 @@ GLIDES = frozenset(("j", "w", "ɥ"))
 _SHAPED = 0.8
 _USUAL_LEVEL = 0.65
 _JAW_GAIN, _LIP_GAIN = 0.9, 0.12
-"""How much jaw and lips grow from the faintest voice to the loudest, as a share of their usual opening: in shouting
-the jaw opens about twice as far, the lips hardly more (R. Schulman, JASA 85, 1989)."""
+"""How much jaw and lips grow from the faintest voice to the loudest, as a share of their usual opening: loud speech
+amplifies the movements of vowels, the jaw's above all (R. Schulman, JASA 85, 1989). The amounts are chosen by eye."""
 _EFFORT_MOVES = np.array([0.35, 1.0, 1.0])
 _TONGUE, _CLOSE, _JAW_OPEN = CHANNEL["tongueOut"], CHANNEL["mouthClose"], CHANNEL["jawOpen"]
 _PARTING_LIPS = [CHANNEL[name] for name in ("mouthLowerDown", "mouthUpperUp", "mouthFunnel", "tongueOut")]
