@@ -29,7 +29,7 @@ from visavis_models.errors import VisavisError
 from visavis_models.motion import MotionWindow
 from visavis_models.portrait.library import AvatarLibrary
 from visavis_models.voice.mouth import lip_gap, mouth_of_face
-from visavis_models.voice.phones import BILABIALS, SILENCE, VISEME_OF, VISEMES
+from visavis_models.voice.phones import SILENCE, VISEME_OF, VISEMES
 from visavis_server.motion_recording import record
 from visavis_server.voice_file import VoiceFile
 from visavis_server.wiring import default_renderer, listener_maker
@@ -78,6 +78,11 @@ def heard_phones(heard: dict[str, NDArray[np.generic]], frames: int) -> list[Pho
     return [(name, i / FRAME_RATE_HZ, (i + 1) / FRAME_RATE_HZ) for i, name in enumerate(names[:frames])]
 
 
+def _viseme(symbol: str) -> str:
+    """Of a phone, or of a mouth shape by its own name."""
+    return VISEME_OF.get(symbol, symbol)
+
+
 def tiles_of(phones: list[Phone], gap: NDArray[np.float32], every_frame: bool) -> list[Tile]:
     """Which frames are shown, and as what: one a phone, or every frame."""
     middles_s = (np.arange(len(gap)) + 0.5) / FRAME_RATE_HZ
@@ -86,7 +91,7 @@ def tiles_of(phones: list[Phone], gap: NDArray[np.float32], every_frame: bool) -
         return np.flatnonzero((middles_s >= start_s) & (middles_s < end_s))
 
     frames_of = [(symbol, within(start_s, end_s)) for symbol, start_s, end_s in phones]
-    widest = [gap[frames].max() for symbol, frames in frames_of if VISEME_OF.get(symbol) == "aa" and len(frames)]
+    widest = [gap[frames].max() for symbol, frames in frames_of if _viseme(symbol) == "aa" and len(frames)]
     shut = SHUT_SHARE * float(np.median(widest) if widest else gap.max())
     by_frame: dict[int, list[str]] = {}
     if every_frame:
@@ -97,14 +102,14 @@ def tiles_of(phones: list[Phone], gap: NDArray[np.float32], every_frame: bool) -
             frame = min(int(middle_s * FRAME_RATE_HZ), len(gap) - 1)
             near = within(start_s - _TOLERANCE_S, end_s + _TOLERANCE_S)
             closed = near[gap[near] < shut]
-            if symbol in BILABIALS and len(closed):
+            if _viseme(symbol) == "PP" and len(closed):
                 frame = int(closed[np.argmin(abs(middles_s[closed] - middle_s))])
             by_frame.setdefault(frame, []).append(symbol)
     return [
         Tile(
             frame,
             " ".join(_SHOWN.get(symbol, symbol) for symbol in symbols),
-            bool(gap[frame] < shut) if BILABIALS & set(symbols) else None,
+            bool(gap[frame] < shut) if "PP" in map(_viseme, symbols) else None,
         )
         for frame, symbols in sorted(by_frame.items())
     ]
