@@ -16,8 +16,8 @@ pytestmark = pytest.mark.unit
 def envelope(samples: NDArray[np.int16]) -> NDArray[np.float64]:
     """How loud, smooth over some 3 ms; codecs keep it even where they do not keep the waveform."""
     low = butter(2, 150.0, "lowpass", fs=16_000, output="sos")
-    loud = np.asarray(sosfiltfilt(low, np.abs(samples.astype(np.float64))))
-    return loud - loud.mean()
+    loud: NDArray[np.float64] = sosfiltfilt(low, np.abs(samples.astype(np.float64)))
+    return np.asarray(loud - loud.mean(), np.float64)
 
 
 def test_the_usual_codecs_are_there() -> None:

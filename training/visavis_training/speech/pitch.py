@@ -25,7 +25,7 @@ _FRAME_SAMPLES = _SUM_SAMPLES + _LONGEST_LAG
 _FFT_SIZE = scipy.fft.next_fast_len(_FRAME_SAMPLES + _SUM_SAMPLES, real=True)
 _DIP = 0.15
 """The first lag whose dip is deeper than this is the period."""
-_VOICED = 0.30
+_VOICED = 0.35
 """A frame whose chosen dip is shallower has no period."""
 _QUIET_DB = 38.0
 """Frames this far below the loud ones are not voice."""
