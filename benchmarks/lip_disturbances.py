@@ -37,13 +37,16 @@ def _moving(heard: Sequence[Heard], first: Sequence[int]) -> float:
     return float(np.mean(np.concatenate(moved)))
 
 
-def rests(spoken: Sequence[Spoken]) -> dict[str, float]:
+Listen = Callable[[Sequence[Wave]], list[Heard]]
+
+
+def rests(spoken: Sequence[Spoken], seed: int, listen: Listen = listened) -> dict[str, float]:
     """Share of moving frames by kind of rest.
 
     `after_speech`: 3 s each of digital silence, noise and music that follow speech, 10 dB below it, from 0.4 s after
     its end. The others: 3 s of that sound alone at that level, from the very first frame, nobody having spoken.
     """
-    source = np.random.default_rng(_SEED)
+    source = np.random.default_rng([_SEED, seed])
     count = int(_REST_S * 16_000)
     some = [spoken[i] for i in np.unique(np.linspace(0, len(spoken) - 1, min(_AS_MANY, len(spoken))).astype(int))]
     waves: list[Wave] = []
@@ -67,7 +70,7 @@ def rests(spoken: Sequence[Spoken]) -> dict[str, float]:
                 waves.append(np.concatenate([item.samples[: item.frames * 640], waves[-1]]))
                 names.append("after_speech")
                 first.append(item.frames + GRACE_FRAMES)
-    heard = listened(waves)
+    heard = listen(waves)
     return {
         kind: _moving(*zip(*[(h, f) for h, f, n in zip(heard, first, names, strict=True) if n == kind], strict=True))
         for kind in dict.fromkeys(names)
@@ -103,7 +106,7 @@ CHANGES: dict[str, Callable[[Wave], Wave]] = {
 
 
 def robustness(spoken: Sequence[Spoken]) -> dict[str, dict[str, float]]:
-    """By change: how much the lip gap of a frame differs from the undisturbed one's, at most and at the 95th percentile."""
+    """By change: how much the lip gap of a frame differs from the clean one's, at most and at the 95th percentile."""
     some = [spoken[i] for i in np.unique(np.linspace(0, len(spoken) - 1, min(_AS_MANY, len(spoken))).astype(int))]
     waves = [item.samples for item in some]
     changed = [change(wave) for change in CHANGES.values() for wave in waves]

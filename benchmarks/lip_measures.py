@@ -24,6 +24,8 @@ SHUT_SHARE = 0.1
 """Lips are together below this share of the speaker's open vowel."""
 _TOLERANCE_S = 0.02
 """Half a frame: a closure between two frames is nobody's to show."""
+_LONG_VOWEL_S = 0.08
+"""In a shorter one between two closures, the lips may not part at all."""
 _FARTHEST_FRAMES = 5
 
 
@@ -98,7 +100,7 @@ def closures(spoken: Sequence[Spoken], shown: Sequence[Shown]) -> tuple[list[boo
                 near = (middles >= start - _TOLERANCE_S) & (middles <= end + _TOLERANCE_S)
                 if near.any():
                     shut.append(bool(mouth.gap[near].min() < limit))
-            elif phone.symbol in OPEN_VOWELS and phone.end_s - phone.start_s > 0.06:
+            elif phone.symbol in OPEN_VOWELS and phone.end_s - phone.start_s > _LONG_VOWEL_S:
                 third = (phone.end_s - phone.start_s) / 3
                 near = (middles >= phone.start_s + third) & (middles < phone.end_s - third)
                 if near.any():

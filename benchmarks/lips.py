@@ -29,6 +29,7 @@ import tomllib
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -114,7 +115,9 @@ def _aligner_times(heard: Sequence[Prompt], aligner: Path) -> list[list[Phone]]:
     model, prior = load(aligner)
     inputs = [features_of(p.samples.astype(np.float32) / np.float32(32768)).astype(np.float16) for p in heard]
     scores = scores_of(model, inputs, prior)
-    return [silenced(fit(s, p.phones, np.inf)[0], p.samples) for s, p in zip(scores, heard, strict=True)]
+    fitted = [silenced(fit(s, p.phones, np.inf)[0], p.samples) for s, p in zip(scores, heard, strict=True)]
+    theirs = [Prompt(p.name, p.samples, phones) for p, phones in zip(heard, fitted, strict=True)]
+    return [prompt.phones for prompt in sharpened(theirs, onto_landmarks=False)]
 
 
 def human(
@@ -206,11 +209,14 @@ def measured(name: str, spoken: list[Spoken], before: Path | None, verbose: bool
     """All rows of one set, printed as they come."""
     heard = listened([item.samples for item in spoken])
     shown = _mouths(heard)
-    rest = rests(spoken)
+    seed = SETS.index(name)
+    rest = rests(spoken, seed)
     rows: dict[str, Any] = {"now": figures(spoken, shown) | {"moving_in_silence": rest["after_speech"]}}
     _line(f"{name} ({len(spoken)})", rows["now"])
     if before is not None:
-        rows["before"] = figures(spoken, _mouths(listened_by(before, [item.samples for item in spoken])))
+        their = partial(listened_by, before)
+        rows["before"] = figures(spoken, _mouths(their([item.samples for item in spoken])))
+        rows["before"]["moving_in_silence"] = rests(spoken, seed, their)["after_speech"]
         _line("  before", rows["before"])
     rows["energy"] = figures(spoken, [energy_mouth(item) for item in spoken])
     rows["target"] = figures(spoken, [target_of(item) for item in spoken])

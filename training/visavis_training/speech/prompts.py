@@ -150,8 +150,8 @@ def prompts(folder: Path, texts: Path, limit: int, pool: ProcessPoolExecutor) ->
     return [prompt for prompt in heard if prompt is not None]
 
 
-def sharpened(heard: Sequence[Prompt]) -> list[Prompt]:
-    """The same prompts, borders where the wave steps: pocketsphinx's bias by kind taken away, lips onto landmarks."""
+def sharpened(heard: Sequence[Prompt], onto_landmarks: bool = True) -> list[Prompt]:
+    """The same prompts, the aligner's bias by kind of border taken away; lips' own borders put where the wave steps."""
     found = [deviations(prompt.phones, prompt.samples) for prompt in heard]
     by_kind: dict[str, list[float]] = {}
     for each in found:
@@ -159,6 +159,6 @@ def sharpened(heard: Sequence[Prompt]) -> list[Prompt]:
             by_kind.setdefault(kind, []).append(late_s)
     late = {kind: float(np.median(values)) for kind, values in by_kind.items() if len(values) >= _LEAST_LANDMARKS}
     return [
-        Prompt(p.name, p.samples, unbiased(p.phones, seen, late, len(p.samples) / 16_000))
+        Prompt(p.name, p.samples, unbiased(p.phones, seen if onto_landmarks else [], late, len(p.samples) / 16_000))
         for p, seen in zip(heard, found, strict=True)
     ]
