@@ -33,6 +33,7 @@ _PACKAGES = (
     "onnxruntime",
     "opencv-python-headless",
     "openvino",
+    "pyarrow",
     "uvicorn",
 )
 _NEEDED_CODECS = {

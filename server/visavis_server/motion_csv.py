@@ -6,6 +6,7 @@ Writes what gives the very same float32 back. Reads a stranger's file: semicolon
 from __future__ import annotations
 
 import csv
+import json
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from visavis_models.errors import BadMotion
 from visavis_server.motion_columns import Given, Header, Written, recognised
 
+_BLOCK_ROWS = 1000
 _CUT = "Is it a whole CSV file? Export it again."
 
 
@@ -25,12 +27,33 @@ def as_text(column: NDArray[np.generic]) -> list[str]:
     return [str(value) for value in plain.astype(np.str_).tolist()]
 
 
+def text_rows(columns: Written, quoted: bool = False) -> Iterator[tuple[str, ...]]:
+    """Every row as text, a block at a time: hours of motion never lie in memory as text.
+
+    Args:
+        columns: of one length.
+        quoted: text cells become JSON strings.
+    """
+    count = min((len(column) for column in columns.values()), default=0)
+    for first in range(0, count, _BLOCK_ROWS):
+        blocks = [column[first : first + _BLOCK_ROWS] for column in columns.values()]
+        yield from zip(
+            *(
+                [json.dumps(value, ensure_ascii=False) for value in block.tolist()]
+                if quoted and block.dtype.kind == "U"
+                else as_text(block)
+                for block in blocks
+            ),
+            strict=True,
+        )
+
+
 def write_csv(path: Path, columns: Written) -> None:
     """Write a header row, then the rows."""
     with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(columns)
-        table.writerows(zip(*(as_text(column) for column in columns.values()), strict=True))
+        table.writerows(text_rows(columns))
 
 
 def read_csv(path: Path, most_rows: int) -> Given:

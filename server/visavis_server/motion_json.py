@@ -11,25 +11,20 @@ import numpy as np
 
 from visavis_models.errors import BadMotion
 from visavis_server.motion_columns import Given, Written, recognised
-from visavis_server.motion_csv import as_text
+from visavis_server.motion_csv import text_rows
 
 _SHAPE = 'It needs "names", an array of column names, and "frames", an array of as many numbers for each frame.'
 
 
 def write_json(path: Path, columns: Written, metadata: Mapping[str, Any]) -> None:
     """Write the object with one frame a line, so that two files can be compared."""
-    # The shortest text of a float32 is a JSON number as it stands; text needs quotes.
-    texts = [
-        [json.dumps(value, ensure_ascii=False) for value in column.tolist()]
-        if column.dtype.kind == "U"
-        else as_text(column)
-        for column in columns.values()
-    ]
     with path.open("w", encoding="utf-8") as file:
         head = json.dumps({"metadata": dict(metadata), "names": list(columns)}, ensure_ascii=False, indent=1)
         file.write(head.rstrip("}\n") + ',\n "frames": [\n')
-        file.write(",\n".join(f"[{','.join(row)}]" for row in zip(*texts, strict=True)))
-        file.write("\n]}\n")
+        for index, row in enumerate(text_rows(columns, quoted=True)):
+            # The shortest text of a number is a JSON number as it stands.
+            file.write(f"{',' if index else ''}[{','.join(row)}]\n")
+        file.write("]}\n")
 
 
 def read_json(path: Path, most_rows: int) -> Given:

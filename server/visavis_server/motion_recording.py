@@ -24,6 +24,7 @@ from visavis_server.voice_file import VoiceFile
 FORMAT = "visavis-motion"
 FORMAT_VERSION = 1
 MOST_FRAMES = 4 * 3600 * FRAME_RATE_HZ
+_BLOCK_FRAMES = 1000
 _NUMBERS_HEARD = {
     "energy": "voice_energy",
     "speech_probability": "voice_speech",
@@ -100,17 +101,21 @@ def record(
     Raises:
         BadVoice: the sound cannot be used; `voice_too_long` beyond four hours.
     """
+    blocks: list[MotionWindow] = []
     windows: list[MotionWindow] = []
     heard: dict[str, list[Any]] = {}
     for done, chunk in enumerate(_with_tail(voice, listener.lookahead_ms)):
         window = listener.push(chunk)
         if window is not None:
             windows.append(window)
+            if len(windows) == _BLOCK_FRAMES:  # many small arrays take far more memory than a large one
+                blocks.append(join_windows(windows))
+                windows = []
             for name, value in _heard(getattr(listener, "heard", None)).items():
                 heard.setdefault(name, []).append(value)
         if on_progress is not None and done % FRAME_RATE_HZ == 0:
             on_progress(done, max(done, voice.chunks_expected))
-    motion = join_windows(windows)
+    motion = join_windows(blocks + windows)
     columns: dict[str, NDArray[np.generic]] = {
         name: np.array(values, np.str_ if name == "phone" else np.float32)
         for name, values in heard.items()
