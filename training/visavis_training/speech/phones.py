@@ -21,6 +21,8 @@ _GLIDES = {"A": ("ɛ", "ɪ"), "I": ("a", "ɪ"), "W": ("a", "ʊ"), "Y": ("ɔ", "�
 """Diphthongs that the voices write as one letter: where they begin and where they end."""
 _BEFORE = "ˈˌ"
 _AFTER = "ːʰʲ↓→↗↘\u0303"
+_OTHER_NAMES = {"T": "ɾ", "r": "ɾ", "S": "s", "ᵝ": "β"}
+"""Symbols of the voices for a sound that `PHONES` knows by another: a tap, a trill (a tap repeated), a long s."""
 _PAUSES = ',.!?;:—…"()“”'
 _SHORT_PAUSE_S = 0.1
 
@@ -53,6 +55,7 @@ def phones_of_tokens(tokens: str, edges_s: Sequence[float], end_s: float) -> lis
     spans: list[tuple[str, float, float]] = []
     carried = None
     for symbol, start, end in zip(tokens, edges_s[:-1], edges_s[1:], strict=True):
+        symbol = _OTHER_NAMES.get(symbol, symbol)
         if symbol in _BEFORE:
             carried = start if carried is None else carried
         elif symbol in _AFTER or (symbol == " " and end - start < _SHORT_PAUSE_S):
@@ -70,6 +73,18 @@ def phones_of_tokens(tokens: str, edges_s: Sequence[float], end_s: float) -> lis
             spans.append((symbol, start if carried is None else carried, end))
             carried = None
     return gapless([Phone(*span) for span in spans], end_s)
+
+
+def symbols_of_tokens(tokens: str) -> list[str]:
+    """The phones of an utterance without times, silence before, after and at every pause."""
+    found = [SILENCE]
+    for symbol in tokens:
+        symbol = _OTHER_NAMES.get(symbol, symbol)
+        if symbol in VISEME_OF:
+            found.append(symbol)
+        elif symbol in _PAUSES and found[-1] != SILENCE:
+            found.append(SILENCE)
+    return found if found[-1] == SILENCE else [*found, SILENCE]
 
 
 def gapless(phones: Sequence[Phone], end_s: float) -> list[Phone]:
