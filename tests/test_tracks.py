@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from speech_samples import utterances
+from visavis_models.errors import StorageError
 from visavis_models.voice.mouth import lip_gap
 from visavis_models.voice.phones import PHONES
-from visavis_training.speech import disturbances, tracks
+from visavis_training.speech import disturbances, track_files, tracks
 from visavis_training.speech.labels import labels_of
 from visavis_training.speech.track_files import FILES
 
@@ -83,17 +84,19 @@ def test_a_run_that_broke_off_goes_on_and_another_seed_begins_anew(tmp_path: Pat
     said = utterances(8)
     seconds = tracks.make(said, tmp_path, seed=2, processes=2, nuisance_s=20.0)
     assert seconds > 40
-    first = {name: np.load(tmp_path / f"{name}.npy") for name in (*FILES, "nuisance")}
+    first = track_files.load(tmp_path)
     assert all(values.any() for values in first.values())
     done = (tmp_path / "done.txt").read_text("utf-8").split()
     assert len(done) == len(set(done)) == 1 + len(tracks.plan(said, seed=2))
     lost = next(line for line in done if line != "0")
     (tmp_path / "done.txt").write_text("\n".join(line for line in done if line != lost) + "\n", "utf-8")
+    with pytest.raises(StorageError, match="Only"):
+        track_files.load(tmp_path)
     wave = np.load(tmp_path / "wave.npy", mmap_mode="r+")
     wave[:160_000] = 1  # of the track that is taken for done: must not be made again
     wave.flush()
     tracks.make(said, tmp_path, seed=2, processes=1, nuisance_s=20.0)
-    again = {name: np.load(tmp_path / f"{name}.npy") for name in first}
+    again = track_files.load(tmp_path)
     assert np.all(again["wave"][:160_000] == 1)
     assert np.array_equal(again["wave"][160_000:], first["wave"][160_000:])
     assert np.array_equal(again["mouth"], first["mouth"]) and np.array_equal(again["nuisance"], first["nuisance"])

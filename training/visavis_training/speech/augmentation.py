@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from visavis_models.chunk import CHUNK_SAMPLES
+from visavis_models.errors import StorageError
 from visavis_models.voice.features import BANDS
 from visavis_training.speech.batch_effects import (
     HOP_SAMPLES,
@@ -35,7 +36,7 @@ from visavis_training.speech.batch_effects import (
     warp_bands,
 )
 from visavis_training.speech.features_in_torch import BatchFeatures, fast_length, running_reference
-from visavis_training.speech.track_files import FILES, NUISANCE, NUISANCE_SCALE
+from visavis_training.speech.track_files import FILES, NUISANCE, NUISANCE_SCALE, load
 
 _LOWEST_HZ, _HIGHEST_HZ = 60.0, 7600.0
 _REST_S, _WAKE_S = 0.15, 0.08
@@ -142,8 +143,8 @@ class Clips:
 
     @classmethod
     def open(cls, folder: Path, device: torch.device | str = "cpu", augmentation: Augmentation | None = None) -> Clips:
-        """Read what `visavis_training.speech.tracks` wrote."""
-        return cls({name: np.load(folder / f"{name}.npy") for name in (*FILES, NUISANCE)}, device, augmentation)
+        """Read what `visavis_training.speech.tracks` wrote; raises what `track_files.load` raises."""
+        return cls(load(folder), device, augmentation)
 
     @property
     def seconds(self) -> float:
@@ -167,7 +168,16 @@ class Clips:
             chunks: length of each, in 40 ms.
             generator: of `device`.
             keep_wave: whether to return the sound as well.
+
+        Raises:
+            StorageError: all tracks together are shorter than a clip.
         """
+        if min(len(self._sound) // 2, len(self._nuisance)) <= (chunks + 1) * CHUNK_SAMPLES:
+            raise StorageError(
+                "tracks_too_short",
+                f"{self.seconds:.0f} s of tracks.",
+                "Make tracks of a larger corpus, or shorter clips.",
+            )
         dice = Dice(self.device, generator)
         starts = HOP_SAMPLES + dice.integers(len(self._sound) // 2 - (chunks + 1) * CHUNK_SAMPLES, batch)
         return self.at(starts, chunks, generator, keep_wave=keep_wave)

@@ -30,7 +30,7 @@ from visavis_training.speech.coarticulation import LONG_SILENCE_S, mouth_curves
 from visavis_training.speech.labels import aligned, loudness_of
 from visavis_training.speech.phones import Phone, gapless
 from visavis_training.speech.pitch import pitch_of
-from visavis_training.speech.track_files import FILES, NUISANCE, NUISANCE_SCALE, RATE_HZ, ROW_SAMPLES
+from visavis_training.speech.track_files import FILES, LISTING, NUISANCE, NUISANCE_SCALE, PROGRESS, RATE_HZ, ROW_SAMPLES
 
 VERSION = 1
 """Of what is written here; another version's tracks are made anew."""
@@ -242,7 +242,7 @@ def make(
         "nuisance_s": pieces * _NUISANCE_S,
     }
     told["plan_sha256"] = hashlib.sha256(plan_text.encode()).hexdigest()
-    listing, progress = out / "tracks.json", out / "done.txt"
+    listing, progress = out / LISTING, out / PROGRESS
     if not listing.exists() or json.loads(listing.read_text("utf-8")) != told:
         progress.unlink(missing_ok=True)
         for name, (dtype, each, width) in FILES.items():
