@@ -241,6 +241,7 @@ def make(
         "rows": rows,
         "nuisance_s": pieces * _NUISANCE_S,
     }
+    told["parts"] = len(tracks) + pieces
     told["plan_sha256"] = hashlib.sha256(plan_text.encode()).hexdigest()
     listing, progress = out / LISTING, out / PROGRESS
     if not listing.exists() or json.loads(listing.read_text("utf-8")) != told:
