@@ -14,9 +14,10 @@ def fuse(graph: Graph) -> Graph:
     """The same graph with fewer, larger nodes.
 
     New kinds of node: `Linears` (x, weight, bias; attribute `sizes`: how the last axis is cut into the outputs),
-    `Standardise` (x[, gain, offset]; `axes`, `epsilon`) and `Snake` (x, alpha, inverse): x + inverse * sin(alpha x)².
+    `Standardise` (x[, gain, offset]; `axes`, `epsilon`), `Snake` (x, alpha, inverse): x + inverse * sin(alpha x)², and
+    `Angle` (y, x), the angle of a complex number.
     """
-    return _join_products(_join_snakes(_join_normalisations(graph)))
+    return _join_products(_join_angles(_join_snakes(_join_normalisations(graph))))
 
 
 def _join_products(graph: Graph) -> Graph:
@@ -103,5 +104,35 @@ def _join_snakes(graph: Graph) -> Graph:
         alpha = links.other(phase, value)
         if links.constant(alpha) is not None and links.constant(inverse) is not None:
             joined[id(added)] = Node("Snake", [value, alpha, inverse], added.outputs)
+    nodes = [joined.get(id(node), node) for node in graph.nodes]
+    return prune(Graph(nodes, graph.constants, graph.inputs, graph.outputs))
+
+
+def _join_angles(graph: Graph) -> Graph:
+    """Find `atan(y / x)` with half a turn added or taken away where x is negative.
+
+    The pattern gives a negative number minus half a turn, and `atan2` plus half a turn, as the networks that it is
+    exported from learned it. Kokoro hears the difference in every voiceless sound.
+    """
+    links = Links(graph)
+    joined: dict[int, Node] = {}
+    for angle in graph.nodes:
+        if angle.op != "Atan" or (ratio := links.made_by(angle.inputs[0], "Div")) is None:
+            continue
+        y, x = ratio.inputs
+        takers = links.takers.get(angle.outputs[0], [])
+        last = next((n for n in takers if n.op == "Where" and n.inputs[2] == angle.outputs[0]), None)
+        turned = links.made_by(last.inputs[1], "Where") if last is not None else None
+        below = links.made_by(last.inputs[0], "Less") if last is not None else None
+        above = links.made_by(turned.inputs[0], "Greater") if turned is not None else None
+        if last is None or turned is None or below is None or above is None:
+            continue
+        sides = links.made_by(turned.inputs[1], "Add"), links.made_by(turned.inputs[2], "Sub")
+        zeros = [links.constant(test.inputs[1]) for test in (below, above)]
+        halves = [links.constant(side.inputs[1]) if side is not None else None for side in sides]
+        if below.inputs[0] != x or above.inputs[0] != y or any(z is None or np.any(z != 0) for z in zeros):
+            continue
+        if all(half is not None and np.allclose(half, np.pi) for half in halves):
+            joined[id(last)] = Node("Angle", [y, x], last.outputs)
     nodes = [joined.get(id(node), node) for node in graph.nodes]
     return prune(Graph(nodes, graph.constants, graph.inputs, graph.outputs))

@@ -25,31 +25,38 @@ _SCALAR_OPERANDS = frozenset(
 """Kinds of node that take a constant without axes as a python number."""
 
 
-class GraphInTorch:
-    """An ONNX graph of float or dynamically quantised int8 products, ready to run.
-
-    On CUDA, products and convolutions run in TF32 (ten bits of mantissa); this is torch's own switch and holds for the
-    whole process.
+def open_graph(path: Path, outputs: Sequence[str], device: str = "cpu") -> GraphInTorch:
+    """Read an ONNX file of float or dynamically quantised int8 products, made ready to run.
 
     Args:
-        path: the ONNX file; its layout of weights is read with the package `onnx`.
+        path: the ONNX file (read with the package `onnx`).
         outputs: names of values to compute; any value of the graph.
         device: where floats live: "cpu" or "cuda".
+
+    Raises:
+        ValueError: the graph does not compute an output, or holds a kind of node that is not known here.
+    """
+    return GraphInTorch(fuse(_fold_constants(unquantise(read_graph(path, outputs)))), device)
+
+
+class GraphInTorch:
+    """A float graph, ready to run.
+
+    On CUDA, products run in TF32 (ten bits of mantissa); this is torch's own switch and holds for the whole process.
 
     Raises:
         ValueError: the graph holds a kind of node that is not known here.
     """
 
-    def __init__(self, path: Path, outputs: Sequence[str], device: str = "cpu") -> None:
+    def __init__(self, graph: Graph, device: str = "cpu") -> None:
         self._device = torch.empty(0, device=device).device  # with its number, as tensors give it
         if self._device.type == "cuda":
             torch.set_float32_matmul_precision("high")
-        graph = fuse(_fold_constants(unquantise(read_graph(path, outputs))))
         unknown = {node.op for node in graph.nodes} - OPERATORS.keys() - {"LSTM"}
         if unknown:
             raise ValueError(f"no operator for {', '.join(sorted(unknown))}")
         self._inputs = list(graph.inputs)
-        self._outputs = list(outputs)
+        self._outputs = list(graph.outputs)
         self._steps = _steps(graph, self._device)
 
     @property

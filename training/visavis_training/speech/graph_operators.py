@@ -68,6 +68,7 @@ for _name, _function in {
     "Exp": torch.exp,
     "Tanh": torch.tanh,
     "Atan": torch.atan,
+    "Angle": torch.atan2,
     "Floor": torch.floor,
     "Round": torch.round,  # to even, as ONNX says
     "Sigmoid": torch.sigmoid,
@@ -330,8 +331,10 @@ def _STFT(attributes: Attributes, x: Tensor, step: int, window: Tensor, length: 
     size = len(window) if length is None else length
     bins = torch.arange(size // 2 + 1, device=x.device, dtype=torch.float64)
     turns = torch.arange(size, device=x.device, dtype=torch.float64)[:, None] * bins * (2 * math.pi / size)
-    basis = torch.stack([turns.cos(), -turns.sin()], -1) * window.double()[:, None, None]
+    basis = torch.stack([turns.cos(), -turns.sin()], -1)
+    basis[basis.abs() < 1e-12] = 0.0  # so that the lowest and highest bins are real, as they are on paper
+    basis = basis * window.double()[:, None, None]
     frames = x.reshape(len(x), -1).unfold(1, size, step)
     # In double: a weak bin's angle is read from it, and a GPU's float products keep ten bits only.
     spectrum = frames.double() @ basis.reshape(size, -1)
-    return spectrum.reshape(*frames.shape[:2], -1, 2).to(x.dtype)
+    return (spectrum + 0.0).reshape(*frames.shape[:2], -1, 2).to(x.dtype)  # + 0: no zero is negative

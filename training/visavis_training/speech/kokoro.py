@@ -105,9 +105,9 @@ class Kokoro:
     ) -> None:
         self._folder = folder
         if (engine or ("onnxruntime" if device == "cpu" else "torch")) == "torch":
-            from visavis_training.speech.graph_in_torch import GraphInTorch
+            from visavis_training.speech.graph_in_torch import open_graph
 
-            self._run: Engine = GraphInTorch(folder / "model.onnx", _OUTPUTS, device)
+            self._run: Engine = open_graph(folder / "model.onnx", _OUTPUTS, device)
         else:
             self._run = _in_onnxruntime(folder / "model.onnx", threads)
         vocabulary = json.loads((folder / "vocab.json").read_text("utf-8"))
