@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from visavis_training.speech.kokoro import SAMPLE_RATE_HZ, Kokoro
+from visavis_training.speech.kokoro import SAMPLE_RATE_HZ, Kokoro, Utterance
 from visavis_training.speech.phones import Phone, phones_of_tokens
 
 CORPUS_RATE_HZ = 16_000
@@ -48,7 +48,25 @@ class Spoken:
     """Gapless from 0 to the end, the voice's own times."""
 
 
-def spoken(row: Row, kokoro: Kokoro) -> Spoken:
+class Voice(Protocol):
+    """What speaks: `Kokoro`, or something like it."""
+
+    def speak(self, phones: str, voice: str, speed: float = 1.0) -> Utterance:
+        """Synthesise one utterance."""
+        ...
+
+
+def open_kokoro(folder: Path, device: str) -> Voice:
+    """A Kokoro that keeps to one thread of the CPU."""
+    kokoro = Kokoro(folder, threads=1, device=device)
+    if device != "cpu":
+        import torch
+
+        torch.set_num_threads(1)
+    return kokoro
+
+
+def spoken(row: Row, kokoro: Voice) -> Spoken:
     """Speak one row of the plan (`tokens`, `voice`, `speed`).
 
     Raises:
@@ -77,6 +95,7 @@ def speak_many(
     device: str = "cpu",
     processes: int = 1,
     failed: Callable[[Row, str], None] = _say_to_stderr,
+    opened: Callable[[Path, str], Voice] = open_kokoro,
 ) -> Iterator[Spoken]:
     """Speak rows of the plan in several processes; at most a few rows for each process are in memory at a time.
 
@@ -86,6 +105,7 @@ def speak_many(
         device: what `Kokoro` runs on; on "cuda" the processes share one GPU.
         processes: how many.
         failed: told of each row that could not be spoken, and why.
+        opened: makes the voice from `folder` and `device`, called once in each process; a function of a module.
 
     Yields:
         What was spoken, in the order in which it is done.
@@ -96,7 +116,7 @@ def speak_many(
     waiting = iter(rows)
     again: deque[Row] = deque()
     with _one_context_for_all(device):
-        team = [_Speaker(folder, device) for _ in range(processes)]
+        team = [_Speaker(opened, folder, device) for _ in range(processes)]
         try:
             exhausted = False
             last_words = ""
@@ -145,12 +165,12 @@ def speak_many(
 class _Speaker:
     """A process and the rows it has been given, oldest first."""
 
-    def __init__(self, folder: Path, device: str) -> None:
+    def __init__(self, opened: Callable[[Path, str], Voice], folder: Path, device: str) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.given: deque[Row] = deque()
         self.ready = False
-        self.process: SpawnProcess = context.Process(target=_serve, args=(theirs, folder, device), daemon=True)
+        self.process: SpawnProcess = context.Process(target=_serve, args=(theirs, opened, folder, device), daemon=True)
         self.process.start()
         theirs.close()
 
@@ -177,19 +197,15 @@ class _Speaker:
             self.process.join()
 
 
-def _serve(connection: Connection, folder: Path, device: str) -> None:
+def _serve(connection: Connection, opened: Callable[[Path, str], Voice], folder: Path, device: str) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    kokoro = Kokoro(folder, threads=1, device=device)
-    if device != "cpu":
-        import torch
-
-        torch.set_num_threads(1)
+    voice = opened(folder, device)
     try:
         connection.send("ready")
         while True:
             row = connection.recv()
             try:
-                answer: Spoken | str = spoken(row, kokoro)
+                answer: Spoken | str = spoken(row, voice)
             except (ValueError, OSError, KeyError) as error:
                 answer = str(error) or repr(error)
             except RuntimeError as error:  # torch's: memory, a shape
