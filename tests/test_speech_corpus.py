@@ -112,6 +112,16 @@ def test_broken_utterances_are_dropped_and_the_reason_is_kept(
     assert record is not None and record["dropped"] == [{"id": 2, "reason": reason}]
 
 
+def test_a_run_in_which_nothing_can_be_spoken_stops(
+    voice: PaintedVoice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "ROWS_PER_SHARD", 20)
+    rows = [{**row, "text": "!failing"} for row in rows_of_a_plan(20)]
+    with pytest.raises(VisavisError, match="20 of the 20 utterances of shard piper000 .* the program failed"):
+        speak(rows, tmp_path)
+    assert shards.names(tmp_path) == []
+
+
 def test_engines_not_asked_for_wait(voice: PaintedVoice, tmp_path: Path) -> None:
     rows = rows_of_a_plan(2) + rows_of_a_plan(2, "flite", first=2)
     done = corpus.speak(rows, tmp_path, tmp_path, report=silently, engines=("flite",))

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from visavis_models.errors import VisavisError
 from visavis_training.speech import shards, transport
 from visavis_training.speech.phones import Phone
 from visavis_training.speech.shards import Row
@@ -31,6 +32,8 @@ from visavis_training.speech.speakers import speak_many
 from visavis_training.speech.spoken_text import SAMPLE_RATE_HZ, at_16_khz, fault_of
 from visavis_training.speech.text_speakers import UNSPEAKABLE, TextSpeaker, open_text_speaker
 
+_FEW = 8
+"""Dropped rows of a shard that never stop a run."""
 Report = Callable[[str], None]
 
 
@@ -77,7 +80,18 @@ class _Shard:
         return len(self._kept) + len(self._dropped) == len(self.rows)
 
     def write(self, corpus: Path) -> tuple[str, float, int]:
-        """Write the shard; its name, the seconds of speech in it, and how many rows were dropped."""
+        """Write the shard; its name, the seconds of speech in it, and how many rows were dropped.
+
+        Raises:
+            VisavisError: so many were dropped that the fault is not theirs.
+        """
+        if len(self._dropped) > max(_FEW, len(self.rows) // 4):
+            raise VisavisError(
+                "speaking_fails",
+                f"{len(self._dropped)} of the {len(self.rows)} utterances of shard {self.name} cannot be spoken: "
+                f"{next(iter(self._dropped.values()))}.",
+                "Look at the voices in the tools folder and at the plan's rows, then run it again.",
+            )
         kept = [self._kept[row["id"]] for row in self.rows if row["id"] in self._kept]
         record = {
             "plan": shards.hash_of(self.rows),
@@ -184,7 +198,7 @@ def speak(
 
     Raises:
         StorageError: the folder holds shards of another plan.
-        VisavisError: a program or an engine is missing.
+        VisavisError: a program or an engine is missing, or most rows of a shard cannot be spoken.
         RuntimeError: every process that speaks with Kokoro has ended.
     """
     named = {name: share for name, share in shards.shards_of(rows).items() if share[0]["engine"] in engines}
