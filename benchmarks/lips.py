@@ -57,7 +57,7 @@ from visavis_models.chunk import CHUNK_SAMPLES, PLAYBACK_SAMPLES, Chunk
 from visavis_models.voice.features import features_of
 from visavis_models.voice.listener import MouthListener
 from visavis_models.voice.phones import VISEMES
-from visavis_training.speech.cross_check import retimed
+from visavis_training.speech.cross_check import paired, retimed
 from visavis_training.speech.phones import SILENCE, Phone
 from visavis_training.speech.prompts import Prompt, decoded, phones_of_word, prompts, sharpened
 from visavis_training.speech.sphinx import forced, words_of
@@ -133,8 +133,9 @@ def human(
     for prompt, other in zip(heard, others, strict=True):
         apart: list[float] = []
         if other is not None:
-            pairs = zip(_spoken(prompt.phones), _spoken(other), strict=False)
-            apart = [1000 * (b.start_s - a.start_s) for a, b in pairs]
+            ours, theirs = _spoken(prompt.phones), _spoken(other)
+            apart = [1000 * (theirs[j].start_s - ours[i].start_s) for i, j in paired(ours, theirs)]
+            other = retimed(prompt.phones, other, len(prompt.samples) / 16_000)
             if np.median(np.abs(apart)) > _APART_MS:
                 dropped.append(prompt.name)
                 continue
