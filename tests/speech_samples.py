@@ -7,10 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
 
 from visavis_training.speech.phones import Phone, gapless
 
@@ -21,9 +20,11 @@ DATA = Path(__file__).parent / "data"
 def sentence(language: str) -> tuple[NDArray[np.int16], list[Phone]]:
     """int16 samples at 16 kHz and gapless phones; "en" or "zh"."""
     entry = tomllib.loads((DATA / "speech.toml").read_text("utf-8"))[f"speech_{language}"]
-    voice, rate_hz = soundfile.read(DATA / entry["file"], dtype="float32")
-    wide = resample_poly(voice, 16_000, rate_hz)
-    samples = np.clip(np.round(wide * 32767), -32768, 32767).astype(np.int16)
+    with av.open(str(DATA / entry["file"])) as container:
+        resampler = av.AudioResampler("s16", "mono", 16_000)
+        frames = [f for frame in container.decode(audio=0) for f in resampler.resample(frame)]
+        frames += resampler.resample(None)
+    samples = np.concatenate([frame.to_ndarray()[0] for frame in frames]).astype(np.int16)
     return samples, gapless([Phone(*phone) for phone in entry["phones"]], len(samples) / 16_000)
 
 
