@@ -13,6 +13,14 @@ from visavis_training.speech.coarticulation import LONG_SILENCE_S
 from visavis_training.speech.phones import SILENCE, VISEMES, Phone
 from visavis_training.speech.shards import read
 
+EVERY = 50
+"""One training utterance in so many is left out of training, by its id, to choose between networks."""
+
+
+def left_out(row: dict[str, Any]) -> bool:
+    """Whether an utterance of the training part is kept for validation."""
+    return int(row["id"]) % EVERY == 7
+
 
 def loudness_of(wave: NDArray[np.float32]) -> NDArray[np.float32]:
     """How loud clean speech is against its own usual peak: float32 (N / 160,), 0..1."""

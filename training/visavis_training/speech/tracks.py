@@ -27,7 +27,7 @@ from scipy.signal import resample_poly
 from visavis_models.voice.phones import PHONES, SILENCE
 from visavis_training.speech import codecs, disturbances
 from visavis_training.speech.coarticulation import LONG_SILENCE_S, mouth_curves
-from visavis_training.speech.labels import aligned, loudness_of
+from visavis_training.speech.labels import aligned, left_out, loudness_of
 from visavis_training.speech.phones import Phone, gapless
 from visavis_training.speech.pitch import pitch_of
 from visavis_training.speech.track_files import FILES, LISTING, NUISANCE, NUISANCE_SCALE, PROGRESS, RATE_HZ, ROW_SAMPLES
@@ -275,7 +275,9 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
     began = time.monotonic()
-    utterances = [said for folder in (args.corpus, *args.extra) for said in aligned(folder, part="train")]
+    utterances = [
+        said for folder in (args.corpus, *args.extra) for said in aligned(folder, part="train") if not left_out(said[0])
+    ]
     missing = {codec.name for codec in codecs.KNOWN} - {codec.name for codec in codecs.available()}
     if missing:
         print(f"codecs that this build of PyAV lacks: {', '.join(sorted(missing))}", flush=True)

@@ -22,10 +22,10 @@ from torch import nn
 from visavis_models.voice.answers import PITCH_BASE_HZ
 from visavis_models.voice.phones import PHONES
 from visavis_training.speech.augmentation import Batch, Clips
-from visavis_training.speech.labels import aligned
+from visavis_training.speech.labels import aligned, left_out
 from visavis_training.speech.losses import EncoderLoss, Targets
 from visavis_training.speech.network import NAMED, SpeechEncoder
-from visavis_training.speech.validation import Validation, left_out
+from visavis_training.speech.validation import Validation
 
 CLIP_CHUNKS = 200  # 8 s
 _WARM_UP_STEPS = 200

@@ -7,7 +7,6 @@ networks. It never sees the test part of a corpus.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,14 +20,6 @@ from visavis_training.speech.coarticulation import held, mouth_curves
 from visavis_training.speech.labels import labels_of, loudness_of
 from visavis_training.speech.network import SpeechEncoder
 from visavis_training.speech.phones import OPEN_VOWELS, Phone
-
-EVERY = 50
-"""One training utterance in so many is left out of training, by its id."""
-
-
-def left_out(row: dict[str, Any]) -> bool:
-    """Whether an utterance of the training part is kept for validation."""
-    return bool(int(row["id"]) % EVERY == 7)
 
 
 class Validation:
