@@ -26,8 +26,8 @@ SHORTEST_S, LONGEST_S = 2.0, 9.0
 _SHORTEST_TEXT = 25
 _BYTES_PER_S = 8000  # of G.722
 _LEAST_LANDMARKS = 10
-_R_SHARE = 0.45
-"""Of the time of ER, this much at its end is the r."""
+_R_SHARE = 0.7
+"""Of the time of ER, this much at its end is the r: 0.71 in the fitted corpus; the sound is an r nearly throughout."""
 _SAME_VOWEL = {
     "AH": "ʌəᵊᵻ", "ER": "ɜə", "IH": "ɪiᵻə", "IY": "iɪ", "AO": "ɔɑ", "AA": "ɑɔ", "UH": "ʊ", "UW": "uʊ", "EH": "ɛ",
 }  # fmt: skip
