@@ -5,14 +5,18 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from speech_fakes import PaintedVoice, rows_of_a_plan
 from visavis_models.errors import StorageError, VisavisError
 from visavis_training.speech import corpus, fetch, make, manifest
+from visavis_training.speech.phones import Phone
 
 pytest.importorskip("soundfile")
 pytestmark = pytest.mark.unit
@@ -56,10 +60,30 @@ def test_a_second_call_does_nothing_again(fetched: Path) -> None:
     assert second == first
 
 
-def test_aligning_waits_until_all_engines_have_spoken(fetched: Path) -> None:
+def test_aligning_is_done_again_only_where_shards_were_added(fetched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+
+    def align(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        commands.append(command)
+        lines = [json.dumps({"id": row["id"], "phones": [], "kept": row["id"] != 1}) for row, _ in corpus.read(fetched)]
+        (fetched / "aligned.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
+        return subprocess.CompletedProcess(command, 0)
+
     put_plan(fetched)
-    with pytest.raises(VisavisError, match="1 shards are not spoken yet: 0000"):
-        run(fetched, engines=("piper",))
+    monkeypatch.setattr(make, "_run", align)
+    told, _ = run(fetched, engines=("piper",))
+    assert (told["steps"]["align"]["kept"], told["steps"]["align"]["disputed"]) == (2, 1)
+    assert commands[0][-6:] == ["--corpus", str(fetched), "--device", "cpu", "--processes", "1"]
+    run(fetched, engines=("piper",))
+    assert len(commands) == 1
+    monkeypatch.setattr(corpus, "speak_many", lambda rows, *others: iter([voiced(row) for row in rows]))
+    run(fetched)
+    assert len(commands) == 2
+
+
+def voiced(row: dict[str, Any]) -> SimpleNamespace:
+    wave = (9000 * np.linspace(0, 1, 8000) ** 4 * np.sin(np.arange(8000))).astype(np.int16)
+    return SimpleNamespace(row=row, samples=wave, phones=[Phone("a", 0.0, 0.2), Phone("m", 0.2, 0.5)])
 
 
 def test_a_machine_that_cannot_plan_says_how_to_go_on(fetched: Path, monkeypatch: pytest.MonkeyPatch) -> None:

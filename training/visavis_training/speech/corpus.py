@@ -224,8 +224,8 @@ def speak(
     return done
 
 
-def load_plan(path: Path) -> list[Row]:
-    """The rows of `plan.jsonl`."""
+def read_rows(path: Path) -> list[Row]:
+    """The rows of `plan.jsonl`, or of any file of one JSON object a line."""
     return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line]
 
 
@@ -244,7 +244,7 @@ def main() -> None:
     if args.step == "speak":
         if args.plan is None or args.tools is None:
             parser.error("speak needs --plan and --tools")
-        speak(load_plan(args.plan), args.tools, args.out, args.device, args.processes, engines=args.engines.split(","))
+        speak(read_rows(args.plan), args.tools, args.out, args.device, args.processes, engines=args.engines.split(","))
     elif args.corpus is None:
         parser.error(f"{args.step} needs --corpus")
     elif args.step == "pack":

@@ -76,7 +76,7 @@ def make(
         wall_s = round(time.monotonic() - step_began, 1)
         manifest.note(out, step, {**told, "wall_s": wall_s})
         report(f"{step}: {wall_s:.0f} s; {time.monotonic() - began:.0f} s since the start")
-    rows = corpus.load_plan(out / "plan.jsonl") if (out / "plan.jsonl").is_file() else []
+    rows = corpus.read_rows(out / "plan.jsonl") if (out / "plan.jsonl").is_file() else []
     return manifest.summarise(out, rows, out / "tools")
 
 
@@ -121,7 +121,7 @@ def _plan(out: Path, hours: float, seed: int, report: Callable[[str], None]) -> 
 def _speak(
     out: Path, device: str, processes: int, engines: Sequence[str], report: Callable[[str], None]
 ) -> dict[str, Any] | None:
-    rows = corpus.load_plan(out / "plan.jsonl")
+    rows = corpus.read_rows(out / "plan.jsonl")
     done = corpus.speak(rows, out / "tools", out, device, processes, report, engines)
     if not done.made:
         return None
@@ -136,27 +136,21 @@ def _speak(
 
 
 def _align(out: Path, device: str, processes: int) -> dict[str, Any] | None:
-    rows = corpus.load_plan(out / "plan.jsonl")
-    lacking = [name for name, share in shards.shards_of(rows).items() if not shards.is_made(out, name, share)]
-    if lacking:
-        raise VisavisError(
-            "corpus_unfinished",
-            f"{len(lacking)} shards are not spoken yet: {', '.join(lacking[:6])}{' ...' if len(lacking) > 6 else ''}.",
-            "Speak them first (--until speak), here or where their engines are, and copy them into shards/.",
-        )
     aligned = out / "aligned.jsonl"
-    listed = {json.loads(line)["id"] for line in aligned.open(encoding="utf-8")} if aligned.is_file() else set()
+    listed = {line["id"] for line in corpus.read_rows(aligned)} if aligned.is_file() else set()
     if listed == {row["id"] for name in shards.names(out) for row in shards.rows_of(out, name)}:
         return None
     command = [sys.executable, "-m", "visavis_training.speech.alignment", "--corpus", str(out)]
     command += ["--device", device, "--processes", str(processes)]
     settings = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    if subprocess.run(command, env={**os.environ, **settings}, check=False).returncode:
+    if _run(command, env={**os.environ, **settings}).returncode:
         raise VisavisError("alignment_failed", "The phones' times could not be fitted.", "See what is said above.")
-    kept: Counter[bool] = Counter()
-    for line in aligned.open(encoding="utf-8"):
-        kept[bool(json.loads(line).get("kept", True))] += 1
+    kept = Counter(bool(line.get("kept", True)) for line in corpus.read_rows(aligned))
     return {"kept": kept[True], "disputed": kept[False], "device": manifest.device_name(device)}
+
+
+def _run(command: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(command, env=env, check=False)
 
 
 def main() -> None:
