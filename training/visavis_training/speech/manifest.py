@@ -9,6 +9,7 @@ import argparse
 import importlib.metadata
 import json
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -26,7 +27,7 @@ _PACKAGES = (
     "numpy", "scipy", "onnx", "onnxruntime", "torch", "soundfile", "misaki", "jieba", "pypinyin", "cn2an",
     "pocketsphinx", "numba",
 )  # fmt: skip
-_PROGRAMS = {"espeak-ng": ["--version"], "flite": ["--version"], "npm": ["--version"]}
+_PROGRAMS = ("espeak-ng", "flite", "npm")
 
 
 def versions() -> dict[str, str | None]:
@@ -37,12 +38,12 @@ def versions() -> dict[str, str | None]:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             found[name] = None
-    for name, question in _PROGRAMS.items():
+    for name in _PROGRAMS:
         found[name] = None
         if shutil.which(name):
-            told = subprocess.run([name, *question], capture_output=True, text=True, check=False).stdout.split("\n")
-            line = next((line for line in told if any(letter.isdigit() for letter in line)), "").strip()
-            found[name] = line.partition(" Data at")[0] or None
+            told = subprocess.run([name, "--version"], capture_output=True, text=True, check=False).stdout
+            number = re.search(r"\d+\.\d+(\.\d+)*", told)
+            found[name] = number and number[0]
     return found
 
 
@@ -68,7 +69,8 @@ def note(corpus: Path, step: str, told: dict[str, Any]) -> None:
     """Add what a step tells of itself to the manifest: `steps` holds each step's latest telling and versions."""
     manifest = read(corpus)
     steps = manifest.setdefault("steps", {})
-    steps[step] = {**told, "command": " ".join(sys.argv), "versions": versions()}
+    command = [Path(sys.argv[0]).stem, *sys.argv[1:]]
+    steps[step] = {**told, "command": " ".join(command), "versions": versions()}
     _write(corpus, manifest)
 
 
