@@ -26,6 +26,7 @@ _TOLERANCE_S = 0.02
 """Half a frame: a closure between two frames is nobody's to show."""
 _LONG_VOWEL_S = 0.08
 """In a shorter one between two closures, the lips may not part at all."""
+_LEAST_FRAMES = 25
 _FARTHEST_FRAMES = 5
 
 
@@ -118,9 +119,9 @@ def confusion(spoken: Sequence[Spoken], shown: Sequence[Shown]) -> NDArray[np.in
 
 
 def f1_of(table: NDArray[np.int64]) -> dict[str, float]:
-    """F1 of every viseme that occurs in truth, silence among them."""
+    """F1 of every viseme that truth has for a second or more, silence among them; a rarer one's would be chance."""
     said, true, hits = table.sum(axis=0), table.sum(axis=1), table.diagonal()
-    return {v: float(2 * hits[i] / (said[i] + true[i])) for i, v in enumerate(VISEMES) if true[i]}
+    return {v: float(2 * hits[i] / (said[i] + true[i])) for i, v in enumerate(VISEMES) if true[i] >= _LEAST_FRAMES}
 
 
 def correlations(spoken: Sequence[Spoken], shown: Sequence[Shown]) -> tuple[float, float]:

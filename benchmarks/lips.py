@@ -12,9 +12,10 @@ Rows beside each set:
 `before`   the listener of another version: `git worktree add FOLDER v0.1.0`, then `--before FOLDER`.
 `energy`   a mouth that opens as far as the voice is loud.
 `target`   the mouth that truth itself asks for: what the measures say of a faultless listener.
-`ceiling`  that mouth at the times of a second aligner, the same sounds (pocketsphinx for synthetic_en, the voice's own
-           times for synthetic_zh, the corpus' aligner, free to put borders anywhere, for human). Truth is no surer
-           than the two agree, so a listener that scores above this row learnt one aligner's habits, not the mouth.
+`ceiling`  that mouth at the times of a second aligner, the same sounds: pocketsphinx for synthetic_en, the voice's own
+           (rough) times for synthetic_zh, the corpus' aligner, free to put borders anywhere, for human; each rid of
+           its bias against the wave. Truth is no surer than the two agree, and where they do not, either may be the
+           worse: a listener well above this row learnt one aligner's habits.
 
 Prompts where the two aligners' borders differ by more than 40 ms in the median are left out, and counted.
 """
@@ -98,9 +99,11 @@ def held_out(corpus: Path, listing: Path | None, language: str, limit: int, pool
         others = list(pool.map(_sphinx_times, [(r["text"], s, p) for r, s, p in rows], chunksize=4))
     else:
         others = [retimed(p, [Phone(*x) for x in r["phones"]], len(s) / 16_000) for r, s, p in rows]
+    known = [Prompt(str(row["id"]), s, times) for (row, s, _), times in zip(rows, others, strict=True) if times]
+    others_by_id = {prompt.name: prompt.phones for prompt in sharpened(known, onto_landmarks=False)}
     return [
-        Spoken(samples.astype(np.float32) / np.float32(32768), phones, row["voice"], other)
-        for (row, samples, phones), other in zip(rows, others, strict=True)
+        Spoken(samples.astype(np.float32) / np.float32(32768), phones, row["voice"], others_by_id.get(str(row["id"])))
+        for row, samples, phones in rows
     ]
 
 
@@ -203,7 +206,8 @@ def _verbose(spoken: Sequence[Spoken], shown: Sequence[Shown]) -> None:
         if table[i].sum():
             share = 100 * table[i] / table[i].sum()
             top = [f"{VISEMES[j]} {share[j]:.0f}" for j in np.argsort(-share)[:5] if share[j] >= 1]
-            print(f"  {viseme:5}{table[i].sum():8d}{f1[viseme]:7.3f}  {'  '.join(top)}")
+            known = f"{f1[viseme]:7.3f}" if viseme in f1 else f"{'-':>7}"
+            print(f"  {viseme:5}{table[i].sum():8d}{known}  {'  '.join(top)}")
 
 
 def measured(name: str, spoken: list[Spoken], before: Path | None, verbose: bool) -> dict[str, Any]:
