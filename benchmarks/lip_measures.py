@@ -159,14 +159,12 @@ def correlations(spoken: Sequence[Spoken], shown: Sequence[Shown]) -> tuple[floa
 def figures(spoken: Sequence[Spoken], shown: Sequence[Shown]) -> Figures:
     """All of `KEYS` but `moving_in_silence`, which is None: it is not of these recordings."""
     shut, falsely = closures(spoken, shown)
-    f1 = f1_of(confusion(spoken, shown))
+    f1 = [value for viseme, value in f1_of(confusion(spoken, shown)).items() if viseme != SILENCE]
     corr, lag = correlations(spoken, shown)
     return {
         "closure_recall": float(np.mean(shut)) if shut else None,
         "false_closures": float(np.mean(falsely)) if falsely else None,
-        "viseme_f1": float(np.mean([v for k, v in f1.items() if k != SILENCE]))
-        if shown[0].visemes is not None
-        else None,
+        "viseme_f1": float(np.mean(f1)) if f1 and shown[0].visemes is not None else None,
         "lag_ms": lag,
         "moving_in_silence": None,
         "aperture_corr": corr,

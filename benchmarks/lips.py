@@ -10,6 +10,7 @@ their borders then put where the wave itself steps. A set whose data or aligner 
 Rows beside each set:
 
 `before`   the listener of another version: `git worktree add FOLDER v0.1.0`, then `--before FOLDER`.
+`telephone` (human) the same recordings at 8 kHz, in the 256 steps of µ-law.
 `energy`   a mouth that opens as far as the voice is loud.
 `target`   the mouth that truth itself asks for: what the measures say of a faultless listener.
 `ceiling`  that mouth at the times of a second aligner, the same sounds: pocketsphinx for synthetic_en, the voice's own
@@ -36,7 +37,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lip_disturbances import rests, robustness
+from lip_disturbances import CHANGES, rests, robustness
 from lip_listening import Heard, listened, listened_by
 from lip_measures import (
     KEYS,
@@ -223,6 +224,10 @@ def measured(name: str, spoken: list[Spoken], before: Path | None, verbose: bool
         rows["before"] = figures(spoken, _mouths(their([item.samples for item in spoken])))
         rows["before"]["moving_in_silence"] = rests(spoken, seed, their)["after_speech"]
         _line("  before", rows["before"])
+    if name == "human":
+        narrow = [CHANGES["telephone_8_khz"](item.samples) for item in spoken]
+        rows["telephone"] = figures(spoken, _mouths(listened(narrow)))
+        _line("  telephone", rows["telephone"])
     rows["energy"] = figures(spoken, [energy_mouth(item) for item in spoken])
     rows["target"] = figures(spoken, [target_of(item) for item in spoken])
     both = [item for item in spoken if item.other is not None]
