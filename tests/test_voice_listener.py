@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from visavis_models.chunk import CHUNK_SAMPLES, PLAYBACK_SAMPLES, Chunk
 from visavis_models.errors import BadVoice
+from visavis_models.voice.encoder import STATE_SIZE
 from visavis_models.voice.features import features_of
 from visavis_models.voice.listener import MouthListener, MouthMotion, push_all
 from visavis_models.voice.mouth import MOUTH_COEFFICIENTS, lip_gap, mouth_of_face
@@ -138,7 +139,7 @@ def test_the_network_is_the_same_streamed_and_whole_on_both_engines() -> None:
     scores = {}
     for kind in ("openvino", "onnxruntime"):
         engine = open_engine(weight_file("listener"), kind)
-        state = np.zeros((1, 1060), np.float32)
+        state = np.zeros((1, STATE_SIZE), np.float32)
         whole = engine.run({"features": heard, "state": state})["scores"]
         pieces = []
         for t in range(40):
@@ -207,3 +208,32 @@ def test_two_sessions_do_not_mix_alone_or_in_one_batch() -> None:
                 assert one is not None and other is not None
                 np.testing.assert_allclose(one.face, expected, atol=1e-6)
                 np.testing.assert_allclose(other.face, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_pitch_voicing_and_energy_are_those_of_the_voice(language: str) -> None:
+    from visavis_training.speech.pitch import pitch_of
+
+    voice = sentence(language)[0]
+    motions = listened(voice)
+    true_hz, voiced = pitch_of(voice)
+    middles = np.minimum((np.arange(len(motions)) * 4 + 2), len(true_hz) - 1)
+    true_hz, voiced = true_hz[middles], voiced[middles].astype(bool)
+    said = np.array([m.pitch_hz for m in motions])
+    both = voiced & (said > 0)
+    assert np.mean((said > 0) == voiced) > 0.85
+    assert both.sum() > 30 and np.median(np.abs(np.log2(said[both] / true_hz[both]))) < 1 / 12  # a semitone
+    frames = voice[: len(motions) * CHUNK_SAMPLES].reshape(len(motions), -1)
+    level_db = 10 * np.log10(np.mean(frames**2, axis=1) + 1e-9)
+    energy = np.array([m.energy for m in motions])
+    assert np.corrcoef(energy, np.clip(level_db, -50, 0))[0, 1] > 0.85
+    assert energy.max() > 0.7 and energy.min() == 0.0
+
+
+def test_phones_are_probabilities_and_visemes_their_sums() -> None:
+    from visavis_models.voice.phones import PHONES, VISEME_OF_PHONE
+
+    for motion in listened(sentence("en")[0][: 50 * CHUNK_SAMPLES]):
+        assert motion.phones.shape == (len(PHONES),)
+        np.testing.assert_allclose(motion.phones.sum(), 1.0, atol=1e-4)
+        np.testing.assert_allclose(motion.phones @ VISEME_OF_PHONE, motion.visemes, atol=1e-5)

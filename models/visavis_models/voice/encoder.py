@@ -16,14 +16,23 @@ from numpy.typing import NDArray
 from visavis_models.chunk import CHUNK_MS
 from visavis_models.engine import Engine
 from visavis_models.engines import open_engine
+from visavis_models.voice.answers import (
+    CLOSURE,
+    ENERGY,
+    MOUTH,
+    PHONE_SCORES,
+    PITCH,
+    PITCH_BASE_HZ,
+    SPEECH,
+    VOICING,
+)
 from visavis_models.voice.features import FEATURES, HOPS_PER_CHUNK
-from visavis_models.voice.mouth import MOUTH_COUNT
-from visavis_models.voice.phones import VISEMES as VISEMES
+from visavis_models.voice.phones import VISEME_OF_PHONE
 from visavis_models.weights import weight_file
 
 LOOKAHEAD_CHUNKS = 2
 LOOKAHEAD_MS = LOOKAHEAD_CHUNKS * CHUNK_MS
-STATE_SIZE = 1060
+STATE_SIZE = 42852
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +41,20 @@ class Encoded:
 
     mouth: NDArray[np.float32]
     """float32 (B, 15), mouth channels, 0..1."""
+    phones: NDArray[np.float32]
+    """float32 (B, phones), probabilities of `visavis_models.voice.phones.PHONES`."""
     visemes: NDArray[np.float32]
-    """float32 (B, 15), probabilities of `VISEMES`."""
+    """float32 (B, 15), probabilities of `visavis_models.voice.phones.VISEMES`."""
     speech: NDArray[np.float32]
     """float32 (B,), probability that somebody speaks."""
     closure: NDArray[np.float32]
     """float32 (B,), probability that the lips are together while speaking."""
+    voicing: NDArray[np.float32]
+    """float32 (B,), probability that the vocal folds sound."""
+    pitch_hz: NDArray[np.float32]
+    """float32 (B,), fundamental frequency, 60..500; means something only where the voice sounds."""
+    energy: NDArray[np.float32]
+    """float32 (B,), loudness of the voice (not of what is beside it), 0..1 of the speaker's usual peak."""
 
 
 def _sigmoid(scores: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -57,7 +74,7 @@ class SpeechEncoder:
         return self._engine.name
 
     def initial_state(self) -> NDArray[np.float32]:
-        """The memory of a voice of which nothing was heard: float32 (1060,)."""
+        """The memory of a voice of which nothing was heard: float32 (42852,)."""
         return np.zeros(STATE_SIZE, np.float32)
 
     def run(self, features: NDArray[np.float32], states: NDArray[np.float32]) -> tuple[Encoded, NDArray[np.float32]]:
@@ -65,7 +82,7 @@ class SpeechEncoder:
 
         Args:
             features: float32 (B, 4, 41).
-            states: float32 (B, 1060).
+            states: float32 (B, 42852).
 
         Returns:
             What is said of them, and their next states.
@@ -74,16 +91,21 @@ class SpeechEncoder:
             EngineError: the engine failed.
         """
         if features.shape[1:] != (HOPS_PER_CHUNK, FEATURES) or states.shape != (len(features), STATE_SIZE):
-            raise ValueError(f"features {features.shape}, states {states.shape}: expected (B, 4, 41) and (B, 1060)")
+            raise ValueError(f"features {features.shape}, states {states.shape}: expected (B, 4, 41) and (B, 42852)")
         with self._one_at_a_time:
             values = self._engine.run({"features": features, "state": states})
         scores = values["scores"][:, 0]
-        visemes = np.exp(scores[:, MOUTH_COUNT:-2] - scores[:, MOUTH_COUNT:-2].max(axis=1, keepdims=True))
+        phones = np.exp(scores[:, PHONE_SCORES] - scores[:, PHONE_SCORES].max(axis=1, keepdims=True))
+        phones /= phones.sum(axis=1, keepdims=True)
         said = Encoded(
-            mouth=np.clip(scores[:, :MOUTH_COUNT], 0.0, 1.0),
-            visemes=visemes / visemes.sum(axis=1, keepdims=True),
-            speech=_sigmoid(scores[:, -2]),
-            closure=_sigmoid(scores[:, -1]),
+            mouth=np.clip(scores[:, MOUTH], 0.0, 1.0),
+            phones=phones,
+            visemes=phones @ VISEME_OF_PHONE,
+            speech=_sigmoid(scores[:, SPEECH]),
+            closure=_sigmoid(scores[:, CLOSURE]),
+            voicing=_sigmoid(scores[:, VOICING]),
+            pitch_hz=np.clip(PITCH_BASE_HZ * np.exp2(scores[:, PITCH]), 60.0, 500.0),
+            energy=np.clip(scores[:, ENERGY], 0.0, 1.0),
         )
         return said, values["next_state"]
 

@@ -56,13 +56,6 @@ class FeatureStream:
         self._powers = np.zeros(_LEVEL_HOPS - 1)
         self._reference_db = LEVEL_FLOOR_DB
         self._filter_state: NDArray[np.float64] | None = None
-        self.level_db = -120.0
-        """Loudness of the last 40 ms, in dB of full scale."""
-
-    @property
-    def energy(self) -> float:
-        """Loudness of the last 40 ms against the voice's own running peak, 0..1; silence is 0."""
-        return float(np.clip((self.level_db - self._reference_db + 30.0) / 30.0, 0.0, 1.0))
 
     def push(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Hear more voice.
@@ -90,7 +83,6 @@ class FeatureStream:
         highest = np.maximum.accumulate(np.concatenate([[self._reference_db], level + fall]))[1:]
         reference = np.maximum(highest - fall, LEVEL_FLOOR_DB)
         self._reference_db = float(reference[-1])
-        self.level_db = float(level[-1])
         heard_db = np.concatenate([10.0 * np.log10(bands + 1e-12), level[:, None]], axis=1) - reference[:, None]
         return np.asarray(np.clip(heard_db, *_RANGE_DB) / 20.0 + 1.0, np.float32)
 

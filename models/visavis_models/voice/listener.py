@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from visavis_models.chunk import CHUNK_SAMPLES, Chunk
 from visavis_models.errors import BadVoice
 from visavis_models.voice.activity import VoiceActivity
-from visavis_models.voice.encoder import LOOKAHEAD_CHUNKS, LOOKAHEAD_MS, VISEMES, SpeechEncoder, shared_encoder
+from visavis_models.voice.encoder import LOOKAHEAD_CHUNKS, LOOKAHEAD_MS, Encoded, SpeechEncoder, shared_encoder
 from visavis_models.voice.features import FeatureStream
 from visavis_models.voice.lips import SpeechGate, eased, sealed
 from visavis_models.voice.mouth import MOUTH_COUNT, face_of_mouth
+from visavis_models.voice.phones import VISEMES
 
 _log = logging.getLogger(__name__)
 
@@ -38,11 +39,17 @@ class MouthMotion:
     speaking: bool
     """Whether the person speaks, short pauses included: for states, not for lips."""
     energy: float
-    """How loud this frame is against the voice's own running peak: 0 silent, 1 the loudest syllable."""
+    """How loud the voice is against the speaker's usual peak: 0 silent, 1 the loudest; noise does not count."""
     speech_probability: float
     """0..1, the network's own, without hangover."""
     visemes: NDArray[np.float32]
-    """float32 (15,), probabilities of `visavis_models.voice.encoder.VISEMES`."""
+    """float32 (15,), probabilities of `visavis_models.voice.phones.VISEMES`."""
+    phones: NDArray[np.float32]
+    """float32 (phones,), probabilities of `visavis_models.voice.phones.PHONES`."""
+    voicing: float
+    """Probability that the vocal folds sound, 0..1."""
+    pitch_hz: float
+    """Fundamental frequency, 60..500; 0 where the voice does not sound."""
 
 
 class MouthListener:
@@ -72,7 +79,7 @@ class MouthListener:
         self._gate = SpeechGate()
         self._state = self._encoder.initial_state()
         self._unheard = LOOKAHEAD_CHUNKS
-        self._past: deque[tuple[float, bool]] = deque([(0.0, False)] * LOOKAHEAD_CHUNKS, LOOKAHEAD_CHUNKS + 1)
+        self._active: deque[bool] = deque([False] * LOOKAHEAD_CHUNKS, LOOKAHEAD_CHUNKS + 1)
 
     def push(self, chunk: Chunk) -> MouthMotion | None:
         """Hear one chunk; chunks come in order.
@@ -106,38 +113,39 @@ class MouthListener:
                 _log.warning("voice has samples that are not numbers; they are heard as silence")
         samples = np.clip(samples, -1.0, 1.0)
         heard = self._features.push(samples)
-        self._past.append((self._features.energy, self._activity.push(samples)))
+        self._active.append(self._activity.push(samples))
         return heard
 
-    def _show(
-        self, chunk: Chunk, mouth: NDArray[np.float32], visemes: NDArray[np.float32], speech: float, closure: float
-    ) -> MouthMotion | None:
+    def _show(self, chunk: Chunk, said: Encoded, row: int) -> MouthMotion | None:
         if self._first is None:
             self._first = chunk.index
+        speech = float(said.speech[row])
         if self._unheard:  # what the network says now is of a time before the voice began
             self._unheard -= 1
-            mouth, speech = np.zeros(MOUTH_COUNT, np.float32), 0.0
-            share = 0.0
+            speech, share = 0.0, 0.0
         else:
             share = self._gate.step(speech)
         index = chunk.index - LOOKAHEAD_CHUNKS
         if index < self._first:
             return None
-        mouth = sealed(mouth, closure) * np.float32(share)
+        closure = max(float(said.closure[row]), float(said.visemes[row, _BILABIAL]))
+        mouth = sealed(said.mouth[row], closure) * np.float32(share)
         if self._since_interrupt < _INTERRUPTED_FRAMES:
             self._since_interrupt += 1
             kept = np.float32(eased(1.0 - self._since_interrupt / _INTERRUPTED_FRAMES))
             mouth = kept * self._left_mouth + (1 - kept) * mouth
         self._mouth = mouth
-        energy, active = self._past[0]
-        active = active or any(later for _, later in self._past)
+        sounds = share > 0.0 and float(said.voicing[row]) > 0.5
         return MouthMotion(
             index=index,
             face=face_of_mouth(mouth),
-            speaking=bool(active and share > 0.0),
-            energy=energy * share,
+            speaking=bool(share > 0.0 and any(self._active)),
+            energy=float(said.energy[row]) * share,
             speech_probability=speech,
-            visemes=visemes,
+            visemes=said.visemes[row],
+            phones=said.phones[row],
+            voicing=float(said.voicing[row]) * share,
+            pitch_hz=float(said.pitch_hz[row]) if sounds else 0.0,
         )
 
 
@@ -152,15 +160,7 @@ def push_all(listeners: Sequence[MouthListener], chunks: Sequence[Chunk]) -> lis
     heard = np.stack([listener._hear(chunk) for listener, chunk in zip(listeners, chunks, strict=True)])
     said, states = encoder.run(heard, np.stack([listener._state for listener in listeners]))
     shown = []
-    for i, (listener, chunk) in enumerate(zip(listeners, chunks, strict=True)):
-        listener._state = states[i]
-        shown.append(
-            listener._show(
-                chunk,
-                said.mouth[i],
-                said.visemes[i],
-                float(said.speech[i]),
-                max(float(said.closure[i]), float(said.visemes[i, _BILABIAL])),
-            )
-        )
+    for row, (listener, chunk) in enumerate(zip(listeners, chunks, strict=True)):
+        listener._state = states[row]
+        shown.append(listener._show(chunk, said, row))
     return shown

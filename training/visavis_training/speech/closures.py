@@ -25,8 +25,8 @@ _SMOOTH_S = 0.008
 _HELD_AT_LEAST_S = 0.048
 """Longer than a frame of 40 ms, so that every closure is seen."""
 _TOGETHER = {"p": (0.0, 0.88), "b": (0.0, 0.96), "m": (0.04, 0.94)}
-"""The share of each sound for which lips are together. The burst of a stop, measured on the fitted corpus, comes at 0.91
-of an English p, 1.03 of a b and 1.06 of a Mandarin p (medians)."""
+"""The share of each sound for which lips are together. The burst of a stop, measured on the fitted corpus, comes at
+0.91 of an English p, 1.03 of a b and 1.06 of a Mandarin p (medians)."""
 _BEFORE_SPEECH_S, _AFTER_SPEECH_S = 0.12, 0.2
 _NARROW_GAP = {"f": 0.08, "v": 0.085, "ʋ": 0.11, "ɸ": 0.055, "β": 0.06}
 _TUCK = {"f": 0.5, "v": 0.46, "ʋ": 0.28}
