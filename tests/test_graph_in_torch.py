@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from visavis_training.speech.graph_folding import Graph, Node, prune, unquantise
 from visavis_training.speech.graph_fusing import fuse
-from visavis_training.speech.kokoro import Kokoro, parse_voice
+from visavis_training.speech.kokoro import Kokoro, parse_voice, written
 
 pytestmark = pytest.mark.unit
 
@@ -204,17 +204,37 @@ def test_taps_as_one_product_is_the_convolution() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "+", "a+b", "a@0.3", "a+b@", "a+b@1.2", "a+b@-0.1", "a+b@x", "a+@0.5", "a+b+c@0.5", "a+b@nan"]
+    "name",
+    ["", "+", "a+b", "a@0.3", "a+b@", "a+b@1.2", "a+b@-0.1", "a+b@x", "a+@0.5", "a+b+c@0.5", "a+b@nan", "a+b@0.5.1"]
+    + [
+        "a*0.5",
+        "a*0.5+b*0.6",
+        "a*0.5+b",
+        "a*x+b*1",
+        "a*1-b*0.1",
+        "-a*1",
+        "a*1..0",
+        "/a",
+        "a/",
+        "a/b/c",
+        "a b",
+        "a*nan",
+    ],
 )
 def test_a_name_that_is_no_voice_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="is no voice"):
         parse_voice(name)
 
 
-def test_a_blend_names_its_voices_and_the_share_of_the_second() -> None:
+def test_a_name_says_who_sounds_and_who_speaks() -> None:
     blend = parse_voice("af_heart+am_adam@0.35")
-    assert (blend.voices, blend.share) == (("af_heart", "am_adam"), 0.35)
+    assert blend.timbre == blend.prosody == (("af_heart", 0.65), ("am_adam", 0.35))
     assert parse_voice("af_heart").voices == ("af_heart",)
+    crossed = parse_voice("af_heart*0.9+am_adam*0.3-bf_emma*0.2/zf_xiaobei")
+    assert crossed.timbre == (("af_heart", 0.9), ("am_adam", 0.3), ("bf_emma", -0.2))
+    assert crossed.prosody == (("zf_xiaobei", 1.0),)
+    assert crossed.voices == ("af_heart", "am_adam", "bf_emma", "zf_xiaobei")
+    assert f"{written(crossed.timbre)}/{written(crossed.prosody)}" == "af_heart*0.9+am_adam*0.3-bf_emma*0.2/zf_xiaobei"
 
 
 def test_the_styles_of_a_blend_lie_between_its_voices(tmp_path: Path) -> None:
@@ -225,5 +245,8 @@ def test_the_styles_of_a_blend_lie_between_its_voices(tmp_path: Path) -> None:
     kokoro._folder, kokoro._voices = tmp_path, {}
     np.testing.assert_allclose(kokoro.voice("low+high@0.25"), 0.5)
     np.testing.assert_allclose(kokoro.voice("high+low@0.25"), 1.5)
+    crossed = kokoro.voice("low/high*1.5-low*0.5")
+    np.testing.assert_allclose(crossed[:, :128], 0.0)
+    np.testing.assert_allclose(crossed[:, 128:], 3.0)
     with pytest.raises(FileNotFoundError):
         kokoro.voice("low+nobody@0.5")

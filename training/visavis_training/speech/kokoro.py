@@ -7,6 +7,8 @@ CPU it runs in ONNX Runtime, on a GPU in torch, from the same file. Knows nothin
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,9 @@ UNIT_S = 0.025
 """One unit of predicted duration: exactly 600 samples."""
 TOKEN_LAG_S = 0.075
 """Measured against pocketsphinx: a token's sound begins this much before the sum of the durations before it."""
+PROSODY = 128
+"""The graph splits a style vector here: what is before goes to the decoder alone, the rest to the predictor alone."""
+_ROUNDING = 0.005
 _DURATIONS = "/encoder/Clip_output_0"
 _OUTPUTS = ("audio", _DURATIONS)
 _MAX_SYMBOLS = 500
@@ -52,36 +57,75 @@ def expose_durations(graph: Path, out: Path) -> None:
     onnx.save(model, str(out))
 
 
-@dataclass(frozen=True, slots=True)
-class Blend:
-    """A voice between two voices."""
+Mixture = tuple[tuple[str, float], ...]
+"""Recorded voices and weights that sum to 1; a voice that the others are pushed away from has a negative one."""
 
-    first: str
-    second: str
-    share: float
-    """Of the second voice, 0 to 1."""
+
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """A voice made of recorded ones: how it sounds and how it speaks may come from different people."""
+
+    timbre: Mixture
+    """What the decoder turns symbols into sound with: the vocal tract and the voice's colour."""
+    prosody: Mixture
+    """What durations, pitch and loudness are predicted with: rhythm, melody, accent."""
 
     @property
     def voices(self) -> tuple[str, ...]:
-        """The recorded voices that sound in it."""
-        return (self.first,) if self.second == self.first else (self.first, self.second)
+        """The recorded voices that sound in it, also those that it is pushed away from."""
+        return tuple(dict.fromkeys(name for name, _ in (*self.timbre, *self.prosody)))
 
 
-def parse_voice(name: str) -> Blend:
-    """Read a voice's name: `af_heart`, or `af_heart+am_adam@0.35` for 35 % of the second in the first.
+def parse_voice(name: str) -> Mixed:
+    """Read a voice's name.
+
+    | name | is |
+    |---|---|
+    | `af_heart` | a recorded voice |
+    | `af_heart+am_adam@0.35` | 35 % of the second in the first |
+    | `af_heart*0.7+am_adam*0.5-zf_xiaoni*0.2` | any mixture; the weights sum to 1 |
+    | `TIMBRE/PROSODY` | each one of the above: sounds like the first, speaks like the second |
 
     Raises:
-        ValueError: the name is neither.
+        ValueError: the name is none of these.
     """
-    pair, at, share = name.partition("@")
-    first, plus, second = pair.partition("+")
+    parts = name.split("/")
+    mixtures = [_mixture(part) for part in parts]
+    if len(parts) > 2 or not all(mixtures):
+        raise ValueError(
+            f"{name!r} is no voice: write af_heart, af_heart+am_adam@0.35 or af_heart*0.6+am_adam*0.4, "
+            "and one more of them after a slash for another's prosody"
+        )
+    return Mixed(mixtures[0], mixtures[-1])
+
+
+def _mixture(text: str) -> Mixture:
+    """Empty where the text is none."""
+    if re.fullmatch(r"\w+", text):
+        return ((text, 1.0),)
+    pair = re.fullmatch(r"(\w+)\+(\w+)@([\d.]+)", text)
+    if pair:
+        share = _number(pair[3])
+        return ((pair[1], 1.0 - share), (pair[2], share)) if 0.0 <= share <= 1.0 else ()
+    if not re.fullmatch(r"\w+\*[\d.]+([+-]\w+\*[\d.]+)*", text):
+        return ()
+    terms = re.findall(r"([+-]?)(\w+)\*([\d.]+)", text)
+    mixture = tuple((name, _number(weight) * (-1 if sign == "-" else 1)) for sign, name, weight in terms)
+    return mixture if abs(sum(weight for _, weight in mixture) - 1.0) < _ROUNDING else ()
+
+
+def _number(text: str) -> float:
     try:
-        part = float(share) if at else 0.0
+        return float(text)
     except ValueError:
-        part = -1.0
-    if not first or bool(plus) != bool(at) or (plus and not second) or "+" in second or not 0.0 <= part <= 1.0:
-        raise ValueError(f"{name!r} is no voice: write af_heart, or af_heart+am_adam@0.35 for a blend")
-    return Blend(first, second or first, part)
+        return math.nan
+
+
+def written(mixture: Mixture) -> str:
+    """The name of a mixture, as `parse_voice` reads it: `af_heart*0.6+am_adam*0.4`."""
+    if len(mixture) == 1:
+        return mixture[0][0]
+    return "".join(f"{'-' if weight < 0 else '+'}{name}*{abs(weight):g}" for name, weight in mixture).lstrip("+")
 
 
 class Kokoro:
@@ -115,17 +159,18 @@ class Kokoro:
         self._voices: dict[str, NDArray[np.float32]] = {}
 
     def voice(self, name: str) -> NDArray[np.float32]:
-        """The style vectors of a voice or a blend (see `parse_voice`) by utterance length: float32 (510, 256).
+        """The style vectors of a voice (see `parse_voice`) by utterance length: float32 (510, 256).
 
         Raises:
             ValueError: the name cannot be read.
             FileNotFoundError: there is no such voice.
         """
-        blend = parse_voice(name)
-        first = self._recorded(blend.first)
-        if blend.second == blend.first:
-            return first
-        return (1 - np.float32(blend.share)) * first + np.float32(blend.share) * self._recorded(blend.second)
+        mixed = parse_voice(name)
+        halves = (mixed.timbre, slice(0, PROSODY)), (mixed.prosody, slice(PROSODY, None))
+        return np.concatenate(
+            [sum(np.float32(weight) * self._recorded(each)[:, half] for each, weight in mix) for mix, half in halves],
+            axis=1,
+        )
 
     def _recorded(self, name: str) -> NDArray[np.float32]:
         if name not in self._voices:
