@@ -1,0 +1,106 @@
+"""The small shape of skin as heights on the face chart: pores, wrinkles at rest, and wrinkles that expressions make.
+
+Heights are in dm, outwards positive. A frame's height is the resting map plus each expression's map times how strongly
+that expression is made. Knows nothing of colours or light.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from visavis_models.arkit import ARKIT
+from visavis_training.people.chance import Chance, each, noise, step
+from visavis_training.people.face_chart import FaceChart, curve, lip_coordinates
+
+EXPRESSIONS = ("forehead", "frown", "eyes", "cheeks")
+_MAKERS = (
+    ("browInnerUp", "browOuterUpLeft", "browOuterUpRight"),
+    ("browDownLeft", "browDownRight"),
+    ("eyeSquintLeft", "eyeSquintRight", "cheekSquintLeft", "cheekSquintRight"),
+    ("mouthSmileLeft", "mouthSmileRight", "noseSneerLeft", "noseSneerRight", "mouthUpperUpLeft", "mouthUpperUpRight"),
+)
+_FOLD_BESIDE_MOUTH = ((0.10, 0.205), (0.20, 0.235), (0.30, 0.285), (0.40, 0.325), (0.50, 0.345), (0.60, 0.34))
+"""y then x of the fold from the wing of the nose to beside the corner of the mouth, dm."""
+_FOLD_BELOW_CORNER = ((0.45, 0.285), (0.55, 0.305), (0.65, 0.315), (0.74, 0.31))
+
+
+@dataclass(frozen=True, slots=True)
+class Relief:
+    """Heights in dm: `rest` float32 (B, T, T) and `made` float32 (B, 4, T, T) in the order of `EXPRESSIONS`."""
+
+    rest: Tensor
+    made: Tensor
+
+    def of_frames(self, person: Tensor, face: Tensor) -> Tensor:
+        """Heights (N, T, T) of N frames.
+
+        Args:
+            person: int64 (N,), which person each frame shows.
+            face: float32 (N, 52), ARKit coefficients.
+        """
+        strength = torch.stack(
+            [sum((face[:, ARKIT[name]] for name in names), face.new_zeros(len(face))) for names in _MAKERS], 1
+        ).clamp(0.0, 1.5)
+        return self.rest[person] + torch.einsum("ne,nehw->nhw", strength, self.made[person])
+
+
+def _lines(value: Tensor, period: float, sharpness: float) -> Tensor:
+    """0 between lines, 1 at the bottom of each: rows of furrows `period` apart."""
+    return (0.5 + 0.5 * torch.cos(value * (2 * torch.pi / period))) ** sharpness
+
+
+def _furrow(distance: Tensor, width: float) -> Tensor:
+    return torch.exp(-((distance / width) ** 2))
+
+
+def relief(chart: FaceChart, chance: Chance, age_years: Tensor) -> Relief:
+    """Heights of everybody's skin; `age_years` float32 (B,)."""
+    points = chart.position[None]
+    x, y, z = points[..., 0].abs(), points[..., 1], points[..., 2]
+    front = step(z, 0.35, 0.0)
+    lips = lip_coordinates(points, chart.landmarks)
+    on_lips = step(lips.across.abs(), 1.15, 0.95) * step(lips.along.abs(), 1.04, 0.97)
+    sway = noise(chance, "wrinkle sway", points, 2.2, 2)
+    breaks = step(noise(chance, "wrinkle breaks", points, 3.5, 2), -1.4, 0.5)
+    age = each(((age_years - 22.0) / 50.0).clamp(0.0, 1.25) * chance.uniform("wrinkles", 0.6, 1.3))
+
+    spacing = each(chance.uniform("forehead spacing", 0.085, 0.13))
+    forehead = _lines((y + 0.018 * sway + 0.10 * x**2) / spacing, 1.0, 5.0) * breaks
+    forehead = forehead * step(y, -0.47, -0.56) * step(y, -1.0, -0.86) * step(x, 0.55, 0.35) * front
+    frown = _furrow(x - 0.062 - 0.012 * sway, 0.013) * step(y, -0.27, -0.35) * step(y, -0.58, -0.47) * front
+    corner = chart.landmarks[33]
+    side, up = x - corner[0].abs() + 0.02, y - corner[1]
+    fan = torch.atan2(up, side.clamp(min=0.004))
+    reach = torch.hypot(side, up)
+    eyes = _lines(fan + 0.08 * sway, 0.42, 3.0) * step(side, 0.01, 0.05) * step(reach, 0.22, 0.10)
+    eyes = eyes * step(fan.abs(), 1.15, 0.7) * breaks * step(z, 0.4, 0.2)
+    under = _lines(y + 0.9 * (x - 0.31) ** 2 + 0.008 * sway, 0.036, 2.0)
+    under = under * torch.exp(-(((x - 0.32) / 0.13) ** 2) - (((y + 0.115) / 0.035) ** 2)) * breaks
+    fold_x = curve(y, torch.tensor(_FOLD_BESIDE_MOUTH, device=y.device)) + 0.008 * sway
+    fold = _furrow(x - fold_x, 0.022) * step(y, 0.08, 0.16) * step(y, 0.64, 0.50) * front
+    cheek = torch.exp(-(((x - fold_x - 0.055) / 0.05) ** 2)) * step(y, 0.08, 0.2) * step(y, 0.6, 0.45) * front
+    below = _furrow(x - curve(y, torch.tensor(_FOLD_BELOW_CORNER, device=y.device)) - 0.006 * sway, 0.014)
+    below = below * step(y, 0.45, 0.52) * step(y, 0.78, 0.66) * front
+    round_lips = _lines(lips.along * 0.25 + 0.004 * sway, 0.03, 3.0) * step(lips.across, 1.0, 1.25)
+    round_lips = round_lips * step(lips.across, 2.0, 1.4) * step(lips.along.abs(), 1.1, 0.9) * breaks
+    neck = _lines(y + 0.05 * x + 0.02 * sway, 0.17, 9.0) * step(y, 0.98, 1.1)
+
+    pores = noise(chance, "pores", points, 62.0)
+    grain = noise(chance, "grain", points, 26.0, 2)
+    cheeks_and_nose = torch.exp(-((x / 0.45) ** 2) - (((y - 0.05) / 0.3) ** 2)) * front
+    pits = torch.relu(pores - 0.7) * (0.35 + 0.9 * cheeks_and_nose) * each(chance.uniform("pore depth", 0.4, 1.5))
+    creases = noise(chance, "lip creases", torch.stack([lips.along * 0.25, 0.15 * y, 0 * y], -1), 85.0, 2)
+    undulation = noise(chance, "undulation", points, 6.0, 2)
+
+    rest = -0.0011 * age * (forehead + eyes) - 0.0006 * age * under - 0.0011 * age * (below + 0.5 * neck)
+    rest = rest - 0.0022 * (0.15 + age) * fold + 0.0018 * age * cheek - 0.0012 * age * frown - 0.0007 * age * round_lips
+    rest = rest + (1.0 - on_lips) * (0.00010 * grain - 0.00020 * pits + 0.00006 * pores) + 0.0007 * undulation * 0.5
+    rest = rest + on_lips * 0.00055 * creases * each(chance.uniform("lip dryness", 0.4, 1.3))
+    made_of = (forehead, frown, eyes + 0.5 * under, fold - 0.5 * cheek)
+    depth = (0.0013, 0.0016, 0.0011, 0.0022)
+    made = [-d * (0.45 + age) * part for d, part in zip(depth, made_of, strict=True)]
+    people = len(chance)
+    return Relief(rest, torch.stack([m.expand(people, -1, -1) for m in made], 1))
