@@ -34,8 +34,9 @@ def test_a_plan_uses_every_utterance_and_is_the_same_again() -> None:
         assert all(piece.start >= end for piece, end in zip(track.spoken[1:], ends, strict=False))
         assert track.spoken[0].start > 0 and ends[-1] + 3200 <= track.rows * 160
     changed = [piece for piece in pieces if piece.up != piece.down]
-    assert 0.15 < len(changed) / len(pieces) < 0.55
-    assert all(0.84 < piece.down / piece.up < 1.19 for piece in changed)
+    assert 0.35 < len(changed) / len(pieces) < 0.65
+    rates = [piece.down / piece.up for piece in changed]
+    assert 0.82 <= min(rates) < 0.9 and 1.1 < max(rates) <= 1.22
     pauses = [b.start - a.start - a.length for t in plan for a, b in zip(t.spoken, t.spoken[1:], strict=False)]
     assert min(pauses) < 160 and max(pauses) > 16_000
 

@@ -37,6 +37,7 @@ from visavis_training.speech.batch_effects import (
 )
 from visavis_training.speech.features_in_torch import BatchFeatures, fast_length, running_reference
 from visavis_training.speech.track_files import FILES, NUISANCE, NUISANCE_SCALE, load
+from visavis_training.speech.voice_variety import MASKED, WARPED
 
 _LOWEST_HZ, _HIGHEST_HZ = 60.0, 7600.0
 _REST_S, _WAKE_S = 0.15, 0.08
@@ -82,8 +83,8 @@ class Augmentation:
     dropouts: float = 0.04
     mute: float = 0.08
     """The voice is cut off for 0.3 to 3 s anywhere, as by a mute button or an interruption; the mouth then rests."""
-    warp: float = 0.4
-    masks: float = 0.2
+    warp: float = WARPED
+    masks: float = MASKED
 
 
 CLEAN = Augmentation(

@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from visavis_training.speech.voice_variety import WARP
+
 RATE_HZ = 16_000
 HOP_SAMPLES = 160
 ROOM_SAMPLES = 9600
@@ -159,7 +161,7 @@ def drop_out(dice: Dice, waves: Tensor, probability: float) -> Tensor:
 
 
 def warp_bands(dice: Dice, features: Tensor, bands_hz: Tensor, probability: float) -> Tensor:
-    """Other vocal tracts: the bands of some clips (B, T, bands + 1) read at frequencies 0.88 to 1.14 times theirs.
+    """Other vocal tracts: the bands of some clips (B, T, bands + 1) read at `WARP` times their frequencies.
 
     Args:
         dice: random numbers.
@@ -169,7 +171,7 @@ def warp_bands(dice: Dice, features: Tensor, bands_hz: Tensor, probability: floa
     """
     clips, hops, _ = features.shape
     bands = len(bands_hz)
-    factor = torch.where(dice.chance(probability, clips, 1), dice.uniform(0.88, 1.14, clips, 1), 1.0)
+    factor = torch.where(dice.chance(probability, clips, 1), dice.uniform(*WARP, clips, 1), 1.0)
     wanted = (bands_hz[None] / factor).contiguous()
     upper = torch.searchsorted(bands_hz, wanted).clamp(1, bands - 1)
     share = ((wanted - bands_hz[upper - 1]) / (bands_hz[upper] - bands_hz[upper - 1])).clamp(0.0, 1.0)[:, None]

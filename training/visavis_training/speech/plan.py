@@ -3,7 +3,7 @@
 The same seed gives the same plan. The test part comes first. Needs espeak-ng, misaki, pocketsphinx (its dictionary) and
 jieba; knows nothing of audio.
 
-    python -m visavis_training.speech.plan --out plan.jsonl --hours 16 --seed 1
+    python -m visavis_training.speech.plan --out plan.jsonl --hours 20 --seed 1
 """
 
 from __future__ import annotations
@@ -12,46 +12,30 @@ import argparse
 import json
 import random
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from visavis_training.speech import coverage, g2p, held_out_texts, lexicon, texts
+from visavis_training.speech.casting import TRAINED, VOICES, Cast, at_home
 from visavis_training.speech.held_out_texts import HELD_OUT_VOICES
+from visavis_training.speech.kokoro import parse_voice
 from visavis_training.speech.phones import VISEME_OF
 
-VOICES: dict[str, tuple[str, ...]] = {
-    "en": tuple(
-        "af_alloy af_aoede af_bella af_heart af_jessica af_kore af_nicole af_nova af_river af_sarah af_sky am_adam "
-        "am_echo am_eric am_fenrir am_liam am_michael am_onyx am_puck am_santa bf_alice bf_emma bf_isabella bf_lily "
-        "bm_daniel bm_fable bm_george bm_lewis".split()
-    ),
-    "zh": tuple("zf_xiaobei zf_xiaoni zf_xiaoxiao zf_xiaoyi zm_yunjian zm_yunxi zm_yunxia zm_yunyang".split()),
-    "ja": ("jf_alpha", "jf_gongitsune", "jf_nezumi", "jf_tebukuro", "jm_kumo"),
-    "es": ("ef_dora", "em_alex", "em_santa"),
-    "fr": ("ff_siwis",),
-    "hi": ("hf_alpha", "hf_beta", "hm_omega", "hm_psi"),
-    "it": ("if_sara", "im_nicola"),
-    "pt": ("pf_dora", "pm_alex", "pm_santa"),
-}
-"""Kokoro's voices by the language they are at home in."""
 OTHER_ENGINES: dict[str, tuple[str, ...]] = {"piper": ("joe",), "flite": ("kal16", "awb", "rms", "slt")}
 """Engines that take English text, and their voices."""
+ENGINES = ("kokoro", "flite")
+"""What a plan speaks with unless told otherwise: the recordings behind Piper's voice have a doubtful licence."""
 SHARES = {"en": 0.52, "zh": 0.38, "others": 0.05, "engines": 0.05}
 """Of the hours."""
-BLENDED = 0.3
-CROSSED = 0.12
-"""Shares of the Kokoro rows: spoken by a blend of two voices, by a voice of another language."""
 COVERING = 0.2
 """Most of an accent's time that words for rare neighbourhoods may take; everyday texts get what they leave."""
 FROM_LEXICON = 0.25
 """Share of the texts that are patterns around words of the dictionary."""
 OFTEN, OFTEN_WITH_LIPS = 4, 10
 MOST_SYMBOLS = 300
-_HELD_OUT = frozenset(voice for voices in HELD_OUT_VOICES.values() for voice in voices)
-_TRAINED = {language: tuple(v for v in voices if v not in _HELD_OUT) for language, voices in VOICES.items()}
 
 _CARRIERS: dict[str, tuple[str, ...]] = {
     "en": tuple("""{0} and {1} are not the same as {2}.|Say {0} once more, then {1}.|I read about {0} {1} in the paper.
@@ -88,7 +72,12 @@ def accent_of(row: Row) -> str:
     """Which of `g2p.ACCENTS` a row's tokens are in."""
     if row["language"] != "en":
         return str(row["language"])
-    return "en-gb" if row["engine"] == "kokoro" and row["voice"].startswith("b") else "en-us"
+    return "en-gb" if row["engine"] == "kokoro" and _speaks_like(row).startswith("b") else "en-us"
+
+
+def _speaks_like(row: Row) -> str:
+    """The recorded voice that leads a row's prosody."""
+    return parse_voice(row["voice"]).prosody[0][0]
 
 
 def seconds_of(row: Row) -> float:
@@ -99,27 +88,31 @@ def seconds_of(row: Row) -> float:
     return fixed_s + symbol_s * len(row["tokens"]) / float(row["speed"])
 
 
-def plan(hours: float = 16.0, seed: int = 1) -> list[Row]:
+def plan(hours: float = 20.0, seed: int = 1, engines: Collection[str] = ENGINES) -> list[Row]:
     """Every utterance of a corpus: the test part first, then the training part in random order.
 
     Args:
         hours: length of the training part.
         seed: the same seed gives the same plan.
+        engines: that speak; "kokoro" is one of them always, the others of `OTHER_ENGINES` if they are named.
     """
     source = random.Random(seed)
     train: list[Row] = []
     seconds = {name: 3600.0 * hours * share for name, share in SHARES.items()}
-    british = sum(voice.startswith("b") for voice in _TRAINED["en"]) / len(_TRAINED["en"])
+    british = len(at_home("en-gb")) / len(TRAINED["en"])
     for accent, share_s in (
         ("en-us", seconds["en"] * (1 - british)), ("en-gb", seconds["en"] * british), ("zh", seconds["zh"])
     ):  # fmt: skip
         train += _covering_rows(accent, share_s, source)
     for language in texts.LANGUAGES[2:]:
-        train += _rows(language, texts.sentences(language, source), seconds["others"] / 5, source)
-    for engine, voices in OTHER_ENGINES.items():
-        train += _engine_rows(engine, voices, seconds["engines"] / len(OTHER_ENGINES), source)
+        share_s = seconds["others"] / 5
+        train += _rows(Cast(language, share_s, source), texts.sentences(language, source), share_s, source)
+    asked = {engine: voices for engine, voices in OTHER_ENGINES.items() if engine in engines}
+    for engine, voices in asked.items():
+        train += _engine_rows(engine, voices, seconds["engines"] / len(asked), source)
     source.shuffle(train)
-    return [{"id": number, **row} for number, row in enumerate(_test_rows(source) + train)]
+    test = _test_rows(random.Random(f"test {seed}"))  # the same whatever is trained on
+    return [{"id": number, **row} for number, row in enumerate(test + train)]
 
 
 def _test_rows(source: random.Random) -> list[Row]:
@@ -140,23 +133,6 @@ def _speed(source: random.Random) -> float:
     return source.uniform(0.85, 1.2) if source.random() < 0.72 else source.uniform(0.72, 1.4)
 
 
-def _voice(accent: str, source: random.Random) -> str:
-    """A voice for an accent: at home in it, of another language, or a blend of two."""
-    language = accent[:2]
-    first_letter = {"en-us": "a", "en-gb": "b"}.get(accent, "")
-    home = [voice for voice in _TRAINED[language] if voice.startswith(first_letter)]
-    # British phones belong to British voices; the others, some 86 % of the rows, may be spoken by anybody.
-    others = [v for key, voices in _TRAINED.items() for v in voices if key != language]
-    crossed = language in ("en", "zh") and accent != "en-gb" and source.random() < CROSSED / 0.86
-    first = source.choice(others if crossed else home)
-    if source.random() >= BLENDED:
-        return first
-    alike = [voice for voices in _TRAINED.values() if first in voices for voice in voices if voice != first]
-    everybody = [voice for voices in _TRAINED.values() for voice in voices if voice != first]
-    second = source.choice(alike if alike and source.random() < 0.65 else everybody)
-    return f"{first}+{second}@{source.uniform(0.25, 0.75):.2f}"
-
-
 def _with_tokens(rows: list[Row]) -> list[Row]:
     """The rows with their phones; those too long for a voice left out."""
     for accent in sorted({accent_of(row) for row in rows}):
@@ -166,13 +142,13 @@ def _with_tokens(rows: list[Row]) -> list[Row]:
     return [row for row in rows if len(row["tokens"]) <= MOST_SYMBOLS and any(s in VISEME_OF for s in row["tokens"])]
 
 
-def _rows(accent: str, said: Iterator[str], share_s: float, source: random.Random) -> list[Row]:
+def _rows(cast: Cast, said: Iterator[str], share_s: float, source: random.Random) -> list[Row]:
     """Rows of these texts until they last that long."""
     made: list[Row] = []
     left_s = share_s
     while left_s > 2.0:
         count = max(1, int(left_s / 4.0))
-        fresh = [_row("train", accent[:2], _voice(accent, source), _speed(source), next(said)) for _ in range(count)]
+        fresh = [_row("train", cast.language, cast.voice(), _speed(source), next(said)) for _ in range(count)]
         for row in _with_tokens(fresh):
             if left_s > 2.0:
                 made.append(row)
@@ -182,8 +158,8 @@ def _rows(accent: str, said: Iterator[str], share_s: float, source: random.Rando
 
 def _covering_rows(accent: str, share_s: float, source: random.Random) -> list[Row]:
     """Rows of one accent: everyday texts and words of the lexicon, then what their diphones still lack."""
-    language = accent[:2]
-    rows = _rows(accent, _everyday(accent, source), share_s * (1 - COVERING), source)
+    language, cast = accent[:2], Cast(accent, share_s, source)
+    rows = _rows(cast, _everyday(accent, source), share_s * (1 - COVERING), source)
     words = lexicon.words(accent)
     need = coverage.wanted(coverage.inventory(words), OFTEN, OFTEN_WITH_LIPS)
     for _ in range(3):
@@ -193,12 +169,12 @@ def _covering_rows(accent: str, share_s: float, source: random.Random) -> list[R
         said = iter(
             [source.choice(_CHAINS[language]).format(("" if language == "zh" else " ").join(c)) for c in chains]
         )
-        rows += _until_spent(accent, said, room_s, source)
-    return rows + _rows(accent, _everyday(accent, source), share_s - sum(map(seconds_of, rows)), source)
+        rows += _until_spent(cast, said, room_s, source)
+    return rows + _rows(cast, _everyday(accent, source), share_s - sum(map(seconds_of, rows)), source)
 
 
-def _until_spent(accent: str, said: Iterator[str], room_s: float, source: random.Random) -> list[Row]:
-    fresh = [_row("train", accent[:2], _voice(accent, source), _speed(source), text.capitalize()) for text in said]
+def _until_spent(cast: Cast, said: Iterator[str], room_s: float, source: random.Random) -> list[Row]:
+    fresh = [_row("train", cast.language, cast.voice(), _speed(source), text.capitalize()) for text in said]
     made = []
     for row in _with_tokens(fresh):
         room_s -= seconds_of(row)
@@ -240,10 +216,13 @@ def summary(rows: Sequence[Row]) -> str:
         "language": lambda row: row["language"],
         "accent": accent_of,
         "engine": lambda row: row["engine"],
-        "blend": lambda row: "blend" if "+" in row["voice"] else "one voice",
-        "style": lambda row: "crossed" if _is_crossed(row) else "at home",
+        "voice": lambda row: "mixture" if "/" in row["voice"] else "blend" if "+" in row["voice"] else "recorded",
+        "prosody": lambda row: "crossed" if _is_crossed(row) else "at home",
     }
-    lines = []
+    different: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        different[accent_of(row)].add(row["voice"])
+    lines = ["different voices: " + ", ".join(f"{key} {len(different[key])}" for key in sorted(different))]
     for name, kind in kinds.items():
         counts, hours = Counter(map(kind, rows)), Counter[str]()
         for row in rows:
@@ -253,18 +232,19 @@ def summary(rows: Sequence[Row]) -> str:
 
 
 def _is_crossed(row: Row) -> bool:
-    return row["engine"] == "kokoro" and row["voice"].split("+")[0] not in VOICES[row["language"]]
+    return row["engine"] == "kokoro" and _speaks_like(row) not in VOICES[row["language"]]
 
 
 def main() -> None:
     """Command line, see the head of this file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--hours", type=float, default=16.0)
+    parser.add_argument("--hours", type=float, default=20.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--engines", default=",".join(ENGINES), help="also known: piper")
     args = parser.parse_args()
     began = time.monotonic()
-    rows = plan(args.hours, args.seed)
+    rows = plan(args.hours, args.seed, args.engines.split(","))
     args.out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
     print(summary(rows))
     print(f"{len(rows)} utterances, about {sum(map(seconds_of, rows)) / 3600:.2f} h, {time.monotonic() - began:.0f} s")

@@ -31,10 +31,10 @@ from visavis_training.speech.labels import aligned, left_out, loudness_of
 from visavis_training.speech.phones import Phone, gapless
 from visavis_training.speech.pitch import pitch_of
 from visavis_training.speech.track_files import FILES, LISTING, NUISANCE, NUISANCE_SCALE, PROGRESS, RATE_HZ, ROW_SAMPLES
+from visavis_training.speech.voice_variety import RATES, RESAMPLED
 
 VERSION = 1
 """Of what is written here; another version's tracks are made anew."""
-_SPEEDS = ((20, 17), (15, 13), (10, 9), (13, 12), (20, 19), (19, 20), (12, 13), (9, 10), (13, 15), (17, 20))
 _TRACK_S = 40.0
 _NUISANCE_S = 20.0
 _FADE_SAMPLES = 48
@@ -110,7 +110,7 @@ def plan(utterances: Sequence[Utterance], seed: int, passes: int = 1) -> list[Tr
         for which in _order(voices, source):
             _, samples, phones = utterances[which]
             first, last = _ends(phones, len(samples), source)
-            up, down = _SPEEDS[int(source.integers(len(_SPEEDS)))] if source.random() < 1 / 3 else (1, 1)
+            up, down = RATES[int(source.integers(len(RATES)))] if source.random() < RESAMPLED else (1, 1)
             pause = _pause_s(source) if spoken else float(source.uniform(0.1, 1.0))
             start = -(-(at + int(pause * RATE_HZ)) // ROW_SAMPLES) * ROW_SAMPLES
             codec = names[int(source.integers(len(names)))] if names and source.random() < 0.85 else ""
