@@ -1,0 +1,236 @@
+"""Exact labels of driven frames against their reference frames: what was where, what was seen, and what is what.
+
+All of it is computed from the surface itself, nothing is estimated from pictures. Labels are hard (taken at pixel
+centres); only the matte is soft. Knows nothing of looks, light or how a face is posed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from visavis_training.people.camera import Camera
+from visavis_training.people.rasteriser import (
+    HIDDEN,
+    NO_SURFACE,
+    OUTSIDE,
+    SEEN,
+    Facing,
+    Fragments,
+    Neighbours,
+    as_triangles,
+    coverage,
+    interpolate,
+    per_triangle,
+    rasterise,
+    sight,
+    vertex_normals,
+)
+
+__all__ = ["BACKGROUND", "HIDDEN", "NO_SURFACE", "OUTSIDE", "SEEN", "FrameLabels", "Points", "Shot", "Surface"]
+
+BACKGROUND = 255
+"""Region where nobody is."""
+SURFACE_TOLERANCE_DM = 0.004
+LANDMARK_TOLERANCE_DM = 0.02
+"""Landmarks of lips and lids lie in folds: one that is this little under the surface still counts as seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """Points that lie on triangles of the surface."""
+
+    corners: Tensor
+    """int64 (N, 3) vertex indices."""
+    weights: Tensor
+    """float32 (N, 3)."""
+
+    def of(self, values: Tensor) -> Tensor:
+        """(B, V, C) → (B, N, C) at the points."""
+        return (values[:, self.corners] * self.weights[..., None]).sum(2)
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """What does not change when a person moves, on one device."""
+
+    triangles: Tensor
+    """int32 (F, 3)."""
+    region: Tensor
+    """uint8 (F,): index into the anatomy's names of regions."""
+    canonical: Tensor
+    """float32 (V, 3): coordinates that name a place on everybody's surface."""
+    landmarks: Points
+    """478 points, MediaPipe's topology."""
+    body: Points
+    """Points of the body; may be none."""
+    neighbours: Neighbours
+
+    @classmethod
+    def make(
+        cls,
+        triangles: Tensor,
+        region: Tensor,
+        canonical: Tensor,
+        landmarks: tuple[Tensor, Tensor],
+        body: tuple[Tensor, Tensor] | None = None,
+        device: torch.device | str = "cpu",
+    ) -> Surface:
+        """From plain tensors; `landmarks` and `body` are (N, 3) vertex indices with (N, 3) weights."""
+        nobody = (torch.zeros(0, 3, dtype=torch.int64), torch.zeros(0, 3))
+        marks, parts = (Points(c.long().to(device), w.float().to(device)) for c, w in (landmarks, body or nobody))
+        neighbours = Neighbours.of(triangles.to(device), len(canonical))
+        whole = as_triangles(triangles, device)
+        if len(region) != len(triangles):
+            raise ValueError(f"{len(region)} regions for {len(triangles)} triangles")
+        return cls(whole, region.to(device, torch.uint8), canonical.float().to(device), marks, parts, neighbours)
+
+    @classmethod
+    def of(cls, anatomy: Any, device: torch.device | str = "cpu") -> Surface:
+        """Of an `Anatomy`; its `body_points`, where it has some, are carried along."""
+        triangles, region, canonical = map(torch.as_tensor, (anatomy.triangles, anatomy.region, anatomy.canonical))
+        marks, weights = (torch.as_tensor(x) for x in anatomy.landmarks)
+        body = getattr(anatomy, "body_points", None)
+        parts = None if body is None else (torch.as_tensor(body[0]), torch.as_tensor(body[1]))
+        return cls.make(triangles, region, canonical, (marks, weights), parts, device)
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """B people before their cameras, drawn."""
+
+    camera: Camera
+    view: Tensor
+    """float32 (B, V, 3): vertices as the camera sees them, dm."""
+    points: Tensor
+    """float32 (B, V, 3): x, y in px and depth in dm."""
+    fragments: Fragments
+
+    @classmethod
+    def take(cls, vertices: Tensor, surface: Surface, camera: Camera, facing: Facing = "both") -> Shot:
+        """Of people whose vertices (B, V, 3) are in head space."""
+        view = camera.view(vertices)
+        points = camera.place(view)
+        drawn = rasterise(points, surface.triangles, camera.height, camera.width, facing=facing)
+        return cls(camera, view, points, drawn)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameLabels:
+    """Everything that is known of B driven frames. Maps are (B, H, W, ...) and 0 where nobody is, unless said."""
+
+    flow: Tensor
+    """float32 (..., 2) px: from each pixel's centre to where the point it shows lies in the reference frame, so that
+    the reference sampled at centre + flow is the reference's own picture of this point. True also where hidden."""
+    sight: Tensor
+    """uint8: was this point seen in the reference frame? `NO_SURFACE`, `SEEN`, `HIDDEN`, `OUTSIDE` (of its borders)."""
+    canonical: Tensor
+    """float32 (..., 3)."""
+    region: Tensor
+    """uint8: region of the anatomy, `BACKGROUND` where nobody is."""
+    depth: Tensor
+    """float32 dm along the camera's axis, infinite where nobody is."""
+    normals: Tensor
+    """float32 (..., 3): unit normals of the smooth surface in the camera's axes; outwards, so z < 0 faces the lens."""
+    matte: Tensor
+    """float32 0..1: the share of each pixel that the person covers, in sixteenths."""
+    landmarks: Tensor
+    """float32 (B, 478, 2) px."""
+    landmark_seen: Tensor
+    """bool (B, 478): in the picture and not behind anything."""
+    body: Tensor
+    """float32 (B, P, 2) px."""
+    body_seen: Tensor
+    """bool (B, P)."""
+    face: Tensor | None
+    """float32 (B, 52): ARKit coefficients that posed the face, as given."""
+    head: Tensor | None
+    """float32 (B, 6): head pose, as given."""
+
+    @property
+    def seen(self) -> Tensor:
+        """(B, H, W) bool: pixels whose content the reference frame shows."""
+        return self.sight == SEEN
+
+    @property
+    def occluded(self) -> Tensor:
+        """(B, H, W) bool: pixels of a person that the reference frame does not show."""
+        return (self.sight == HIDDEN) | (self.sight == OUTSIDE)
+
+    @classmethod
+    def of(
+        cls,
+        driven: Shot,
+        reference: Shot,
+        surface: Surface,
+        *,
+        reference_of: Tensor | None = None,
+        face: Tensor | None = None,
+        head: Tensor | None = None,
+        tolerance_dm: float = SURFACE_TOLERANCE_DM,
+    ) -> FrameLabels:
+        """Label every frame of `driven`.
+
+        Args:
+            driven: B frames.
+            reference: R frames of the same people.
+            surface: of both.
+            reference_of: int64 (B,) the reference of each driven frame; the one of its own row if not given.
+            face: (B, 52) passed on.
+            head: (B, 6) passed on.
+            tolerance_dm: how far under the seen surface a point still counts as on it.
+        """
+        fragments, triangles = driven.fragments, surface.triangles
+        people, height, width = fragments.triangle.shape
+        mask = fragments.mask[..., None]
+        there, camera = reference.view, reference.camera
+        if reference_of is not None:
+            there, camera = there[reference_of], camera.rows(reference_of)
+        # The point itself is interpolated, then seen by the reference's camera: exact, where a blend of pixels is not.
+        before = camera.place(interpolate(there, triangles, fragments))
+        seen = sight(
+            before.reshape(people, -1, 3),
+            reference.points,
+            triangles,
+            reference.fragments,
+            own_triangle=fragments.triangle.reshape(people, -1),
+            picture_of=reference_of,
+            tolerance=tolerance_dm,
+        )
+        flow = torch.where(mask, before[..., :2] - pixel_centres(height, width, before.device), 0.0)
+        normals = interpolate(vertex_normals(driven.view, triangles, surface.neighbours), triangles, fragments)
+        marks, marks_seen = _points(driven, surface.landmarks, triangles)
+        body, body_seen = _points(driven, surface.body, triangles)
+        return cls(
+            flow=flow,
+            sight=seen.reshape(people, height, width),
+            canonical=interpolate(surface.canonical, triangles, fragments),
+            region=per_triangle(surface.region, fragments, BACKGROUND),
+            depth=fragments.depth,
+            normals=torch.nn.functional.normalize(normals, dim=-1),
+            matte=coverage(driven.points, triangles, height, width),
+            landmarks=marks,
+            landmark_seen=marks_seen,
+            body=body,
+            body_seen=body_seen,
+            face=face,
+            head=head,
+        )
+
+
+def pixel_centres(height: int, width: int, device: torch.device | str = "cpu") -> Tensor:
+    """float32 (H, W, 2): x, y of every pixel's centre."""
+    y, x = torch.meshgrid(
+        torch.arange(height, device=device) + 0.5, torch.arange(width, device=device) + 0.5, indexing="ij"
+    )
+    return torch.stack([x, y], -1)
+
+
+def _points(shot: Shot, points: Points, triangles: Tensor) -> tuple[Tensor, Tensor]:
+    """Where points of the surface lie in the picture (B, N, 2), and whether they show (B, N)."""
+    at = shot.camera.place(points.of(shot.view)).contiguous()
+    seen = sight(at, shot.points, triangles, shot.fragments, tolerance=LANDMARK_TOLERANCE_DM)
+    return at[..., :2], seen == SEEN
