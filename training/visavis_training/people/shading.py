@@ -1,0 +1,144 @@
+"""Lights people: skin that light enters and leaves again, oily and wet gloss, eyes that mirror the lamps, dark mouths.
+
+Materials and lamps go in, linear light comes out. Reflectances enter once, as they were painted. Knows nothing of where
+looks come from or of cameras' faults.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from visavis_training.people.chance import step
+from visavis_training.people.lighting import Lights, cast_shadows
+from visavis_training.people.materials import Material, MouthOpening
+from visavis_training.people.visible import Visible
+
+_WRAP = (0.26, 0.10, 0.06)
+"""How far past the terminator red, green and blue light reach in skin."""
+_FINE_SHARE = (0.45, 0.8, 0.92)
+"""How much of the fine relief each colour of the light under skin still shows: red has spread the farthest."""
+_SPREAD_DM = (0.022, 0.011, 0.007)
+"""Standard deviation of how far light travels under skin: some 2 mm for red."""
+_SKIN_F0 = 0.028
+INSIDE = ("mouth_inside", "gums", "upper_teeth", "lower_teeth", "tongue")
+
+
+def shade(visible: Visible, material: Material, lights: Lights, shadow: Tensor | None = None) -> Tensor:
+    """Linear RGB float32 (N, H, W, 3) of N pictures, 0 where nobody is.
+
+    Args:
+        visible: the pictures.
+        material: their surfaces.
+        lights: of N scenes, see `Lights.rows`.
+        shadow: float32 (N, H, W), share of the main lamp that reaches each surface (`cast_shadows`); all if not given.
+    """
+    people, height, width = visible.region.shape
+    lamps = lights.direction.shape[1]
+    reach = torch.ones(people, height, width, lamps, device=visible.position.device)
+    if shadow is not None:
+        reach[..., 0] = shadow
+    around = material.open
+    at = _behind_lips(visible, material).nonzero(as_tuple=True)
+    opening = MouthOpening.of(visible)
+    sky, through = opening.light(at[0], visible.position[at], lights.direction, lights.size)
+    # light bounces about in a mouth and comes out red
+    around = around.clone()
+    around[at] = sky
+    reach[at] = through
+    bounce = torch.zeros_like(material.albedo)
+    bounce[at] = (0.05 + 0.10 * sky)[:, None] * material.albedo.new_tensor([1.0, 0.48, 0.42]) * sky.sqrt()[:, None]
+
+    light = lights.irradiance(material.smooth * 0.5 + material.normal * 0.5) * around[..., None] + bounce
+    gleam = torch.zeros_like(light)
+    skin = material.scatter[..., None]
+    towards = visible.towards
+    facing = (material.normal * towards).sum(-1).clamp(1e-3, 1.0)
+    for lamp in range(lamps):
+        direction = lights.direction[:, lamp, None, None]
+        fine = (material.normal * direction).sum(-1)
+        plain = (material.smooth * direction).sum(-1)
+        visible_share = reach[..., lamp]
+        channels = []
+        for wrap, share in zip(_WRAP, _FINE_SHARE, strict=True):
+            mixed = plain + share * (fine - plain)
+            under = ((mixed + wrap) / (1 + wrap)).clamp(min=0.0)
+            hard = fine.clamp(min=0.0)
+            lit = hard + skin[..., 0] * (under - hard)
+            # shadows on skin are rimmed with red
+            power = 1.0 - 0.55 * wrap * 2 * skin[..., 0]
+            channels.append(lit * visible_share.clamp(min=0.0) ** power)
+        colour = lights.colour[:, lamp, None, None]
+        light = light + torch.stack(channels, -1) * colour
+        half = functional.normalize(direction + towards, dim=-1)
+        gloss = _gloss(material, half, direction, facing, lights.size[:, lamp, None, None])
+        gleam = gleam + (gloss * fine.clamp(min=0.0) * visible_share)[..., None] * colour
+    light = _under_skin(light, material.scatter, visible.dm_per_px)
+    out = material.albedo * light + gleam
+
+    grazing = (1.0 - facing) ** 5
+    bent = 2 * (material.normal * towards).sum(-1, keepdim=True) * material.normal - towards
+    sheen = (_SKIN_F0 + 0.16 * grazing * (1 - material.roughness)) * (0.3 + 0.7 * material.gloss) * (1 - material.wet)
+    out = out + (sheen * around)[..., None] * lights.irradiance(functional.normalize(bent, dim=-1))
+    out = out + _film(visible, material, lights, around, reach)
+    return torch.where((visible.region < len(visible.names))[..., None], out, torch.zeros_like(out))
+
+
+def _behind_lips(visible: Visible, material: Material) -> Tensor:
+    """(N, H, W) bool: what only gets light through the mouth."""
+    lining = (material.wet > 0.6) & visible.where("skin", "lips", "mouth_inside")
+    return visible.where("gums", "upper_teeth", "lower_teeth", "tongue") | lining
+
+
+def _gloss(material: Material, half: Tensor, direction: Tensor, facing: Tensor, size: Tensor) -> Tensor:
+    """Two lobes of Cook and Torrance over pi, of the oily surface of skin; lamps' sizes widen them."""
+    cosine = (material.normal * half).sum(-1).clamp(1e-3, 1.0)
+    with_light = (direction * half).sum(-1).clamp(0.05, 1.0)
+    fresnel = _SKIN_F0 + (1 - _SKIN_F0) * (1 - with_light) ** 5
+    total = torch.zeros_like(cosine)
+    for scale, weight in ((1.0, 0.75), (0.55, 0.25)):
+        alpha = ((material.roughness * scale) ** 2 + 0.35 * size).clamp(0.02, 1.0)
+        spread = alpha**2 / ((cosine**2 * (alpha**2 - 1) + 1) ** 2)
+        masking = 0.25 / ((1 - alpha / 2) * facing * 0.5 + alpha / 2).clamp(min=0.05) / 2
+        total = total + weight * spread * masking
+    return total * fresnel * material.gloss * (1 - material.wet)
+
+
+def _film(visible: Visible, material: Material, lights: Lights, around: Tensor, reach: Tensor) -> Tensor:
+    """What films of water mirror: lamps with their shapes on eyes, teeth, tongue and moist lips."""
+    at = (material.wet > 0.02).nonzero(as_tuple=True)
+    frame = at[0]
+    film, towards = material.film[at], visible.towards[at]
+    cosine = (film * towards).sum(-1).clamp(0.0, 1.0)
+    fresnel = 0.021 + 0.979 * (1 - cosine) ** 5
+    bent = functional.normalize(2 * (film * towards).sum(-1, keepdim=True) * film - towards, dim=-1)
+    eyes = visible.where("eye_left", "eye_right")[at]
+    seen = torch.zeros_like(bent)
+    sharp, smeared = lights.rows(frame), lights.rows(frame)
+    seen = torch.where(eyes[:, None], sharp.mirrored(bent, 0.03), smeared.mirrored(bent, 0.16))
+    let_through = torch.where(eyes, step(around[at], 0.2, 0.7), (0.35 * around[at] + 0.65 * reach[at][:, 0]).clamp(0, 1))
+    result = torch.zeros_like(material.albedo)
+    # what a mirror shows beside the lamps is a room, darker than a white card in it
+    result[at] = (fresnel * material.wet[at] * let_through)[:, None] * seen
+    return result
+
+
+def _under_skin(light: Tensor, scatter: Tensor, dm_per_px: Tensor) -> Tensor:
+    """Light spread under the skin: each colour blurred by its own length, only from skin to skin."""
+    people, height, width, _ = light.shape
+    device = light.device
+    sigma = (light.new_tensor(_SPREAD_DM)[None] / dm_per_px[:, None]).clamp(0.25, 5.0).reshape(-1)  # (N * 3)
+    reach = 9
+    taps = torch.arange(-reach, reach + 1, device=device, dtype=torch.float32)
+    kernel = torch.exp(-0.5 * (taps / sigma[:, None]) ** 2)
+    kernel = (kernel / kernel.sum(1, keepdim=True))[:, None, None]
+    weight = (scatter.clamp(0, 1) > 0.3).to(torch.float32)[..., None].expand_as(light)
+    both = torch.cat([light * weight, weight], 0).permute(0, 3, 1, 2).reshape(2, people * 3, height, width)
+    both = functional.conv2d(both, kernel, padding=(0, reach), groups=people * 3)
+    both = functional.conv2d(both, kernel.transpose(2, 3), padding=(reach, 0), groups=people * 3)
+    spread = (both[0] / both[1].clamp(min=1e-3)).reshape(people, 3, height, width).permute(0, 2, 3, 1)
+    return light + (weight * scatter[..., None]) * (spread - light)
+
+
+__all__ = ["cast_shadows", "shade"]
