@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from speech_samples import utterances
 from visavis_models.errors import StorageError
-from visavis_models.voice.mouth import lip_gap
+from visavis_models.voice.mouth import CHANNEL, lip_gap
 from visavis_models.voice.phones import PHONES
 from visavis_training.speech import disturbances, track_files, tracks
 from visavis_training.speech.labels import labels_of
@@ -67,6 +68,30 @@ def test_labels_of_a_track_lie_where_its_sounds_are() -> None:
         assert made["loudness"].max() <= 1.0 and made["loudness"][made["speech"] == 0].mean() < 0.1
         assert np.all((made["log_f0"] > 0) == (made["voicing"] > 0))
         assert np.abs(made["mouth"][[0, -1]]).max() < 0.01
+
+
+def test_a_whisper_moves_the_jaw_less_and_a_shout_more_and_both_close_the_lips() -> None:
+    said = utterances(1)
+    [track] = tracks.plan(said, seed=1)
+    made = {}
+    for style in ("whisper", "", "shout"):
+        styled = replace(track, spoken=tuple(replace(piece, style=style) for piece in track.spoken))
+        made[style] = tracks.arrays_of(styled, [said[piece.which][1:] for piece in track.spoken])
+    jaw = {style: np.percentile(rows["mouth"][:, CHANNEL["jawOpen"]].astype(float), 95) for style, rows in made.items()}
+    assert jaw["whisper"] < 0.85 * jaw[""] and jaw["shout"] > 1.1 * jaw[""]
+    gaps = {style: lip_gap(rows["mouth"].astype(np.float32)) for style, rows in made.items()}
+    closed = gaps[""] < 0.01
+    assert np.mean(gaps["whisper"][closed] < 0.02) > 0.97 and np.mean(gaps["shout"][closed] < 0.02) > 0.97
+    assert made["whisper"]["voicing"].mean() < 0.1 < made[""]["voicing"].mean()
+    assert made["whisper"]["loudness"].max() < 0.6 and np.array_equal(made["whisper"]["phone"], made[""]["phone"])
+
+
+def test_a_twentieth_is_whispered_and_a_twentieth_shouted_higher() -> None:
+    many = [({"id": i, "voice": "a"}, *utterances(1)[0][1:]) for i in range(300)]
+    pieces = [piece for track in tracks.plan(many, seed=4) for piece in track.spoken]
+    shares = [np.mean([piece.style == style for piece in pieces]) for style in ("whisper", "shout")]
+    assert all(0.02 < share < 0.09 for share in shares)
+    assert all(piece.up <= piece.down for piece in pieces if piece.style == "shout")
 
 
 def test_labels_are_those_of_the_measure() -> None:

@@ -167,7 +167,8 @@ def mouth_curves(
     Args:
         phones: gapless, from 0 to `duration_s`.
         duration_s: length.
-        loudness: float32 (M,), 0..1 at 100 Hz relative to the speaker's usual; louder speech opens the jaw wider.
+        loudness: float32 (M,) at 100 Hz, 0..1 relative to the speaker's usual, above in shouts; louder speech opens the
+            jaw wider.
         rate_hz: frames a second; frame k shows the middle of its time, `(k + 0.5) / rate_hz`.
         effort: how carefully the lips shape their sounds: 1 as usual, 0.6 mumbled, 1.4 over-articulated (the second
             axis of JALI; B. Lindblom's hypo- and hyper-articulation, 1990). Closures do not depend on it.

@@ -30,14 +30,17 @@ from visavis_training.speech.coarticulation import LONG_SILENCE_S, mouth_curves
 from visavis_training.speech.labels import aligned, left_out, loudness_of
 from visavis_training.speech.phones import Phone, gapless
 from visavis_training.speech.pitch import pitch_of
+from visavis_training.speech.speaking_styles import SHOUT_LOUDNESS, WHISPER_LOUDNESS, shouted, whispered
 from visavis_training.speech.track_files import FILES, LISTING, NUISANCE, NUISANCE_SCALE, PROGRESS, RATE_HZ, ROW_SAMPLES
 from visavis_training.speech.voice_variety import RATES, RESAMPLED
 
-VERSION = 1
+VERSION = 2
 """Of what is written here; another version's tracks are made anew."""
 _TRACK_S = 40.0
 _NUISANCE_S = 20.0
 _FADE_SAMPLES = 48
+_WHISPERED, _SHOUTED = 0.05, 0.05
+"""Shares of the utterances."""
 _INDEX = {phone: i for i, phone in enumerate(PHONES)}
 Utterance = tuple[dict[str, Any], NDArray[np.int16], list[Phone]]
 Arrays = dict[str, NDArray[Any]]
@@ -57,6 +60,8 @@ class Spoken:
     start: int
     """Sample of the track where it begins, a multiple of 160."""
     codec: str
+    style: str = ""
+    """"whisper", "shout", or as it was spoken."""
 
     @property
     def length(self) -> int:
@@ -111,10 +116,14 @@ def plan(utterances: Sequence[Utterance], seed: int, passes: int = 1) -> list[Tr
             _, samples, phones = utterances[which]
             first, last = _ends(phones, len(samples), source)
             up, down = RATES[int(source.integers(len(RATES)))] if source.random() < RESAMPLED else (1, 1)
+            die = float(source.random())
+            style = "whisper" if die < _WHISPERED else "shout" if die > 1 - _SHOUTED else ""
+            if style == "shout" and up > down:
+                up, down = down, up  # a raised voice is a higher one
             pause = _pause_s(source) if spoken else float(source.uniform(0.1, 1.0))
             start = -(-(at + int(pause * RATE_HZ)) // ROW_SAMPLES) * ROW_SAMPLES
             codec = names[int(source.integers(len(names)))] if names and source.random() < 0.85 else ""
-            spoken.append(Spoken(which, first, last, up, down, float(source.uniform(-6, 6)), start, codec))
+            spoken.append(Spoken(which, first, last, up, down, float(source.uniform(-6, 6)), start, codec, style))
             at = start + spoken[-1].length
             if at > _TRACK_S * RATE_HZ:
                 rows = -(-(at + int(source.uniform(0.3, 1.0) * RATE_HZ)) // ROW_SAMPLES)
@@ -167,10 +176,18 @@ def arrays_of(track: Track, said: Sequence[tuple[NDArray[np.int16], list[Phone]]
         voice = samples[piece.first : piece.last].astype(np.float32) / np.float32(32768)
         voice[:_FADE_SAMPLES] *= np.linspace(0, 1, _FADE_SAMPLES, dtype=np.float32)
         voice[-_FADE_SAMPLES:] *= np.linspace(1, 0, _FADE_SAMPLES, dtype=np.float32)
+        loud_as = 1.0
+        if piece.style == "whisper":
+            voice, loud_as = (
+                whispered(voice, np.random.default_rng((VERSION, piece.which, piece.start))),
+                WHISPER_LOUDNESS,
+            )
+        elif piece.style == "shout":
+            voice, loud_as = shouted(voice), SHOUT_LOUDNESS
         if piece.up != piece.down:
             voice = np.asarray(resample_poly(voice, piece.up, piece.down), np.float32)
         f0, voiced = pitch_of(voice)
-        loud = loudness_of(voice)
+        loud = loudness_of(voice) * np.float32(loud_as)
         here = slice(piece.start // ROW_SAMPLES, piece.start // ROW_SAMPLES + len(loud))
         loudness[here], voicing[here] = loud, voiced
         log_f0[here] = np.where(voiced, np.log(np.maximum(f0, 1.0)), 0.0)
@@ -184,7 +201,7 @@ def arrays_of(track: Track, said: Sequence[tuple[NDArray[np.int16], list[Phone]]
     phone, speech = labels_at(phones, (np.arange(rows) + 0.5) * ROW_SAMPLES / RATE_HZ)
     mouth = mouth_curves(phones, rows * ROW_SAMPLES / RATE_HZ, loudness, rate_hz=RATE_HZ // ROW_SAMPLES)
     out: Arrays = {"wave": wave, "line": line, "phone": phone, "speech": speech, "voicing": voicing, "log_f0": log_f0}
-    out["mouth"], out["loudness"] = mouth.astype(np.float16), loudness.astype(np.float16)
+    out["mouth"], out["loudness"] = mouth.astype(np.float16), np.minimum(loudness, 1.0).astype(np.float16)
     return out
 
 
