@@ -38,6 +38,9 @@ SURFACE_TOLERANCE_DM = 0.004
 LANDMARK_TOLERANCE_DM = 0.02
 """Landmarks of lips and lids lie in folds: one that is this little under the surface still counts as seen."""
 
+LEAST_COSINE = -0.05
+"""Landmarks whose skin is turned farther away from the lens than this do not show."""
+
 
 @dataclass(frozen=True, slots=True)
 class Points:
@@ -197,13 +200,15 @@ class FrameLabels:
             triangles,
             reference.fragments,
             own_triangle=fragments.triangle.reshape(people, -1),
+            own_points=driven.points,
             picture_of=reference_of,
             tolerance=tolerance_dm,
         )
         flow = torch.where(mask, before[..., :2] - pixel_centres(height, width, before.device), 0.0)
-        normals = interpolate(vertex_normals(driven.view, triangles, surface.neighbours), triangles, fragments)
-        marks, marks_seen = _points(driven, surface.landmarks, triangles)
-        body, body_seen = _points(driven, surface.body, triangles)
+        outwards = vertex_normals(driven.view, triangles, surface.neighbours)
+        normals = interpolate(outwards, triangles, fragments)
+        marks, marks_seen = _points(driven, surface.landmarks, triangles, outwards)
+        body, body_seen = _points(driven, surface.body, triangles, outwards)
         return cls(
             flow=flow,
             sight=seen.reshape(people, height, width),
@@ -229,8 +234,11 @@ def pixel_centres(height: int, width: int, device: torch.device | str = "cpu") -
     return torch.stack([x, y], -1)
 
 
-def _points(shot: Shot, points: Points, triangles: Tensor) -> tuple[Tensor, Tensor]:
+def _points(shot: Shot, points: Points, triangles: Tensor, outwards: Tensor) -> tuple[Tensor, Tensor]:
     """Where points of the surface lie in the picture (B, N, 2), and whether they show (B, N)."""
-    at = shot.camera.place(points.of(shot.view)).contiguous()
+    view = points.of(shot.view)
+    at = shot.camera.place(view).contiguous()
     seen = sight(at, shot.points, triangles, shot.fragments, tolerance=LANDMARK_TOLERANCE_DM)
-    return at[..., :2], seen == SEEN
+    # Just behind the outline nothing lies before a point's pixel; only its normal tells that it looks away.
+    cosine = torch.nn.functional.cosine_similarity(points.of(outwards), -view, dim=-1)
+    return at[..., :2], (seen == SEEN) & (cosine > LEAST_COSINE)

@@ -294,11 +294,18 @@ KERNEL gather(
     }
 }
 
+// > 0 where the corners run clockwise on the picture.
+DEVICE float turn_of(const float *v, const int *corner) {
+    const float *a = v + 3LL * corner[0], *b = v + 3LL * corner[1], *c = v + 3LL * corner[2];
+    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]);
+}
+
 // Whether a point of the surface shows in a picture that has been drawn. The triangle that the point's pixel shows is
-// taken as a plane and asked for its depth at the very point, so that slanted skin does not hide itself.
+// taken as a plane and asked for its depth at the very point, so that slanted skin does not hide itself. Where a pixel of
+// `own_points` asks, a triangle that showed its other side there did not show this one.
 KERNEL look_for(
-    long long count, const float *queries, const int *own_triangle, const int *picture_of, const float *points,
-    const int *triangles, int own_triangles, const int *winner, const float *depth, unsigned char *sight,
+    long long count, const float *queries, const int *own_triangle, const float *own_points, const int *picture_of,
+    const float *points, const int *triangles, int own_triangles, const int *winner, const float *depth, unsigned char *sight,
     int queries_each, int vertices, int faces, int height, int width, float near_depth, float tolerance, int perspective
 ) {
     EACH(i, count) {
@@ -314,9 +321,17 @@ KERNEL look_for(
         long long picture = picture_of[i / queries_each], at = (picture * height + (int)y) * width + (int)x;
         int index = winner[at];
         sight[i] = SEEN;
+        const float *v = points + picture * vertices * 3;
+        if (own_triangle && own_points) {
+            const int *own = triangles + 3 * (own_triangles ? picture * faces + own_triangle[i] : own_triangle[i]);
+            float now = turn_of(own_points + i / queries_each * vertices * 3, own), then = turn_of(v, own);
+            if ((now > 0.f) != (then > 0.f)) {
+                sight[i] = HIDDEN;
+                continue;
+            }
+        }
         if (index < 0 || (own_triangle && own_triangle[i] == index) || z <= depth[at] + tolerance) continue;
         const int *corner = triangles + 3 * (own_triangles ? picture * faces + index : index);
-        const float *v = points + picture * vertices * 3;
         const float *a = v + 3LL * corner[0], *b = v + 3LL * corner[1], *c = v + 3LL * corner[2];
         float ax = a[0] - x, ay = a[1] - y, bx = b[0] - x, by = b[1] - y, cx = c[0] - x, cy = c[1] - y;
         float wa = bx * cy - by * cx, wb = cx * ay - cy * ax, wc = ax * by - ay * bx, area = wa + wb + wc, plane;

@@ -182,6 +182,7 @@ def sight(
     fragments: Fragments,
     *,
     own_triangle: Tensor | None = None,
+    own_points: Tensor | None = None,
     picture_of: Tensor | None = None,
     tolerance: float = 0.004,
     near: float = NEAR,
@@ -199,6 +200,8 @@ def sight(
         fragments: R pictures.
         own_triangle: int32 (B, N): the triangle that each point lies on, which never hides it; at -1 the answer is
             `NO_SURFACE`.
+        own_points: float (B, V, 3) of the pictures that the queries come from: a triangle that turned its other side
+            to `fragments` than to these is hidden. Without, points just behind an outline count as seen.
         picture_of: (B,) which of the R pictures each row asks about; its own if not given.
         tolerance: in units of depth (dm: 0.004 is 0.4 mm, less than a lid is thick).
         near: nearest depth that can be seen.
@@ -211,6 +214,8 @@ def sight(
     _, height, width = fragments.triangle.shape
     if own_triangle is not None and own_triangle.shape != (people, count):
         raise ValueError(f"own_triangle has shape {tuple(own_triangle.shape)}, expected {(people, count)}")
+    if own_points is not None and own_points.shape != (people, *points.shape[1:]):
+        raise ValueError(f"own_points have shape {tuple(own_points.shape)}, expected {(people, *points.shape[1:])}")
     if picture_of is None:
         if people != points.shape[0]:
             raise ValueError(f"{people} rows ask about {points.shape[0]} pictures: say which")
@@ -220,6 +225,7 @@ def sight(
     asked = (
         queries.detach().float().contiguous(),
         None if own_triangle is None else own_triangle.to(torch.int32).contiguous(),
+        None if own_points is None else own_points.detach().float().contiguous(),
         picture_of.to(device=queries.device, dtype=torch.int32).contiguous(),
     )
     drawn = (points, triangles, own, fragments.triangle.contiguous(), fragments.depth.contiguous())
