@@ -227,3 +227,38 @@ def test_regions_must_fit_the_triangles() -> None:
     points, triangles = sphere(8)
     with pytest.raises(ValueError, match="regions for"):
         Surface.make(triangles, torch.zeros(3), points, NOBODY)
+
+
+def test_label_pictures_show_what_the_labels_say() -> None:
+    from visavis_training.people.label_pictures import PICTURES, flow_colours, label_pictures, sheet
+
+    points, triangles = sphere(24)
+    surface = surface_of(points, triangles, landmarks=(triangles[:40], torch.full((40, 3), 1 / 3)))
+    reference, driven = (Shot.take(turned(points, a)[None], surface, ahead()) for a in (0.0, 0.8))
+    labels = FrameLabels.of(driven, reference, surface)
+    pictures = label_pictures(labels)
+    assert tuple(pictures) == PICTURES
+    assert all(x.dtype == torch.uint8 and x.shape == (1, SIZE, SIZE, 3) for x in pictures.values())
+    red = (pictures["sight"][..., 0].int() - pictures["sight"][..., 1]) > 10
+    assert torch.equal(red, labels.sight == HIDDEN)
+    for name, picture in pictures.items():
+        assert not picture[labels.matte == 0].any(), name
+        assert float(picture[labels.region != BACKGROUND].float().std()) > 10 or name == "matte", name
+    assert sheet(labels).shape == (SIZE, SIZE * len(PICTURES), 3)
+    compass = torch.tensor([[[5.0, 0.0], [-5.0, 0.0], [0.0, 0.0], [2.5, 0.0]]])
+    colours = flow_colours(compass)[0]
+    torch.testing.assert_close(colours[0], torch.tensor([1.0, 0, 0]), atol=1e-5, rtol=0)
+    torch.testing.assert_close(colours[1], torch.tensor([0.0, 1, 1]), atol=1e-5, rtol=0)
+    torch.testing.assert_close(colours[2:], torch.tensor([[1.0, 1, 1], [1, 0.5, 0.5]]), atol=1e-5, rtol=0)
+
+
+def test_regions_left_out_are_not_drawn_and_change_nothing_else() -> None:
+    back, front = rectangle(-1.5, -1.5, 1.5, 1.5, 0.0), rectangle(-0.4, -0.4, 0.4, 0.4, -2.0)
+    points, triangles = torch.cat([back, front]), torch.cat([QUAD + 4, QUAD])
+    region = torch.tensor([9, 9, 0, 0], dtype=torch.uint8)
+    surface = Surface.make(triangles, region, points, NOBODY, without=(9,))
+    shot = Shot.take(points[None], surface, ahead())
+    labels = FrameLabels.of(shot, shot, surface)
+    assert set(labels.region.unique().tolist()) == {0, BACKGROUND}
+    assert set(shot.fragments.triangle.unique().tolist()) == {-1, 2, 3}
+    assert torch.equal(triangles, torch.cat([QUAD + 4, QUAD]))  # the caller's stay as they were

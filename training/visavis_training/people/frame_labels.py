@@ -6,6 +6,7 @@ centres); only the matte is soft. Knows nothing of looks, light or how a face is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +31,18 @@ from visavis_training.people.rasteriser import (
     vertex_normals,
 )
 
-__all__ = ["BACKGROUND", "HIDDEN", "NO_SURFACE", "OUTSIDE", "SEEN", "FrameLabels", "Points", "Shot", "Surface"]
+__all__ = [
+    "BACKGROUND",
+    "HIDDEN",
+    "NO_SURFACE",
+    "OUTSIDE",
+    "SEEN",
+    "FrameLabels",
+    "Points",
+    "Shot",
+    "Surface",
+    "pixel_centres",
+]
 
 BACKGROUND = 255
 """Region where nobody is."""
@@ -61,7 +73,7 @@ class Surface:
     """What does not change when a person moves, on one device."""
 
     triangles: Tensor
-    """int32 (F, 3)."""
+    """int32 (F, 3); rows of -1 are not drawn."""
     region: Tensor
     """uint8 (F,): index into the anatomy's names of regions."""
     canonical: Tensor
@@ -81,24 +93,31 @@ class Surface:
         landmarks: tuple[Tensor, Tensor],
         body: tuple[Tensor, Tensor] | None = None,
         device: torch.device | str = "cpu",
+        *,
+        without: Sequence[int] = (),
     ) -> Surface:
-        """From plain tensors; `landmarks` and `body` are (N, 3) vertex indices with (N, 3) weights."""
+        """From plain tensors; `landmarks` and `body` are (N, 3) vertex indices with (N, 3) weights.
+
+        Triangles of regions `without` (lashes, say, which are mostly air) are not drawn; the others keep their numbers.
+        """
         nobody = (torch.zeros(0, 3, dtype=torch.int64), torch.zeros(0, 3))
         marks, parts = (Points(c.long().to(device), w.float().to(device)) for c, w in (landmarks, body or nobody))
         neighbours = Neighbours.of(triangles.to(device), len(canonical))
-        whole = as_triangles(triangles, device)
+        whole = as_triangles(triangles, device).clone()
         if len(region) != len(triangles):
             raise ValueError(f"{len(region)} regions for {len(triangles)} triangles")
+        for left_out in without:
+            whole[region.to(device) == left_out] = -1
         return cls(whole, region.to(device, torch.uint8), canonical.float().to(device), marks, parts, neighbours)
 
     @classmethod
-    def of(cls, anatomy: Any, device: torch.device | str = "cpu") -> Surface:
-        """Of an `Anatomy`; its `body_points`, where it has some, are carried along."""
+    def of(cls, anatomy: Any, device: torch.device | str = "cpu", *, without: Sequence[int] = ()) -> Surface:
+        """Of an `Anatomy`; its `body_points` (corners, weights), where it has some, are carried along."""
         triangles, region, canonical = map(torch.as_tensor, (anatomy.triangles, anatomy.region, anatomy.canonical))
         marks, weights = (torch.as_tensor(x) for x in anatomy.landmarks)
         body = getattr(anatomy, "body_points", None)
         parts = None if body is None else (torch.as_tensor(body[0]), torch.as_tensor(body[1]))
-        return cls.make(triangles, region, canonical, (marks, weights), parts, device)
+        return cls.make(triangles, region, canonical, (marks, weights), parts, device, without=without)
 
 
 @dataclass(frozen=True, slots=True)
