@@ -57,7 +57,7 @@ class Cast:
         self._accent = accent
         self._source = source
         count = max(4, round(seconds * variety.MIXED / variety.SECONDS_OF_A_MIXTURE))
-        self.mixtures = tuple(mixture(at_home(accent), source) for _ in range(count))
+        self.mixtures = tuple(mixture(self.language, at_home(accent), source) for _ in range(count))
 
     def voice(self) -> str:
         """Somebody's name, as `kokoro.parse_voice` reads it."""
@@ -69,7 +69,7 @@ class Cast:
         """At home in the accent, of another language, or a blend of two."""
         source, language = self._source, self.language
         # British phones belong to British voices; the others, some 86 % of the rows, may be spoken by anybody.
-        others = [v for key, voices in TRAINED.items() for v in voices if key != language]
+        others = [voice for voice in _near(language) if voice not in TRAINED[language]]
         crossed = language in ("en", "zh") and self._accent != "en-gb" and source.random() < CROSSED / 0.86
         first = source.choice(others if crossed else at_home(self._accent))
         if source.random() >= BLENDED:
@@ -80,9 +80,9 @@ class Cast:
         return f"{first}+{second}@{source.uniform(0.25, 0.75):.2f}"
 
 
-def mixture(home: Sequence[str], source: random.Random) -> str:
-    """A new voice that speaks as those of `home` do: `TIMBRE/PROSODY`."""
-    timbre = _timbre(source)
+def mixture(language: str, home: Sequence[str], source: random.Random) -> str:
+    """A new voice that speaks a language as those of `home` do: `TIMBRE/PROSODY`."""
+    timbre = _timbre(language, source)
     sex = timbre[0][0][1]
     speakers = [voice for voice in home if voice[1] == sex] if source.random() < variety.OF_ONE_SEX else []
     speakers = speakers or list(home)
@@ -95,11 +95,22 @@ def mixture(home: Sequence[str], source: random.Random) -> str:
     return f"{written(timbre)}/{written(prosody)}"
 
 
-def _timbre(source: random.Random) -> Mixture:
-    """A mixture of any voices, pushed away from some others; the leading voice first, weights in hundredths."""
+def _near(language: str) -> tuple[str, ...]:
+    """The voices whose timbre can carry a language alone."""
+    return tuple(voice for key in dict.fromkeys((*variety.NEAR, language)) for voice in TRAINED[key])
+
+
+def _timbre(language: str, source: random.Random) -> Mixture:
+    """A mixture of any voices, pushed away from some others; a leading voice first, weights in hundredths."""
+    near = _near(language)
     count = source.choice(variety.TIMBRE_VOICES)
-    names = source.sample(_EVERYBODY, count + variety.PUSHED_FROM)
+    first = source.choice(near)
+    names = [first, *source.sample([v for v in _EVERYBODY if v != first], count - 1 + variety.PUSHED_FROM)]
     drawn = [source.gammavariate(variety.CONCENTRATION, 1.0) + 1e-3 for _ in range(count)]
+    far = sum(each for name, each in zip(names, drawn, strict=False) if name not in near)
+    if far > variety.FAR_MOST * sum(drawn):
+        less = variety.FAR_MOST / (1.0 - variety.FAR_MOST) * (sum(drawn) - far) / far
+        drawn = [each if name in near else each * less for name, each in zip(names, drawn, strict=False)]
     push = source.uniform(*variety.PUSH) if count > 1 else 1.0
     hundredths = [round(100 * push * each / sum(drawn)) for each in drawn]
     hundredths += [-round(100 * (push - 1.0) / variety.PUSHED_FROM)] * variety.PUSHED_FROM

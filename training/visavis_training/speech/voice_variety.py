@@ -14,10 +14,15 @@ TIMBRE_VOICES = (1, 2, 3, 3, 4)
 """Plan: a timbre is made of one of these numbers of voices, each as likely."""
 CONCENTRATION = 0.7
 """Plan: of the Dirichlet distribution of a timbre's weights; below 1 one voice mostly leads."""
-PUSH = (1.0, 1.3)
+PUSH = (1.0, 1.2)
 """Plan: a timbre's weights sum to something between these; the rest is taken from `PUSHED_FROM` other voices,
 which moves the timbre away from the middle of all. Mixing alone would leave everybody alike."""
 PUSHED_FROM = 3
+NEAR = ("en", "es", "it", "pt")
+"""Plan: languages whose voices may lead a timbre in any language, beside its own. Led by Japanese, Hindi, French or, in
+English, Mandarin voices, phones come out as others: measured."""
+FAR_MOST = 0.4
+"""Plan: the most that the voices of the other languages make up of a timbre."""
 BLENDED_PROSODY = 0.5
 """Plan: share of the mixtures that speak between two voices of their language; the others speak like one."""
 OF_ONE_SEX = 0.67
