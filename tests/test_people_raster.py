@@ -471,3 +471,23 @@ def test_the_gpu_code_compiles() -> None:
     assert len(names) == 9
     for name in names:
         assert b"\x00.text." + name.encode() + b"\x00" in code
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_the_gpu_gives_the_same_bits() -> None:
+    points, triangles = sheet(2, on_centres=False)
+    points = torch.cat([points, points * 0.8]) * torch.tensor([4.0, 4.0, 1.0])
+    results = []
+    for device in ("cpu", "cuda"):
+        p, t = points.to(device), triangles.to(device)
+        shown = rasterise(p, t, 90, 80)
+        queries = p[:, :40] + 0.3
+        seen = sight(queries, p, t, shown)
+        normals = vertex_normals(p, t, Neighbours.of(t, p.shape[1]))
+        results.append([*_parts(shown), interpolate(p, t, shown), seen, normals, coverage(p, t, 90, 80)])
+    for found, wanted in zip(*results, strict=True):
+        assert torch.equal(found.cpu(), wanted.cpu())
+
+
+def _parts(shown: rasteriser.Fragments) -> list[Any]:
+    return [shown.triangle, shown.weights, shown.depth]

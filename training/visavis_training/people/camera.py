@@ -103,12 +103,13 @@ class Camera:
         aside, over = nil if sideways_dm is None else sideways_dm, nil if height_dm is None else height_dm
         place = at + torch.stack([aside, -over, -distance_dm], -1)
         ahead = torch.nn.functional.normalize(at - place, dim=-1)
-        down = torch.tensor([0.0, 1.0, 0.0], device=at.device).expand_as(ahead)
+        down = torch.zeros_like(ahead)
+        down[:, 1] = 1
         right = torch.nn.functional.normalize(torch.linalg.cross(down, ahead), dim=-1)
         rotation = torch.stack([right, torch.linalg.cross(ahead, right), ahead], 1)
         translation = -(rotation @ place[..., None])[..., 0]
         focal_px = equivalent_mm * (math.hypot(height, width) / FULL_FRAME_DIAGONAL_MM)
-        centre = torch.tensor([width / 2, height / 2], device=at.device).expand(len(at), 2)
+        centre = torch.stack([torch.full_like(nil, width / 2), torch.full_like(nil, height / 2)], -1)
         return cls(rotation, translation, focal_px, centre, height, width)
 
     @classmethod
@@ -167,9 +168,8 @@ class Camera:
             width: of the new pictures in px; boxes are taken to have this shape, their widths count.
         """
         scale = width / (boxes[:, 2] - boxes[:, 0])
-        middle = (boxes[:, :2] + boxes[:, 2:]) / 2
-        half = torch.tensor([width / 2, height / 2], device=boxes.device)
-        centre = (self.centre_px - middle) * scale[:, None] + half
+        x, y = ((self.centre_px - (boxes[:, :2] + boxes[:, 2:]) / 2) * scale[:, None]).unbind(-1)
+        centre = torch.stack([x + width / 2, y + height / 2], -1)
         return replace(self, focal_px=self.focal_px * scale, centre_px=centre, height=height, width=width)
 
     def finer(self, factor: int) -> Camera:
@@ -204,7 +204,7 @@ def face_boxes(
     side = (high - low).amax(1) * (1 + 2 * margin)
     centre = (low + high) / 2
     if shift or zoom:
-        drawn = (torch.rand(len(landmarks), 3, generator=generator) * 2 - 1).to(landmarks.device)
+        drawn = (torch.rand(len(landmarks), 3, generator=generator) * 2 - 1).to(landmarks.device, non_blocking=True)
         side = side * (1 + zoom * drawn[:, 2])
         centre = centre + shift * side[:, None] * drawn[:, :2]
     half = side[:, None] / 2

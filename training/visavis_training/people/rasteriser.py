@@ -172,7 +172,7 @@ def interpolate(values: Tensor, triangles: Tensor, fragments: Fragments) -> Tens
 def per_triangle(values: Tensor, fragments: Fragments, nothing: int | float = 0) -> Tensor:
     """(B, H, W): a property of each triangle (F,) at every pixel; `nothing` where none is shown."""
     found = values[fragments.triangle.clamp(min=0).long()]
-    return torch.where(fragments.mask, found, torch.as_tensor(nothing, dtype=values.dtype, device=values.device))
+    return torch.where(fragments.mask, found, nothing).to(values.dtype)
 
 
 def sight(
