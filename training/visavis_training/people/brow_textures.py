@@ -1,7 +1,6 @@
-"""Eyebrows drawn as hairs on the face chart: each person's shape, density and the way the hairs lie.
+"""Eyebrows: each person's shape and density, and the soft shade they cast on the skin; `lashes.py` draws the hairs.
 
-Hairs are a fine noise stretched along the direction of growth, which turns from upwards at the nose to sideways at the
-temple. Knows nothing of colours.
+Knows nothing of colours.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ class Brows:
 
 
 def brow_cover(points: Tensor, landmarks: Tensor, chance: Chance, brows: Brows) -> Tensor:
-    """(B, T, T) 0..1 how much of each canonical point (1, T, T, 3) hairs of the brows cover."""
+    """(B, T, T) 0..1 how dark brows make each canonical point (1, T, T, 3), single hairs left out."""
     pairs = torch.tensor(BROW_PAIRS, device=landmarks.device)
     middle = landmarks[pairs].mean(1)  # (5, 3)
     knots = torch.stack([middle[:, 0].abs(), middle[:, 1]], -1)
@@ -49,14 +48,7 @@ def brow_cover(points: Tensor, landmarks: Tensor, chance: Chance, brows: Brows) 
     line = curve(x, knots) + each(brows.lift) - each(brows.arch) * torch.exp(-(((along - 0.62) / 0.26) ** 2))
     width = each(brows.thickness) * (0.72 + 0.5 * step(along, 0.0, 0.28)) * (1.0 - 0.72 * step(along, 0.40, 1.02))
     off = (y - line) / width
-    ragged = 0.22 * noise(chance, "brow edge", points, 26.0, 2)
-    inside = step(off.abs() + ragged, 1.15, 0.45) * step(along + 0.05 * ragged, -0.10, 0.10)
-    inside = inside * step(along + 0.05 * ragged, 1.06, 0.90) * step(z, 0.35, 0.2)
-    lean = 1.25 * (1.0 - step(along, 0.0, 0.42)) + 0.22 - 0.28 * step(along, 0.4, 1.0) + 0.3 * off.clamp(-1, 1)
-    growth = torch.stack([x * torch.cos(lean) - y * torch.sin(lean), x * torch.sin(lean) + y * torch.cos(lean)], -1)
-    side = points[..., :1].sign().expand(*growth.shape[:-1], 1)
-    hairs = noise(chance, "brow hairs", torch.cat([growth * growth.new_tensor([0.14, 1.0]), side], -1), 75.0, 2)
-    sparse = step(hairs, -1.2 - each(brows.density), 1.4)
-    # in the thick of a brow hairs overlap; they can be told apart along its edges
-    filled = each(brows.density) * (0.62 * inside + (0.30 + 0.25 * (1 - inside)) * sparse)
-    return (inside * filled * 1.12).clamp(0.0, 0.95)
+    soft = torch.exp(-(off.abs().clamp(min=0.0) ** 2.2) * 0.9)
+    ends = step(along, -0.12, 0.16) * step(along, 1.10, 0.80) * step(z, 0.35, 0.2)
+    patchy = 1.0 + 0.10 * noise(chance, "brow patches", points, 14.0, 2)
+    return (0.62 * each(brows.density) * soft * ends * patchy).clamp(0.0, 0.9)

@@ -81,15 +81,15 @@ def paint_eyes(chance: Chance, european: Tensor, age_years: Tensor, size: int = 
     collar = each(chance.uniform("collarette", 0.40, 0.58))
     within = step(part + 0.06 * fibres + 0.05 * cloud, collar + 0.12, collar - 0.10)[..., None]
     iris = each(outer) * (1 - within) + each(inner) * within
-    relief = 1.0 + each(chance.uniform("fibre depth", 0.18, 0.42)) * fibres + 0.12 * cloud
+    relief = 1.0 + each(chance.uniform("fibre depth", 0.10, 0.22)) * fibres + 0.12 * cloud
     ridge = 0.25 * torch.exp(-(((part - collar) / 0.07) ** 2))
     iris = iris * (relief * (1 - 0.35 * crypts * step(part, 0.4, 0.6)) + ridge).clamp(0.25, 2.2)[..., None]
     ring = each(chance.uniform("limbal ring", 0.35, 0.85) * (1.0 - 0.4 * step(age_years, 40.0, 80.0)))
     iris = iris * (1.0 - ring * step(part + 0.02 * cloud, 0.74, 0.98))[..., None]
     haze = each(step(age_years, 55.0, 90.0) * chance.uniform("arcus", 0.0, 0.5))
     iris = iris + (haze * torch.exp(-(((part - 0.95) / 0.06) ** 2)))[..., None] * 0.18
-    pupil = each(chance.uniform("pupil", 0.27, 0.44) - 0.05 * step(age_years, 30.0, 80.0))
-    black = step(part + 0.012 * fibres, pupil + 0.03, pupil - 0.03)[..., None]
+    pupil = each(chance.uniform("pupil", 0.25, 0.40) - 0.05 * step(age_years, 30.0, 80.0))
+    black = step(part + 0.004 * fibres, pupil + 0.03, pupil - 0.03)[..., None]
     iris = iris * (1 - black) + 0.0015 * black
 
     corner = step(right.abs(), 0.55, 1.25)[None]
@@ -100,7 +100,7 @@ def paint_eyes(chance: Chance, european: Tensor, age_years: Tensor, size: int = 
     red = each(chance.uniform("red eyes") ** 2 * 0.9 + 0.12)
     vein = vein * red * (0.15 + 0.85 * corner) * step(part, 1.0, 1.4)
     yellow = each(chance.uniform("yellow eyes", 0.0, 0.5) + 0.5 * step(age_years, 40.0, 85.0))
-    white = torch.tensor([0.70, 0.655, 0.62], device=device) * (1 - yellow[..., None] * torch.tensor([0.03, 0.07, 0.20], device=device))
+    white = torch.tensor([0.66, 0.61, 0.575], device=device) * (1 - yellow[..., None] * torch.tensor([0.03, 0.07, 0.20], device=device))
     white = white * (1 - (0.05 + 0.22 * red * corner)[..., None] * torch.tensor([0.35, 1.0, 0.9], device=device))
     white = white * (1 - vein[..., None] * torch.tensor([0.12, 0.62, 0.52], device=device))
     # the flesh of the inner corner and the lid behind the rim

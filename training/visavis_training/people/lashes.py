@@ -1,6 +1,6 @@
-"""Lashes as fine strands along the edges of the lids, splatted into the picture; they move with the lids.
+"""Lashes and the hairs of brows as fine strands splatted into the picture; they move with lids and brows.
 
-Roots follow the landmarks of the lids, strands bend outwards from the eyeball. Knows nothing of light beyond darkening.
+Roots follow the landmarks. Knows nothing of light beyond darkening, nor of the hair of the head.
 """
 
 from __future__ import annotations
@@ -10,12 +10,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from visavis_models.face import topology as topo
+from visavis_training.people.brow_textures import Brows
 from visavis_training.people.camera import Camera
+from visavis_training.people.chance import step
+from visavis_training.people.face_chart import BROW_PAIRS
 from visavis_training.people.materials import Looks
 from visavis_training.people.visible import Visible
 
-UPPER_COUNT, LOWER_COUNT = 56, 34
-_STEPS = 14
+UPPER_COUNT, LOWER_COUNT, BROW_COUNT = 60, 34, 190
+_STEPS = 18
+_OTHER_SIDE = {107: 336, 55: 285, 66: 296, 65: 295, 105: 334, 52: 282, 63: 293, 53: 283, 70: 300, 46: 276}
 
 
 def _along(line: Tensor, share: Tensor) -> Tensor:
@@ -64,12 +68,53 @@ def draw_lashes(light: Tensor, visible: Visible, looks: Looks, person: Tensor, c
             )
             thin = strength[:, None, None] * (1.0 - 0.75 * way) * (1.0 if lid == 0 else 0.55)
             _splat(cover, camera.place(strand.reshape(people, -1, 3)), thin.expand(people, count, _STEPS), visible, height, width)
+    _brow_hairs(cover, visible, looks, person, camera, height, width)
     # a strand is 0.1 mm across: how much of a pixel it hides depends on the picture's scale
     density = (0.010 / visible.dm_per_px).clamp(0.15, 1.6)[:, None]
     hidden = 1.0 - torch.exp(-1.25 * density * cover)
     colour = looks.person.hair[person] * 0.35 * (1 - made_up[person][:, None]) + 0.004
     dark = colour[:, None, None] * light.mean((1, 2), keepdim=True) * 2
     return light + hidden.reshape(people, height, width, 1) * (dark - light)
+
+
+def _brow_hairs(
+    cover: Tensor, visible: Visible, looks: Looks, person: Tensor, camera: Camera, height: int, width: int
+) -> None:
+    chance, shape = looks.chance, Brows.of(looks.chance, looks.person.male, looks.person.age_years)
+    right, down = visible.head_axes()
+    inward = torch.linalg.cross(right, down)
+    for side in (0, 1):
+        flipped = [[_OTHER_SIDE[i] for i in pair] for pair in BROW_PAIRS] if side else BROW_PAIRS
+        rows = visible.landmarks[:, torch.tensor(flipped, device=cover.device)]  # (N, 5, 2, 3) from the nose outwards
+        line = rows.mean(2)
+        outer = functional.normalize(line[:, 4] - line[:, 1], dim=-1)
+        purpose = f"brow hairs {side}"
+        along = chance.uniform(purpose, 0.0, 1.0, BROW_COUNT)[person]
+        off = chance.normal(purpose + " off", 0.0, 0.52, BROW_COUNT)[person]
+        reach = ((shape.inner_x - 0.125)[person][:, None], (shape.outer_x - 0.56)[person][:, None])
+        taper = (0.72 + 0.5 * step(along, 0.0, 0.28)) * (1.0 - 0.72 * step(along, 0.40, 1.02))
+        root = _along(line, along * 0.96 + 0.02)
+        root = root + (reach[0] * (1 - along) + reach[1] * along)[..., None] * outer[:, None]
+        arch = shape.arch[person][:, None] * torch.exp(-(((along - 0.62) / 0.26) ** 2))
+        rise = shape.lift[person][:, None] - arch + off * taper * shape.thickness[person][:, None]
+        root = root + rise[..., None] * down[:, None] - 0.012 * inward[:, None]
+        lean = 1.25 * (1.0 - step(along, 0.0, 0.42)) + 0.18 - 0.30 * step(along, 0.4, 1.0) - 0.45 * off
+        lean = lean + 0.18 * chance.normal(purpose + " lean", 0, 1, BROW_COUNT)[person]
+        grown = 0.085 * (0.75 + 0.35 * looks.person.male[person][:, None]) * (1.0 - 0.35 * along)
+        grown = grown * chance.uniform(purpose + " length", 0.6, 1.2, BROW_COUNT)[person]
+        way = torch.arange(_STEPS, device=cover.device) / (_STEPS - 1)
+        turn = lean[..., None] * (1.0 - 0.35 * way)
+        strand = root[:, :, None] + (grown[..., None] * way)[..., None] * (
+            turn.cos()[..., None] * outer[:, None, None] - turn.sin()[..., None] * down[:, None, None]
+        )
+        kept = (chance.uniform(purpose + " kept", 0.0, 1.0, BROW_COUNT) < _density(shape)[:, None])[person]
+        ink = (0.85 * kept[..., None] * (1.0 - 0.6 * way)).contiguous()
+        _splat(cover, camera.place(strand.reshape(len(person), -1, 3)), ink, visible, height, width)
+
+
+def _density(shape: Brows) -> Tensor:
+    """(B,) share of the hairs that grow."""
+    return shape.density.clamp(0.25, 1.0)
 
 
 def _splat(cover: Tensor, points: Tensor, weight: Tensor, visible: Visible, height: int, width: int) -> None:

@@ -185,8 +185,18 @@ def _with_mouth(visible: Visible, looks: Looks, person: Tensor, material: Materi
     read = looks.mouth.teeth(person[at[0]], lower, visible.uv[at])
     albedo[at] = read[:, :3]
     enamel = read[:, 3]
+    across, down = visible.head_axes()
+    ahead = torch.linalg.cross(across, down)
+    base = visible.normal[at]
+    level = functional.normalize(torch.linalg.cross(base, down[at[0]]), dim=-1)
+    nudge = visible.uv.new_tensor([[0.0025, 0.0], [0.0, 0.012]])
+    slopes = [looks.mouth.teeth(person[at[0]], lower, visible.uv[at] + n)[:, 4] - read[:, 4] for n in nudge]
+    # along the arch a step of u is some 2.2 mm per hundredth; down a crown a step of v is some 1.5 mm per hundredth
+    bumpy = base - (slopes[0] / 0.0045)[:, None] * level - (slopes[1] / 0.016)[:, None] * down[at[0]]
+    bumpy = functional.normalize(bumpy, dim=-1)
+    normal[at], film[at] = bumpy, bumpy
     roughness[at], gloss[at] = 0.22 + 0.1 * (1 - enamel), 0.0
-    wet[at], scatter[at] = 0.75 + 0.15 * enamel, 0.45
+    wet[at], scatter[at] = 0.75 + 0.15 * enamel, 0.32
     at = visible.where("tongue").nonzero(as_tuple=True)
     bumps = looks.mouth.papillae(person[at[0]], visible.canonical[at])
     red = visible.normal.new_tensor([0.05, 0.10, 0.09])
@@ -197,8 +207,7 @@ def _with_mouth(visible: Visible, looks: Looks, person: Tensor, material: Materi
         (looks.mouth.papillae(person[at[0]], canonical + canonical.new_tensor(shift))[:, 0] - bumps[:, 0]) / delta
         for shift in ((delta, 0.0, 0.0), (0.0, 0.0, delta))
     ]
-    across, down = visible.head_axes()
-    along = torch.linalg.cross(across, down)[at[0]]
+    along = ahead[at[0]]
     rough = visible.normal[at] - 0.8 * slopes[0][:, None] * across[at[0]] - 0.8 * slopes[1][:, None] * along
     rough = functional.normalize(rough, dim=-1)
     normal[at], film[at], smooth[at] = rough, rough, visible.normal[at]
@@ -228,8 +237,8 @@ class MouthOpening:
         edges = torch.einsum("nrkc,nac->nrka", lips - middle[:, None, None], axes)
         return cls(middle, axes, edges)
 
-    def _edge_at(self, frame: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        """y of the upper and lower lip at x (n,) of frames (n,)."""
+    def _edge_at(self, frame: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """y of the upper and lower lip, and their mean z, at x (n,) of frames (n,)."""
         found = []
         for row in (0, 1):
             knots = self.edges[frame, row]  # (n, 11, 3)
@@ -237,8 +246,8 @@ class MouthOpening:
             index = torch.arange(len(x), device=x.device)
             low, high = knots[index, right - 1], knots[index, right]
             share = ((x - low[:, 0]) / (high[:, 0] - low[:, 0]).clamp(min=1e-4)).clamp(0, 1)
-            found.append(low[:, 1] + share * (high[:, 1] - low[:, 1]))
-        return found[0], found[1]
+            found.append(low[:, 1:] + share[:, None] * (high - low)[:, 1:])
+        return found[0][:, 0], found[1][:, 0], (found[0][:, 1] + found[1][:, 1]) / 2
 
     def light(self, frame: Tensor, position: Tensor, lamps: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor]:
         """How much light gets in.
@@ -253,8 +262,9 @@ class MouthOpening:
             (n,) share of the surroundings and (n, L) share of each lamp.
         """
         local = torch.einsum("nc,nac->na", position - self.corner[frame], self.axes[frame])
-        upper, lower = self._edge_at(frame, local[:, 0])
-        depth = (local[:, 2] - 0.015).clamp(min=0.004)
+        upper, lower, lips_z = self._edge_at(frame, local[:, 0])
+        # lips are thick: light enters before the seam's own depth
+        depth = (local[:, 2] - lips_z + 0.035).clamp(min=0.01)
         half = self.edges[frame, 0, -1, 0]
 
         def seen(a: Tensor, b: Tensor) -> Tensor:
@@ -268,7 +278,7 @@ class MouthOpening:
         soft = 0.012 + way * sizes[frame].tan() * 0.8
         through = []
         for lamp in range(lamps.shape[1]):
-            upper, lower = self._edge_at(frame, x[:, lamp])
+            upper, lower, _ = self._edge_at(frame, x[:, lamp])
             clear = step(y[:, lamp] - upper, -soft[:, lamp], soft[:, lamp]) * step(lower - y[:, lamp], -soft[:, lamp], soft[:, lamp])
             clear = clear * step(half - x[:, lamp].abs(), -soft[:, lamp], soft[:, lamp]) * (turned[:, lamp, 2] < -0.02)
             through.append(clear)

@@ -109,8 +109,8 @@ def paint_mouth(chance: Chance, age_years: Tensor, melanin: Tensor) -> MouthText
         -1,
     )
     whitened = chance.happens("whitened", 0.15)
-    middle = middle + aged[:, None] * middle.new_tensor([-5.0, 1.2, 4.0])
-    middle = middle + whitened[:, None] * middle.new_tensor([5.0, -0.5, -7.0])
+    middle = middle + aged[:, None] * middle.new_tensor([-5.5, 1.0, 2.5])
+    middle = middle + whitened[:, None] * middle.new_tensor([3.0, -0.5, -6.0])
     canine = torch.exp(-((from_middle - 2.0) ** 2) / 0.3)[..., None] * middle.new_tensor(_CANINE)
     molar = step(from_middle, 2.4, 4.0)[..., None] * middle.new_tensor(_MOLAR)
     neck, tip = step(v, 0.42, -0.05)[..., None], step(v, 0.70, 1.0)[..., None]
@@ -124,18 +124,18 @@ def paint_mouth(chance: Chance, age_years: Tensor, melanin: Tensor) -> MouthText
         mamelons = 0.75 + 0.25 * torch.cos(across * 6 * torch.pi)
         lab = lab + (clear * mamelons)[..., None] * tip * middle.new_tensor([-9.0, -1.2, -8.0])
         lab = lab + stains[..., None] * middle.new_tensor([-0.8, 0.15, 0.8]) * each(chance.uniform("stained", 0.2, 1.5))[..., None]
-        enamel = rgb_of_lab(lab.clamp(min=1.0))
+        enamel = rgb_of_lab(torch.stack([lab[..., 0].clamp(30, 84), lab[..., 1], lab[..., 2].clamp(6, 27)], -1))
         border = torch.minimum(across, 1.0 - across)
         # gaps widen towards the gum's corner and the edge's corner; light that enters them does not come back
-        gap = step(border, 0.10, 0.0) * (0.35 + 0.4 * step(v, 0.75, 1.0) + 0.35 * step(v, 0.3, 0.0))
-        enamel = enamel * (1.0 - gap[..., None] * middle.new_tensor([0.45, 0.58, 0.66]))
+        gap = step(border, 0.13, 0.0) * (0.55 + 0.45 * step(v, 0.70, 1.0) + 0.30 * step(v, 0.3, 0.0))
+        enamel = enamel * (1.0 - gap[..., None] * middle.new_tensor([0.58, 0.70, 0.76])).clamp(min=0.05)
         line = 0.05 * noise(chance, f"{arch} gum line", points, 22.0)
         is_tooth = step(v + line, -0.03, 0.03)
         gum = _gum(chance, melanin, v, across, points)
         cuff = torch.exp(-(((v + 0.03) / 0.05) ** 2))[..., None]
         colour = gum + is_tooth[..., None] * (enamel - gum)
         colour = colour * (1.0 - 0.28 * cuff * middle.new_tensor([0.45, 1.0, 1.0]))
-        height = 0.0016 * (1 - (2 * across - 1) ** 4) + 0.0003 * grain + 0.0004 * torch.cos(v * 14.0) * is_tooth
+        height = 0.0055 * (1 - (2 * across - 1).abs() ** 3) + 0.0003 * grain + 0.0004 * torch.cos(v * 14.0) * is_tooth
         height = height * is_tooth + (1 - is_tooth) * 0.0012 * noise(chance, "stipple", points, 55.0)
         arches.append(torch.cat([colour, is_tooth[..., None], height[..., None]], -1).permute(0, 3, 1, 2))
 

@@ -48,7 +48,7 @@ def shade(visible: Visible, material: Material, lights: Lights, shadow: Tensor |
     around[at] = sky
     reach[at] = through
     bounce = torch.zeros_like(material.albedo)
-    bounce[at] = (0.05 + 0.10 * sky)[:, None] * material.albedo.new_tensor([1.0, 0.48, 0.42]) * sky.sqrt()[:, None]
+    bounce[at] = (0.20 * sky.sqrt() + 0.02)[:, None] * material.albedo.new_tensor([1.0, 0.52, 0.45])
 
     light = lights.irradiance(material.smooth * 0.5 + material.normal * 0.5) * around[..., None] + bounce
     gleam = torch.zeros_like(light)
@@ -116,7 +116,7 @@ def _film(visible: Visible, material: Material, lights: Lights, around: Tensor, 
     eyes = visible.where("eye_left", "eye_right")[at]
     seen = torch.zeros_like(bent)
     sharp, smeared = lights.rows(frame), lights.rows(frame)
-    seen = torch.where(eyes[:, None], sharp.mirrored(bent, 0.03), smeared.mirrored(bent, 0.16))
+    seen = torch.where(eyes[:, None], sharp.mirrored(bent, 0.03), smeared.mirrored(bent, 0.11))
     let_through = torch.where(eyes, step(around[at], 0.2, 0.7), (0.35 * around[at] + 0.65 * reach[at][:, 0]).clamp(0, 1))
     result = torch.zeros_like(material.albedo)
     # what a mirror shows beside the lamps is a room, darker than a white card in it

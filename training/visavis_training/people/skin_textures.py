@@ -85,13 +85,13 @@ def _spot(points: Tensor, place: tuple[float, float, float], size: tuple[float, 
 def beard_area(points: Tensor, lips_across: Tensor, lips_along: Tensor) -> Tensor:
     """(...) 0..1 where a beard grows: over and under the lips, on chin, jaw and up to the ears."""
     x, y, z = points[..., 0].abs(), points[..., 1], points[..., 2]
-    over_lip = step(y, 0.24, 0.29) * step(x, 0.33, 0.26) * step(z, 0.0, -0.1)
+    over_lip = step(y, 0.24, 0.29) * step(y, 0.62, 0.50) * step(x, 0.33, 0.26) * step(z, 0.0, -0.1)
     jaw = step(y - 0.50 + 0.55 * (x - 0.2).clamp(min=0) + 0.35 * torch.relu(z), 0.0, 0.14)
     sideburn = step(z, 0.12, 0.25) * step(z, 0.50, 0.40) * step(y, -0.15, 0.05)
     area = torch.maximum(torch.maximum(over_lip, jaw * step(z, 0.55, 0.35)), sideburn * step(x, 0.4, 0.5))
     near_lip = step(lips_across.abs(), 1.05, 1.35) + step(lips_along.abs(), 1.0, 1.15)
     bare = 0.75 * _spot(points, (0.15, 0.63, -0.28), (0.07, 0.05, 0.2))
-    return area * near_lip.clamp(0, 1) * (1 - bare) * step(y, 1.02, 0.86)
+    return area * near_lip.clamp(0, 1) * (1 - bare) * step(y, 1.25, 1.0)
 
 
 def paint_skin(chart: FaceChart, chance: Chance, person: Person) -> SkinTextures:
