@@ -15,11 +15,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import torch
+import numpy as np
 
 from visavis_models.errors import EngineError
+
+if TYPE_CHECKING:  # the CPU's kernels run on numpy arrays where there is no torch
+    import torch
 
 THREADS = 256
 """Threads of a block."""
@@ -40,8 +43,8 @@ class Kernels(Protocol):
         Args:
             name: a kernel of the source.
             count: the kernel's first argument, a 64-bit integer.
-            arguments: the others in order: contiguous tensors (or None) become pointers, int 32-bit integers, float
-                32-bit floats.
+            arguments: the others in order: contiguous tensors or numpy arrays (or None) become pointers, int 32-bit
+                integers, float 32-bit floats.
             blocks: how many blocks to start on a GPU; as many as `count` items need if not said.
         """
         ...
@@ -51,13 +54,14 @@ def _value(argument: Any) -> Any:
     """The C value of one argument."""
     if argument is None:
         return ctypes.c_void_p(None)
-    if isinstance(argument, torch.Tensor):
-        if not argument.is_contiguous():
-            raise ValueError(f"a kernel was given a tensor of shape {tuple(argument.shape)} that is not contiguous")
-        return ctypes.c_void_p(argument.data_ptr())
     if isinstance(argument, int):
         return ctypes.c_int32(int(argument))
-    return ctypes.c_float(argument)
+    if isinstance(argument, float):
+        return ctypes.c_float(argument)
+    of_numpy = isinstance(argument, np.ndarray)
+    if not (argument.flags.c_contiguous if of_numpy else argument.is_contiguous()):
+        raise ValueError(f"a kernel was given an array of shape {tuple(argument.shape)} that is not contiguous")
+    return ctypes.c_void_p(argument.ctypes.data if of_numpy else argument.data_ptr())
 
 
 class CpuKernels:
@@ -160,6 +164,8 @@ def _compile(command: Sequence[str]) -> None:
 
 def _rtc_library() -> ctypes.CDLL | None:
     """NVRTC of torch's own CUDA version: by its name, else among installed packages, else in the toolkit."""
+    import torch
+
     major = str(torch.version.cuda or "13").split(".")[0]
     name = f"libnvrtc.so.{major}"
     installed = [path for root in sys.path if root for path in Path(root).glob(f"nvidia/*/lib/{name}")]
@@ -218,6 +224,8 @@ def kernels(source: Path, device: torch.device) -> Kernels:
     Raises:
         EngineError: no compiler, or a device that is neither CPU nor CUDA.
     """
+    import torch
+
     if device.type == "cuda" and device.index is None:
         device = torch.device("cuda", torch.cuda.current_device())
     if (source, device) not in _made:

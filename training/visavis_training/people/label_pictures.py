@@ -10,6 +10,8 @@ from torch import Tensor
 from visavis_training.people.frame_labels import BACKGROUND, HIDDEN, OUTSIDE, SEEN, FrameLabels
 
 PICTURES = ("region", "canonical", "normals", "depth", "flow", "sight", "matte", "landmarks")
+_LEAST_FLOW_PX = 0.5
+"""Where nothing flows farther, rounding is not to be blown up into colours."""
 
 
 def _hues(share: Tensor) -> Tensor:
@@ -24,7 +26,7 @@ def flow_colours(flow: Tensor, most_px: float | None = None) -> Tensor:
     Full colour is `most_px`, or the longest flow of each picture.
     """
     length = flow.norm(dim=-1)
-    most = length.amax((-2, -1), keepdim=True).clamp(min=1e-6) if most_px is None else most_px
+    most = length.amax((-2, -1), keepdim=True).clamp(min=_LEAST_FLOW_PX) if most_px is None else most_px
     turn = torch.atan2(flow[..., 1], flow[..., 0]) / (2 * math.pi)
     strength = (length / most).clamp(max=1)[..., None]
     return 1 - strength + strength * _hues(turn % 1)
