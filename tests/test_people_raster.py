@@ -284,7 +284,15 @@ def test_coverage_is_the_area_within_the_pixel() -> None:
     fan = torch.stack([torch.full((60,), 60), torch.arange(60), (torch.arange(60) + 1) % 60], 1)
     area = 0.5 * 60 * 11**2 * math.sin(2 * math.pi / 60)
     assert float(coverage(disc, fan, 32, 32).sum()) == pytest.approx(area, rel=0.003)
-    assert abs(float(rasterise(disc, fan, 32, 32).mask.sum()) - area) < 8
+    shown = rasterise(disc, fan, 32, 32)
+    assert abs(float(shown.mask.sum()) - area) < 8
+    quick = coverage(disc, fan, 32, 32, drawn=shown)
+    assert torch.equal(quick, coverage(disc, fan, 32, 32))
+    hair = torch.tensor([[[20.1, 2.0, 5.0], [20.3, 2.0, 5.0], [20.2, 30.0, 5.0]]])  # between the centres of pixels
+    nothing = rasterise(hair, torch.tensor([[0, 1, 2]]), 32, 32)
+    assert not nothing.mask.any()
+    thin = coverage(hair, torch.tensor([[0, 1, 2]]), 32, 32, drawn=nothing)
+    assert float(thin.sum()) == pytest.approx(0.2 * 28 / 2, rel=0.15) and not thin[..., :20].any()
 
 
 def test_a_point_is_hidden_by_what_lies_before_it() -> None:

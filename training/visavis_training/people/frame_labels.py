@@ -235,7 +235,7 @@ class FrameLabels:
             region=per_triangle(surface.region, fragments, BACKGROUND),
             depth=fragments.depth,
             normals=torch.nn.functional.normalize(normals, dim=-1),
-            matte=coverage(driven.points, triangles, height, width),
+            matte=coverage(driven.points, triangles, height, width, drawn=fragments),
             landmarks=marks,
             landmark_seen=marks_seen,
             body=body,

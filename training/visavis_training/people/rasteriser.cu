@@ -23,7 +23,6 @@ DEVICE unsigned bits_of(float value) { return __float_as_uint(value); }
 #else
 #include <cmath>
 #include <cstring>
-using std::rint;
 #define DEVICE inline
 #define KERNEL extern "C" void
 static int g_block = 0, g_blocks = 1, g_lane = 0, g_lanes = 1;

@@ -23,6 +23,7 @@ MOST_PIXELS = 16384
 """Longest side of a picture. Corners may lie 65 536 px away from its origin; triangles that reach farther are left
 out."""
 LARGE_BLOCKS = 2048
+_ALL_SAMPLES = 0xFFFF
 
 Facing = Literal["both", "front", "back"]
 _FACING: dict[str, int] = {"both": 0, "front": 1, "back": 2}
@@ -119,15 +120,28 @@ def rasterise(
 
 
 def coverage(
-    points: Tensor, triangles: Tensor, height: int, width: int, *, facing: Facing = "both", near: float = NEAR
+    points: Tensor,
+    triangles: Tensor,
+    height: int,
+    width: int,
+    *,
+    facing: Facing = "both",
+    near: float = NEAR,
+    drawn: Fragments | None = None,
 ) -> Tensor:
     """float32 (B, H, W), 0..1: the share of each pixel that any triangle covers, in sixteenths.
 
     Arguments and errors as for `rasterise`. Sixteen places are looked at in each pixel, none in line with another.
+    With `drawn`, what `rasterise` made of the same, pixels within the surface (covered, as are the eight around them)
+    count as whole and cost little: blind only to holes that no pixel's centre falls into.
     """
     ready, points, triangles, own = _checked(points, triangles, height, width)
     people, vertices, faces = points.shape[0], points.shape[1], triangles.shape[-2]
-    samples = torch.zeros((people, height, width), dtype=torch.int32, device=points.device)
+    if drawn is None:
+        samples = torch.zeros((people, height, width), dtype=torch.int32, device=points.device)
+    else:
+        open_near = torch.nn.functional.max_pool2d((~drawn.mask).float(), 3, 1, 1)
+        samples = torch.where(open_near > 0, 0, _ALL_SAMPLES).int().contiguous()
     large, large_count = _large_list(people * faces, points.device)
     rest = (samples, large, large_count, vertices, faces, height, width, float(near), _FACING[facing])
     ready.launch("cover_small", people * faces, points, triangles, own, *rest)
