@@ -64,7 +64,7 @@ class Camcorder:
         return cls(
             stops=stops + chance.normal("stops", 0.0, 0.22),
             # automatic white balance goes most of the way to the light's own white, seldom all
-            kelvin=(kelvin.log() + (math.log(6504.0) - kelvin.log()) * chance.uniform("balance", -0.05, 0.38)).exp(),
+            kelvin=(kelvin.log() + (math.log(6504.0) - kelvin.log()) * chance.uniform("balance", -0.06, 0.24)).exp(),
             tint=chance.normal("tint", 0.0, 0.012),
             blur_px=chance.uniform("blur") ** 2 * (1.15 - 0.6 * good) + 0.18,
             vignette=chance.uniform("vignette") ** 2 * 0.3,
@@ -72,9 +72,9 @@ class Camcorder:
             read_noise=0.0025 * noisy * chance.uniform("read", 0.2, 1.5),
             denoise=chance.uniform("denoise", 0.0, 0.9),
             sharpen=chance.uniform("sharpen", 0.0, 0.9) * (1.0 - 0.5 * good),
-            contrast=chance.normal("contrast", 1.03, 0.09),
+            contrast=chance.normal("contrast", 1.13, 0.08),
             saturation=chance.normal("saturation", 1.0, 0.13).clamp(0.5, 1.4),
-            lift=chance.normal("lift", 0.0, 0.012),
+            lift=chance.normal("lift", -0.006, 0.009),
             grade=1.0 + chance.normal("grade", 0.0, 0.018, 3),
             quality=torch.where(compressed < 0.5, chance.uniform("quality", 45.0, 98.0), torch.full_like(dim, 101.0)),
             bitrate=torch.where(compressed > 0.65, chance.uniform("bitrate", 0.15, 0.95), torch.full_like(dim, 1.1)),

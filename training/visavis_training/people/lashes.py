@@ -17,7 +17,7 @@ from visavis_training.people.face_chart import BROW_PAIRS
 from visavis_training.people.materials import Looks
 from visavis_training.people.visible import Visible
 
-UPPER_COUNT, LOWER_COUNT, BROW_COUNT = 60, 34, 190
+UPPER_COUNT, LOWER_COUNT, BROW_COUNT = 60, 34, 330
 _STEPS = 18
 _OTHER_SIDE = {107: 336, 55: 285, 66: 296, 65: 295, 105: 334, 52: 282, 63: 293, 53: 283, 70: 300, 46: 276}
 
@@ -100,7 +100,7 @@ def _brow_hairs(
         root = root + rise[..., None] * down[:, None] - 0.012 * inward[:, None]
         lean = 1.25 * (1.0 - step(along, 0.0, 0.42)) + 0.18 - 0.30 * step(along, 0.4, 1.0) - 0.45 * off
         lean = lean + 0.18 * chance.normal(purpose + " lean", 0, 1, BROW_COUNT)[person]
-        grown = 0.085 * (0.75 + 0.35 * looks.person.male[person][:, None]) * (1.0 - 0.35 * along)
+        grown = 0.074 * (0.75 + 0.35 * looks.person.male[person][:, None]) * (1.0 - 0.35 * along)
         grown = grown * chance.uniform(purpose + " length", 0.6, 1.2, BROW_COUNT)[person]
         way = torch.arange(_STEPS, device=cover.device) / (_STEPS - 1)
         turn = lean[..., None] * (1.0 - 0.35 * way)

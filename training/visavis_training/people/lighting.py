@@ -49,11 +49,11 @@ SCENES = (
           (0.0, 0.1), (0.2, 0.7), (-0.2, 0.4)),
     Scene("overcast", 0.13, (0, 50), (40, 75), (0.15, 0.40), (35, 60), DISC, (6300, 7200), (6300, 7500), (0.0, 0.1),
           (0.0, 0.1), (0.6, 0.95), (-0.2, 0.3)),
-    Scene("window", 0.22, (25, 80), (0, 25), (0.40, 0.75), (14, 30), WINDOW, (5600, 7000), (4300, 5800), (0.05, 0.25),
+    Scene("window", 0.22, (25, 80), (0, 25), (0.45, 0.80), (14, 30), WINDOW, (5600, 7000), (4300, 5800), (0.05, 0.25),
           (0.0, 0.2), (0.1, 0.6), (-0.3, 0.3)),
     Scene("ring", 0.08, (0, 6), (0, 10), (0.60, 0.85), (12, 20), RING, (4800, 6200), (4000, 5500), (0.0, 0.1),
           (0.0, 0.2), (0.1, 0.5), (-0.1, 0.3)),
-    Scene("indoor", 0.22, (0, 60), (40, 75), (0.25, 0.55), (8, 25), BOX, (2900, 4200), (3000, 4200), (0.1, 0.4),
+    Scene("indoor", 0.22, (0, 60), (35, 70), (0.32, 0.65), (8, 25), BOX, (2900, 4200), (3000, 4200), (0.1, 0.4),
           (0.0, 0.2), (0.3, 0.9), (-0.4, 0.2)),
     Scene("low", 0.08, (0, 70), (-15, 40), (0.45, 0.85), (5, 20), BOX, (2600, 6000), (2900, 5500), (0.0, 0.3),
           (0.0, 0.4), (0.1, 0.8), (-1.5, -0.5)),
@@ -188,7 +188,9 @@ def sample_lights(chance: Chance, scene: Tensor | None = None) -> Lights:
         1,
     )
     ratio, fill, rim = drawn("ratio"), drawn("fill"), drawn("rim")
-    main_white, around_white = white_of_kelvin(drawn("kelvin")), white_of_kelvin(drawn("around_kelvin"))
+    kelvin, around_kelvin = drawn("kelvin"), drawn("around_kelvin")
+    main_white, around_white = white_of_kelvin(kelvin), white_of_kelvin(around_kelvin)
+    mixed = 1.0 / (ratio / kelvin + (1.0 - ratio) / around_kelvin)  # colours of light mix as the inverse of kelvin
     # how much of each lamp reaches a card that faces the camera
     facing = (-direction[..., 2]).clamp(min=0.25)
     strength = torch.stack([ratio / facing[:, 0], fill * (1 - ratio) / facing[:, 1], rim * 0.6], 1)
@@ -209,9 +211,7 @@ def sample_lights(chance: Chance, scene: Tensor | None = None) -> Lights:
     shape = torch.stack([shapes, torch.full_like(shapes, BOX), torch.full_like(shapes, BOX)], 1)
     up = torch.tensor([0.0, -1.0, 0.0], device=device).expand_as(direction)
     right = functional.normalize(torch.linalg.cross(up, direction, dim=-1), dim=-1)
-    lights = Lights(
-        direction, colour, torch.deg2rad(size), right, shape, around, drawn("kelvin"), drawn("stops")
-    )
+    lights = Lights(direction, colour, torch.deg2rad(size), right, shape, around, mixed, drawn("stops"))
     return normalised(lights)
 
 

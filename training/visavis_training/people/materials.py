@@ -74,7 +74,7 @@ def read_materials(
         [
             looks.skin.albedo[person],
             torch.stack([looks.skin.roughness[person], looks.skin.gloss[person], across, down], 1),
-            occlusion.expand(len(person), 1, -1, -1),
+            occlusion.expand(len(person), 1, -1, -1) ** 1.25,
         ],
         1,
     )

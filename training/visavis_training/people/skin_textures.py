@@ -148,7 +148,7 @@ def paint_skin(chart: FaceChart, chance: Chance, person: Person) -> SkinTextures
     base_blood = each(chance.normal("blood", -4.25, 0.28))
     creases = noise(chance, "lip lines", torch.stack([lips.along * 0.25, 0.12 * y, 0 * y], -1), 60.0, 2)
     lip_blood = each(chance.normal("lip blood", -2.55, 0.22)) + 0.14 * creases + 0.10 * mottle
-    lip_melanin = base_melanin * 0.72 + 0.28 * -3.9 + each(chance.normal("lip melanin", -0.15, 0.25)) + 0.06 * creases
+    lip_melanin = base_melanin * 0.86 + 0.14 * -3.9 + each(chance.normal("lip melanin", -0.15, 0.25)) + 0.06 * creases
     lip_melanin = lip_melanin + dark * 0.30 * step(lips.across, 0.0, 0.7)  # a dark upper lip is darker than the lower
     seam = step(lips.across.abs(), 0.22, 0.0) * lip
     total_melanin = base_melanin + melanin + soft_lip * (lip_melanin - base_melanin - melanin)
