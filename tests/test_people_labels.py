@@ -206,7 +206,7 @@ def test_landmarks_lie_on_their_points_and_know_when_they_are_hidden() -> None:
     places = (points[corners] * weights[..., None]).sum(1)
     torch.testing.assert_close(labels.landmarks[0], camera.project(places[None])[0, :, :2])
     towards = (places * (torch.tensor([0.0, 0, -10.0]) - places)).sum(-1)
-    sure = towards.abs() > 0.6
+    sure = towards.abs() > 0.7
     assert torch.equal(labels.landmark_seen[0][sure], towards[sure] > 0)
     assert labels.face is face and labels.head is head
     assert labels.body.shape == (1, 0, 2) and labels.body_seen.shape == (1, 0)
@@ -262,3 +262,16 @@ def test_regions_left_out_are_not_drawn_and_change_nothing_else() -> None:
     assert set(labels.region.unique().tolist()) == {0, BACKGROUND}
     assert set(shot.fragments.triangle.unique().tolist()) == {-1, 2, 3}
     assert torch.equal(triangles, torch.cat([QUAD + 4, QUAD]))  # the caller's stay as they were
+
+
+def test_a_point_just_under_the_surface_shows_unless_it_is_an_iris() -> None:
+    wall, under = rectangle(-1, -1, 1, 1, 0.0), rectangle(-1, -1, 1, 1, 0.01)
+    points, triangles = torch.cat([wall, under]), torch.cat([QUAD, QUAD + 4])
+    corners = torch.tensor([4, 5, 6]).repeat(478, 1)
+    weights = torch.tensor([0.25, 0.5, 0.25]).repeat(478, 1)
+    surface = surface_of(points, triangles, landmarks=(corners, weights))
+    deeper = points.clone()
+    deeper[4:, 2] = 0.03
+    shot = Shot.take(torch.stack([points, deeper]), surface, ahead(2))
+    seen = FrameLabels.of(shot, shot, surface).landmark_seen
+    assert seen[0, :468].all() and not seen[0, 468:].any() and not seen[1].any()

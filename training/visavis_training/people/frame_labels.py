@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from visavis_models.face.topology import MESH_COUNT
 from visavis_training.people.camera import Camera
 from visavis_training.people.rasteriser import (
     HIDDEN,
@@ -47,11 +48,10 @@ __all__ = [
 BACKGROUND = 255
 """Region where nobody is."""
 SURFACE_TOLERANCE_DM = 0.004
-LANDMARK_TOLERANCE_DM = 0.02
+FOLD_DM = 0.02
 """Landmarks of lips and lids lie in folds: one that is this little under the surface still counts as seen."""
-
 LEAST_COSINE = -0.05
-"""Landmarks whose skin is turned farther away from the lens than this do not show."""
+"""Points whose surface is turned farther away from the lens than this show only if something next to them does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,15 @@ class Points:
     """int64 (N, 3) vertex indices."""
     weights: Tensor
     """float32 (N, 3)."""
+    fold_dm: Tensor
+    """float32 (N,): how far under what shows a point may lie and still count as seen."""
+
+    @classmethod
+    def on(cls, corners: Tensor, weights: Tensor, device: torch.device | str) -> Points:
+        """Points on `device`; from number 468 on (irises, under thin lids) without folds."""
+        fold_dm = torch.full((len(corners),), FOLD_DM)
+        fold_dm[MESH_COUNT:] = SURFACE_TOLERANCE_DM
+        return cls(corners.long().to(device), weights.float().to(device), fold_dm.to(device))
 
     def of(self, values: Tensor) -> Tensor:
         """(B, V, C) → (B, N, C) at the points."""
@@ -101,7 +110,7 @@ class Surface:
         Triangles of regions `without` (lashes, say, which are mostly air) are not drawn; the others keep their numbers.
         """
         nobody = (torch.zeros(0, 3, dtype=torch.int64), torch.zeros(0, 3))
-        marks, parts = (Points(c.long().to(device), w.float().to(device)) for c, w in (landmarks, body or nobody))
+        marks, parts = (Points.on(*points, device) for points in (landmarks, body or nobody))
         neighbours = Neighbours.of(triangles.to(device), len(canonical))
         whole = as_triangles(triangles, device).clone()
         if len(region) != len(triangles):
@@ -162,7 +171,7 @@ class FrameLabels:
     landmarks: Tensor
     """float32 (B, 478, 2) px."""
     landmark_seen: Tensor
-    """bool (B, 478): in the picture and not behind anything."""
+    """bool (B, 478): in the picture and not behind anything; where it hides in a fold less than 2 mm deep it shows."""
     body: Tensor
     """float32 (B, P, 2) px."""
     body_seen: Tensor
@@ -256,8 +265,29 @@ def pixel_centres(height: int, width: int, device: torch.device | str = "cpu") -
 def _points(shot: Shot, points: Points, triangles: Tensor, outwards: Tensor) -> tuple[Tensor, Tensor]:
     """Where points of the surface lie in the picture (B, N, 2), and whether they show (B, N)."""
     view = points.of(shot.view)
-    at = shot.camera.place(view).contiguous()
-    seen = sight(at, shot.points, triangles, shot.fragments, tolerance=LANDMARK_TOLERANCE_DM)
-    # Just behind the outline nothing lies before a point's pixel; only its normal tells that it looks away.
-    cosine = torch.nn.functional.cosine_similarity(points.of(outwards), -view, dim=-1)
-    return at[..., :2], (seen == SEEN) & (cosine > LEAST_COSINE)
+    at = shot.camera.place(view)
+    lifted = torch.cat([at[..., :2], at[..., 2:] - points.fold_dm[:, None]], -1)
+    seen = sight(lifted, shot.points, triangles, shot.fragments, tolerance=0.0)
+    # Just behind an outline nothing lies before a point's pixel, so it must also look at the lens; rims of lids look
+    # elsewhere, but lie next to what shows.
+    looks = torch.nn.functional.cosine_similarity(points.of(outwards), -view, dim=-1) > LEAST_COSINE
+    return at[..., :2], (seen == SEEN) & (looks | _is_near(shot, view, at))
+
+
+def _is_near(shot: Shot, view: Tensor, at: Tensor) -> Tensor:
+    """(B, N) bool: whether one of the nine pixels around a point shows the surface within a pixel and a half of it."""
+    depth, camera = shot.fragments.depth, shot.camera
+    people, height, width = depth.shape
+    person = torch.arange(people, device=depth.device)[:, None]
+    focal, middle = camera.focal_px[:, None], camera.centre_px[:, None]
+    reach = FOLD_DM + 1.5 * at[..., 2] / focal
+    near = torch.zeros_like(reach, dtype=torch.bool)
+    for down in (-1, 0, 1):
+        for right in (-1, 0, 1):
+            column = (at[..., 0].clamp(-1, width).floor().long() + right).clamp(0, width - 1)
+            row = (at[..., 1].clamp(-1, height).floor().long() + down).clamp(0, height - 1)
+            deep = depth[person, row, column]
+            pixel = torch.stack([column, row], -1) + 0.5
+            place = torch.cat([(pixel - middle) / focal[..., None], torch.ones_like(deep)[..., None]], -1)
+            near |= (place * deep[..., None] - view).norm(dim=-1) < reach  # where nothing shows, deep is infinite
+    return near
