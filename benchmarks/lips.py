@@ -112,13 +112,12 @@ def _aligner_times(heard: Sequence[Prompt], aligner: Path) -> list[list[Phone]]:
     """Times of the same sounds by the corpus' aligner, which has never heard of pocketsphinx."""
     import torch
 
-    from visavis_training.speech.aligner import load, scores_of
+    from visavis_training.speech.aligner import load, mean_scores
     from visavis_training.speech.border_fitting import fit, silenced
 
     torch.set_num_threads(os.cpu_count() or 1)
-    model, prior = load(aligner)
     inputs = [features_of(p.samples.astype(np.float32) / np.float32(32768)).astype(np.float16) for p in heard]
-    scores = scores_of(model, inputs, prior)
+    scores = mean_scores(load(aligner), inputs)
     fitted = [silenced(fit(s, p.phones, np.inf)[0], p.samples) for s, p in zip(scores, heard, strict=True)]
     theirs = [Prompt(p.name, p.samples, phones) for p, phones in zip(heard, fitted, strict=True)]
     return [prompt.phones for prompt in sharpened(theirs, onto_landmarks=False)]

@@ -44,7 +44,7 @@ def test_no_path_is_better() -> None:
     phones = [Phone("m", 0.0, 0.05), Phone("ɑ", 0.05, 0.1), Phone("s", 0.1, 0.14)]
     for _ in range(20):
         scores = source.normal(-2, 1.5, (14, len(PHONES))).astype(np.float32)
-        fitted, _ = fit(scores, phones)
+        fitted, _ = fit(scores, phones, between_frames=False)
         times = (np.arange(14) + 1) * 0.01 - 0.0125
 
         def worth(path: np.ndarray, scores: np.ndarray = scores, times: np.ndarray = times) -> float:
@@ -62,6 +62,32 @@ def test_no_path_is_better() -> None:
         borders = {float(np.searchsorted(best, n) * 0.01 - 0.0075) for n in (1, 2, 3)}
         starts = {p.start_s for p in fitted if p.symbol != SILENCE}
         assert sorted(max(b, 0.0) for b in borders) == pytest.approx(sorted(starts), abs=1e-6)
+
+
+@pytest.mark.parametrize("border_s", [0.2, 0.2025, 0.205, 0.2085])
+def test_a_border_between_two_frames_is_found(border_s: float) -> None:
+    """Scores that fade as a 25 ms window passes over a border tell where it is, finer than the frames are."""
+    scores = np.full((40, len(PHONES)), -8.0, np.float32)
+    times = (np.arange(40) + 1) * 0.01 - 0.0125
+    share = np.clip((times - border_s) / 0.025 + 0.5, 1e-3, 1 - 1e-3)
+    scores[:, INDEX["ɑ"]], scores[:, INDEX["s"]] = np.log(1 - share), np.log(share)
+    rough = [Phone("ɑ", 0.0, 0.23), Phone("s", 0.23, 0.4)]
+    fine, coarse = (fit(scores, rough, between_frames=between)[0] for between in (True, False))
+    assert fine[1].start_s == pytest.approx(border_s, abs=0.0005)
+    assert abs(coarse[1].start_s - border_s) <= 0.0051
+
+
+def test_borders_between_frames_leave_every_sound_20_ms() -> None:
+    source = np.random.default_rng(1)
+    sounds = "mɑstibɑnuk"
+    for _ in range(50):
+        phones = [Phone(s, 0.03 * i, 0.03 * i + 0.03) for i, s in enumerate(sounds)]
+        scores = source.normal(-2, 2, (30, len(PHONES))).astype(np.float32)
+        fitted, _ = fit(scores, phones)
+        assert [p.symbol for p in fitted if p.symbol != SILENCE] == list(sounds)
+        lengths = [p.end_s - p.start_s for p in fitted if p.symbol != SILENCE]
+        assert min(lengths[1:]) >= 0.02 - 1e-9
+        assert all(a.end_s == pytest.approx(b.start_s) for a, b in zip(fitted, fitted[1:], strict=False))
 
 
 def test_more_sounds_than_time_are_left_as_they_were() -> None:

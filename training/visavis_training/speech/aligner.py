@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -133,20 +134,44 @@ def scores_of(model: Aligner, inputs: list[NDArray[np.float16]], prior: NDArray[
     return found
 
 
-def save(model: Aligner, prior: NDArray[np.float64], path: Path) -> None:
-    """Keep a trained aligner and how often each phone was among its labels."""
-    tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    save_file({**tensors, "prior": torch.from_numpy(prior)}, path, {"phones": " ".join(PHONES)})
+def mean_scores(
+    members: Sequence[tuple[Aligner, NDArray[np.float64]]], inputs: list[NDArray[np.float16]]
+) -> list[NDArray[Any]]:
+    """`scores_of`, the mean of several aligners and their priors: what one of them errs, another does not."""
+    total = [scores.astype(np.float32) for scores in scores_of(members[0][0], inputs, members[0][1])]
+    for model, prior in members[1:]:
+        for whole, scores in zip(total, scores_of(model, inputs, prior), strict=True):
+            whole += scores
+    return [(whole / len(members)).astype(np.float16) for whole in total]
 
 
-def load(path: Path) -> tuple[Aligner, NDArray[np.float64]]:
-    """A kept aligner and its prior, on the CPU.
+def save(members: Sequence[tuple[Aligner, NDArray[np.float64]]], path: Path) -> None:
+    """Keep trained aligners, each with how often each phone was among its labels."""
+    tensors = {}
+    for number, (model, prior) in enumerate(members):
+        for name, value in model.state_dict().items():
+            tensors[f"{number}.{name}"] = value.detach().cpu().contiguous()
+        tensors[f"{number}.prior"] = torch.from_numpy(prior)
+    save_file(tensors, path, {"phones": " ".join(PHONES)})
+
+
+def load(path: Path) -> list[tuple[Aligner, NDArray[np.float64]]]:
+    """Kept aligners and their priors, on the CPU; a file of one aligner without a number is one.
 
     Raises:
+        OSError: there is no such file.
         RuntimeError: it does not fit this version's network or phones.
     """
-    tensors = load_file(path)
-    prior = tensors.pop("prior").numpy()
-    model = Aligner()
-    model.load_state_dict(tensors)
-    return model, np.asarray(prior, np.float64)
+    by_number: dict[str, dict[str, torch.Tensor]] = defaultdict(dict)
+    for name, value in load_file(path).items():
+        number, _, inner = name.partition(".") if name[0].isdigit() else ("0", "", name)
+        by_number[number][inner] = value
+    members = []
+    for _, tensors in sorted(by_number.items()):
+        prior = np.asarray(tensors.pop("prior").numpy(), np.float64)
+        if len(prior) != len(PHONES):
+            raise RuntimeError(f"{path} knows {len(prior)} phones, this version {len(PHONES)}")
+        model = Aligner()
+        model.load_state_dict(tensors)
+        members.append((model, prior))
+    return members

@@ -2,12 +2,15 @@
 
 The predicted durations of a voice say what it meant to do, some 25 ms off what it did. A recogniser of 10 ms frames
 trained on them (on the training part only) averages that error out; the best path through its answers puts each border
-where the sound changes. What bias is left, engine by engine, is read off the wave itself (`landmarks`) and taken away;
-pocketsphinx, where it is installed, gives a second opinion on some English utterances (`cross_check`).
+where the sound changes. Several of different seeds are heard together, for what one of them errs another does not. What
+bias is left, engine by engine, is read off the wave itself (`landmarks`) and taken away, and borders that can be seen
+there go halfway to where they are seen; pocketsphinx, where it is installed, gives a second opinion on some English
+utterances (`cross_check`).
 
     python -m visavis_training.speech.alignment --corpus FOLDER [--device cuda] [--processes 16]
 
-writes FOLDER/aligned.jsonl, the figures (alignment.json) and the network (aligner.safetensors). Where numpy's
+writes FOLDER/aligned.jsonl, the figures (alignment.json) and the networks (aligner.safetensors). With
+`--aligner FILE [FILE ...]` those learnt before are used again and nothing is learnt, for any corpus. Where numpy's
 matrix library has threads of its own, set OPENBLAS_NUM_THREADS=1: the processes would fight over the cores.
 """
 
@@ -16,11 +19,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import time
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import combinations
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -30,7 +35,8 @@ import torch
 from numpy.typing import NDArray
 
 from visavis_models.voice.features import features_of
-from visavis_training.speech.aligner import Aligner, Crops, save, scores_of, train
+from visavis_training.speech.agreement import agreement
+from visavis_training.speech.aligner import Aligner, Crops, load, mean_scores, save, scores_of, train
 from visavis_training.speech.border_fitting import FRAME_S, fit, frame_labels, silenced
 from visavis_training.speech.cross_check import Difference, differences, summary
 from visavis_training.speech.landmarks import deviations, unbiased
@@ -38,10 +44,14 @@ from visavis_training.speech.phones import PHONES, SILENCE, Phone
 from visavis_training.speech.shards import read
 
 Row = dict[str, Any]
+Member = tuple[Aligner, NDArray[np.float64]]
+"""An aligner and how often each phone was among its labels."""
 _ENOUGH_LANDMARKS = 40
 _POOR_MADS = 5.0
 """An utterance whose path fits this much worse than its group's median, in median absolute deviations, is dropped."""
 _FARTHEST_APART_MS = 40.0
+_COMPARED = 1000
+"""Utterances, at most, on which aligners are compared with one another."""
 
 _corpus: list[tuple[Row, NDArray[np.int16]]] = []
 """Shared with the worker processes, which are forked."""
@@ -91,38 +101,78 @@ def _checked(row: Row) -> list[Phone]:
     return phones
 
 
-def align(
-    pool: ProcessPoolExecutor, device: torch.device, rounds: int, steps: int, batch: int, limit_s: float, seed: int
-) -> tuple[list[Fitted], dict[str, Any], tuple[Aligner, NDArray[np.float64]]]:
-    """Every utterance of `_corpus` fitted `rounds` times by an aligner that learns from the training part only."""
+def learnt(
+    pool: ProcessPoolExecutor,
+    device: torch.device,
+    inputs: list[NDArray[np.float16]],
+    count: int,
+    rounds: int,
+    steps: int,
+    batch: int,
+    limit_s: float,
+    seed: int,
+) -> tuple[list[Member], list[list[float]]]:
+    """`count` aligners that learn from the training part only, each from its own fits; the loss of each round.
+
+    Raises:
+        ValueError: there is nothing to learn from.
+    """
     began = time.monotonic()
-    torch.manual_seed(seed)
-    ranges = _ranges(len(_corpus), 64)
-    inputs = [x for part in pool.map(_features, ranges) for x in part]
     phones = [_checked(row) for row, _ in _corpus]
     learning = [i for i, (row, _) in enumerate(_corpus) if row["part"] == "train" and len(inputs[i]) > 20]
-    print(f"{time.monotonic() - began:.0f} s: features of {sum(map(len, inputs)) * FRAME_S / 3600:.2f} h", flush=True)
-    model = Aligner().to(device)
+    if not learning:
+        raise ValueError("the corpus has no training part; give --aligner")
     crops = Crops([inputs[i] for i in learning], [_group(_corpus[i][0]) for i in learning], device, seed)
-    fits: list[tuple[list[Phone], float]] = [(p, 0.0) for p in phones]
-    losses = []
-    for number in range(rounds):
-        prior = crops.label([frame_labels(fits[i][0], len(inputs[i])) for i in learning])
-        part = 0.5 if number == 0 else 0.5 / max(1, rounds - 1)
-        rate = 2e-3 if number == 0 else 1e-3
-        losses.append(round(train(model, crops, int(steps * part), batch, rate, limit_s * part), 4))
-        print(f"{time.monotonic() - began:.0f} s: round {number + 1} learnt, loss {losses[-1]:.3f}", flush=True)
-        scores = scores_of(model, inputs, prior)
-        work = [[(scores[i], fits[i][0]) for i in numbers] for numbers in ranges]
-        fits = [each for part_done in pool.map(_fit, work) for each in part_done]
-        moved = [
-            abs(a.start_s - b.start_s)
-            for old, (new, _) in zip(phones, fits, strict=True)
-            for a, b in zip(_spoken(old), _spoken(new), strict=False)
-        ]
-        print(f"{time.monotonic() - began:.0f} s: round {number + 1} fitted, {1e3 * np.median(moved):.1f} ms moved")
-    figures = {"loss": losses, "moved_from_engine_ms": round(1e3 * float(np.median(moved)), 1)}
-    return [Fitted(p, s) for p, s in fits], figures, (model, prior)
+    members: list[Member] = []
+    losses: list[list[float]] = []
+    for which in range(count):
+        torch.manual_seed(seed + 1000 * which)
+        model = Aligner().to(device)
+        fits = [phones[i] for i in learning]
+        losses.append([])
+        for number in range(rounds):
+            prior = crops.label([frame_labels(fits[k], len(inputs[i])) for k, i in enumerate(learning)])
+            part = 1 / (2 if number == 0 else 2 * (rounds - 1)) if rounds > 1 else 1.0
+            rate = 2e-3 if number == 0 else 1e-3
+            losses[-1].append(round(train(model, crops, int(steps * part), batch, rate, limit_s * part / count), 4))
+            print(
+                f"{time.monotonic() - began:.0f} s: aligner {which + 1}, round {number + 1}: {losses[-1]}", flush=True
+            )
+            if number + 1 < rounds:
+                scores = scores_of(model, [inputs[i] for i in learning], prior)
+                fits = [each for each, _ in _fitted(pool, list(zip(scores, fits, strict=True)))]
+        members.append((model, prior))
+    return members, losses
+
+
+def _fitted(
+    pool: ProcessPoolExecutor, work: list[tuple[NDArray[np.float16], list[Phone]]]
+) -> list[tuple[list[Phone], float]]:
+    parts = pool.map(_fit, [[work[i] for i in numbers] for numbers in _ranges(len(work), 64)])
+    return [each for part in parts for each in part]
+
+
+def align(
+    pool: ProcessPoolExecutor, members: list[Member], inputs: list[NDArray[np.float16]], seed: int
+) -> tuple[list[Fitted], dict[str, Any]]:
+    """Every utterance of `_corpus` fitted by the mean of the aligners; and how far any two of them are apart."""
+    phones = [_checked(row) for row, _ in _corpus]
+    scores = mean_scores(members, inputs)
+    fits = _fitted(pool, list(zip(scores, phones, strict=True)))
+    moved = [
+        abs(a.start_s - b.start_s)
+        for old, (new, _) in zip(phones, fits, strict=True)
+        for a, b in zip(_spoken(old), _spoken(new), strict=True)
+    ]
+    figures: dict[str, Any] = {"moved_from_engine_ms": round(1e3 * float(np.median(moved)), 1)}
+    if len(members) > 1:
+        some = random.Random(seed).sample(range(len(inputs)), min(_COMPARED, len(inputs)))
+        own = []
+        for model, prior in members:
+            alone = scores_of(model, [inputs[i] for i in some], prior)
+            own.append([p for p, _ in _fitted(pool, [(s, phones[i]) for s, i in zip(alone, some, strict=True)])])
+        figures["agreement"] = agreement(pair for a, b in combinations(own, 2) for pair in zip(a, b, strict=True))
+    return [Fitted(p, s) for p, s in fits], figures
 
 
 def _spoken(phones: Sequence[Phone]) -> list[Phone]:
@@ -179,10 +229,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="instead of CORPUS/aligned.jsonl; the figures lie beside it")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--processes", type=int, default=max(1, (os.cpu_count() or 2)))
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=3000, help="of all rounds together, 128 crops of 2 s each")
+    parser.add_argument("--aligner", type=Path, nargs="+", help="files of aligners learnt before: learn none, only fit")
+    parser.add_argument("--aligners", type=int, default=3, help="how many learn, one after another")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=1500, help="of all rounds of one aligner, 128 crops of 2 s each")
     parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--minutes", type=float, default=1.5, help="learning never takes longer than this")
+    parser.add_argument("--minutes", type=float, default=2.0, help="learning of all never takes longer than this")
     parser.add_argument("--cross-check", type=int, default=300, help="English utterances shown to pocketsphinx")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
@@ -194,9 +246,20 @@ def main() -> None:
     fit(np.zeros((4, len(PHONES)), np.float32), [Phone("a", 0.0, 0.04)])  # compiled once, before the fork
     with ProcessPoolExecutor(args.processes, mp_context=get_context("fork")) as pool:
         list(pool.map(_ranges, [1] * args.processes, [1] * args.processes))
-        fitted, figures, (model, prior) = align(
-            pool, torch.device(args.device), args.rounds, args.steps, args.batch, 60 * args.minutes, args.seed
-        )
+        inputs = [x for part in pool.map(_features, _ranges(len(_corpus), 64)) for x in part]
+        hours = sum(map(len, inputs)) * FRAME_S / 3600
+        print(f"{time.monotonic() - began:.0f} s: features of {hours:.2f} h", flush=True)
+        device = torch.device(args.device)
+        losses: list[list[float]] = []
+        if args.aligner:
+            members = [(model.to(device), prior) for path in args.aligner for model, prior in load(path)]
+        else:
+            limit_s = 60 * args.minutes
+            members, losses = learnt(
+                pool, device, inputs, args.aligners, args.rounds, args.steps, args.batch, limit_s, args.seed
+            )
+        fitted, figures = align(pool, members, inputs, args.seed)
+        figures |= {"aligners": len(members), "loss": losses, "learnt_before": bool(args.aligner)}
         figures["landmarks"] = straighten(pool, fitted)
         print(f"{time.monotonic() - began:.0f} s: silences and biases", flush=True)
         phones_of = [each.phones for each in fitted]
@@ -206,7 +269,7 @@ def main() -> None:
         fitted[difference.number].kept = difference.median_ms <= _FARTHEST_APART_MS
     figures["pocketsphinx"] = summary(asked)
     figures["fit"] = drop_poor(fitted)
-    save(model, prior, out.with_name("aligner.safetensors"))
+    save(members, out.with_name("aligner.safetensors"))
     figures["seconds"] = round(time.monotonic() - began, 1)
     with out.open("w", encoding="utf-8") as file:
         for (row, _), each in zip(_corpus, fitted, strict=True):

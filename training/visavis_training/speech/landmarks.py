@@ -24,12 +24,31 @@ _HALF_LOUD_S = 0.003
 _LEAST_DB = 9.0
 """A smaller step is no landmark."""
 _LEAST_S = 0.01
-_SNAP_S = 0.025
-"""A lip's border this near to its landmark's usual place is put onto the landmark."""
-_LIPS = frozenset(("p begins", "b begins", "m begins", "m ends"))
+_NEAR_S = 0.025
+"""A border this near to its landmark's usual place is put halfway to the landmark, if its kind gains by that."""
+_GAINING = frozenset(
+    f"{sound} {edge}"
+    for edge, sounds in {
+        "begins": ("p", "b", "m", "n", "stop", "hiss", "breath"),
+        "ends": ("b", "m", "n", "hiss", "breath"),
+        "begins after a sonorant": ("hiss",),
+        "begins after a hiss": ("stop",),
+    }.items()
+    for sound in sounds
+)
+"""Kinds whose borders lie nearer to those of aligners that know of no landmark once they are halfway to theirs.
+
+Of 246 sentences of voices never trained on, median distance in ms after each kind's bias, aligner A left alone,
+halfway, fully on its landmark, to aligner B (other seed, other speech) and to pocketsphinx:
+p begins 6.5 5.0 4.6, 8.0 5.6 4.0; hiss begins 7.5 5.2 4.7, 10.7 7.4 6.0; hiss ends 7.7 5.2 6.1, 8.3 6.0 4.0;
+stop begins 7.5 6.3 6.3, 7.4 5.8 5.0; n begins 12.0 9.5 8.6, 6.2 5.3 6.7; m begins 7.9 6.7 9.4, 9.3 8.2 7.0;
+m ends 6.7 5.8 6.5, 7.1 6.3 7.0; b ends 7.8 4.9 4.3, 8.4 4.7 4.0; breath (f v and th) begins 6.2 4.5 5.4, 8.3 4.4 4.0.
+Others do not gain: stop ends 8.0 8.2 10.4, 8.9 9.1 11.0 and p ends (to pocketsphinx 7.5 9.8 12.0) show their bursts.
+"""
 _RELEASES = frozenset(("p ends", "b ends", "stop ends"))
 """A stop's time goes on until the voice does: its burst is no border."""
-_HISSES, _STOPS, _NASALS = frozenset("sʃʂɕz"), frozenset("pbtdkɡ"), frozenset("mn")
+_HISSES, _BREATHS, _STOPS, _NASALS = frozenset("sʃʂɕz"), frozenset("fvθð"), frozenset("pbtdkɡ"), frozenset("mn")
+_SONORANTS = frozenset("mnŋl")
 
 
 def band_levels(samples: NDArray[np.int16]) -> dict[str, NDArray[np.float64]]:
@@ -63,10 +82,16 @@ def step_at(level_db: NDArray[np.float64], start_s: float, end_s: float) -> tupl
 
 def kind_of(before: str, after: str) -> tuple[str, str, int] | None:
     """Name of a border whose moment can be seen, the band that shows it, and whether the level rises or falls."""
+    if after in _HISSES and before in _SONORANTS:
+        return "hiss begins after a sonorant", "treble", 1
+    if before in _HISSES and after in _STOPS:
+        return "stop begins after a hiss", "treble", -1
     for one, other, sign, word in ((before, after, 1, "{} ends"), (after, before, -1, "{} begins")):
         if other in VOWELS:
             if one in _HISSES:
                 return word.format("hiss"), "treble", -sign
+            if one in _BREATHS:
+                return word.format("breath"), "middle", sign
             if one in "pb":
                 return word.format(one), "middle", sign
             if one in _STOPS:
@@ -101,7 +126,9 @@ def deviations(phones: Sequence[Phone], samples: NDArray[np.int16]) -> list[tupl
 def unbiased(
     phones: Sequence[Phone], found: Sequence[tuple[str, int, float]], late_s: Mapping[str, float], end_s: float
 ) -> list[Phone]:
-    """The same phones, borders moved by the known lateness of their kind, lips' own borders onto their landmarks.
+    """The same phones, borders moved by the known lateness of their kind, then halfway to their landmarks.
+
+    Halfway, because landmark and border are two measurements of one moment with errors of their own; see `_GAINING`.
 
     Args:
         phones: gapless.
@@ -117,8 +144,8 @@ def unbiased(
         known = kind_of(before.symbol, after.symbol)
         usual = any_s if known is None or known[0] in _RELEASES else usual_s.get(known[0], any_s)
         kind, late = seen.get(number, ("", 0.0))
-        snaps = kind in _LIPS and abs(late - usual) < _SNAP_S
-        borders[number] -= late if snaps else usual
+        near = kind in _GAINING and abs(late - usual) < _NEAR_S
+        borders[number] -= (late + usual) / 2 if near else usual
     borders = [0.0, *np.clip(np.maximum.accumulate(borders[1:-1]), 0.0, end_s), end_s]
     moved = [Phone(p.symbol, float(borders[i]), float(borders[i + 1])) for i, p in enumerate(phones)]
     if any(after.end_s - after.start_s < 0.5 * _LEAST_S for after in moved):
