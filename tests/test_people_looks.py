@@ -47,9 +47,7 @@ def _card(albedo: tuple[float, float, float], scatter: float) -> tuple[Visible, 
     )
     plain = torch.zeros(1, side, side)
     colour = torch.tensor(albedo).expand(1, side, side, 3)
-    material = Material(
-        colour, normal, normal, plain + 0.45, plain, plain, normal, plain + scatter, plain + 1.0
-    )
+    material = Material(colour, normal, normal, plain + 0.45, plain, plain, normal, plain + scatter, plain + 1.0)
     return visible, material
 
 
@@ -57,7 +55,9 @@ def test_numbers_belong_to_the_seed_and_not_to_the_batch() -> None:
     whole, one = chance.Chance(SEEDS), chance.Chance(SEEDS[17:18])
     assert torch.equal(whole.uniform("nose", count=3)[17:18], one.uniform("nose", count=3))
     points = torch.rand(1, 50, 3)
-    assert chance.noise(whole, "pores", points, 20.0, 2)[17] == pytest.approx(chance.noise(one, "pores", points, 20.0, 2)[0], abs=1e-4)
+    assert chance.noise(whole, "pores", points, 20.0, 2)[17] == pytest.approx(
+        chance.noise(one, "pores", points, 20.0, 2)[0], abs=1e-4
+    )
     assert not torch.equal(whole.uniform("nose"), whole.uniform("ear"))
 
 

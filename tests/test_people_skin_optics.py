@@ -52,7 +52,9 @@ def test_blood_reddens_and_does_not_yellow() -> None:
 
 
 def test_skin_shows_the_double_dip_of_oxygenated_blood() -> None:
-    spectrum = dict(zip(skin_optics.WAVELENGTH_NM.tolist(), skin_optics.reflectance(np.array(0.02), np.array(0.03)), strict=True))
+    spectrum = dict(
+        zip(skin_optics.WAVELENGTH_NM.tolist(), skin_optics.reflectance(np.array(0.02), np.array(0.03)), strict=True)
+    )
     assert spectrum[540.0] < spectrum[560.0] > spectrum[580.0]
     assert spectrum[700.0] > 2 * spectrum[540.0]
 

@@ -30,11 +30,11 @@ class Brows:
         """Random brows; men's are lower, thicker and straighter on average."""
         return cls(
             lift=chance.normal("brow lift", 0.0, 0.014) + 0.012 * male - 0.004,
-            thickness=chance.normal("brow thickness", 0.040, 0.009) + 0.014 * male,
+            thickness=chance.normal("brow thickness", 0.031, 0.008) + 0.012 * male,
             arch=chance.normal("brow arch", 0.022, 0.014) - 0.014 * male,
             inner_x=chance.normal("brow inner", 0.125, 0.02),
             outer_x=chance.normal("brow outer", 0.56, 0.02),
-            density=(chance.uniform("brow density", 0.55, 1.0) - 0.2 * step(age_years, 60.0, 85.0)).clamp(0.3, 1.0),
+            density=(chance.uniform("brow density", 0.35, 1.0) - 0.2 * step(age_years, 60.0, 85.0)).clamp(0.3, 1.0),
         )
 
 
@@ -51,4 +51,4 @@ def brow_cover(points: Tensor, landmarks: Tensor, chance: Chance, brows: Brows) 
     soft = torch.exp(-(off.abs().clamp(min=0.0) ** 2.2) * 0.9)
     ends = step(along, -0.12, 0.16) * step(along, 1.10, 0.80) * step(z, 0.35, 0.2)
     patchy = 1.0 + 0.10 * noise(chance, "brow patches", points, 14.0, 2)
-    return (0.62 * each(brows.density) * soft * ends * patchy).clamp(0.0, 0.9)
+    return (0.45 * each(brows.density) * soft * ends * patchy).clamp(0.0, 0.9)

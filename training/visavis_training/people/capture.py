@@ -145,7 +145,9 @@ def capture(linear: Tensor, camera: Camcorder, generator: torch.Generator | None
     picture = 0.985 * _separable(picture.clamp(max=30.0), camera.blur_px, 4) + 0.015 * glare
     height, width = picture.shape[2:]
     y, x = torch.meshgrid(
-        torch.linspace(-1, 1, height, device=picture.device), torch.linspace(-1, 1, width, device=picture.device), indexing="ij"
+        torch.linspace(-1, 1, height, device=picture.device),
+        torch.linspace(-1, 1, width, device=picture.device),
+        indexing="ij",
     )
     picture = picture * (1 - camera.vignette[:, None, None, None] * ((x * x + y * y) / 2) ** 1.4)
     if not clean:

@@ -89,6 +89,13 @@ class FaceChart:
         """(..., 2) where canonical points (..., 3) lie on the chart, -1..1, x then y, as `grid_sample` takes it."""
         return _place(canonical)
 
+    def evenness(self) -> Tensor:
+        """(T, T) 1 where the surface lies flat on the chart, 0 where a texel spans a fold (under the chin, behind ears)."""
+        steps = [torch.gradient(self.position, dim=axis)[0].norm(dim=-1) for axis in (0, 1)]
+        stretch = torch.maximum(*steps) * self.texels_per_dm
+        worst = functional.max_pool2d(stretch[None, None], 5, 1, 2)[0, 0]
+        return ((4.5 - worst) / 2.0).clamp(0.0, 1.0)
+
     def behind_dm(self, canonical: Tensor) -> Tensor:
         """(B, H, W) how far canonical points (B, H, W, 3) lie behind the outer skin, dm."""
         front = functional.grid_sample(
@@ -138,7 +145,8 @@ def curve(x: Tensor, knots: Tensor) -> Tensor:
 @dataclass(frozen=True, slots=True)
 class LipCoordinates:
     """Where points lie on the lips: `across` (...) 0 at the seam, 1 at the upper lip's outer edge, -1 at the lower's,
-    larger beyond; `along` (...) -1..1 from corner to corner."""
+    larger beyond; `along` (...) -1..1 from corner to corner.
+    """
 
     across: Tensor
     along: Tensor

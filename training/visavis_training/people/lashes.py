@@ -47,7 +47,10 @@ def draw_lashes(light: Tensor, visible: Visible, looks: Looks, person: Tensor, c
     length = chance.uniform("lash length", 0.055, 0.085) * (1 - 0.22 * looks.person.male) * (1 + 0.2 * made_up)
     strength = (chance.uniform("lash strength", 0.35, 0.75) + 0.3 * made_up)[person]
     cover = torch.zeros(people, height * width, device=device)
-    for side, rows in (("right", (topo.RIGHT_UPPER_LID, topo.RIGHT_LOWER_LID)), ("left", (topo.LEFT_UPPER_LID, topo.LEFT_LOWER_LID))):
+    for side, rows in (
+        ("right", (topo.RIGHT_UPPER_LID, topo.RIGHT_LOWER_LID)),
+        ("left", (topo.LEFT_UPPER_LID, topo.LEFT_LOWER_LID)),
+    ):
         lids = [visible.landmarks[:, torch.tensor(row, device=device)] for row in rows]
         centre = (lids[0].mean(1) + lids[1].mean(1)) / 2 + 0.115 * inward
         outer = functional.normalize(lids[0][:, 0] - lids[0][:, -1], dim=-1)
@@ -58,16 +61,29 @@ def draw_lashes(light: Tensor, visible: Visible, looks: Looks, person: Tensor, c
             root = _along(lids[lid], share)
             out = functional.normalize(root - centre[:, None], dim=-1)
             # longest towards the outer corner, which is where share is small
-            grown = length[person][:, None] * scale * (0.55 + 0.55 * torch.sin(torch.pi * (share * 0.85 + 0.02)) + 0.2 * (0.5 - share))
+            grown = (
+                length[person][:, None]
+                * scale
+                * (0.55 + 0.55 * torch.sin(torch.pi * (share * 0.85 + 0.02)) + 0.2 * (0.5 - share))
+            )
             grown = grown * chance.uniform(purpose + " length", 0.7, 1.15, count)[person]
-            fan = (0.75 * (0.45 - share)[..., None] * outer[:, None]) + 0.12 * chance.normal(purpose + " fan", 0, 1, count)[person][..., None] * outer[:, None]
+            fan = (0.75 * (0.45 - share)[..., None] * outer[:, None]) + 0.12 * chance.normal(
+                purpose + " fan", 0, 1, count
+            )[person][..., None] * outer[:, None]
             way = torch.arange(_STEPS, device=device) / (_STEPS - 1)
             bend = way**1.8
             strand = root[:, :, None] + grown[..., None, None] * (
                 way[:, None] * (0.75 * out + fan)[:, :, None] + bend[:, None] * (lift * down)[:, None, None]
             )
             thin = strength[:, None, None] * (1.0 - 0.75 * way) * (1.0 if lid == 0 else 0.55)
-            _splat(cover, camera.place(strand.reshape(people, -1, 3)), thin.expand(people, count, _STEPS), visible, height, width)
+            _splat(
+                cover,
+                camera.place(strand.reshape(people, -1, 3)),
+                thin.expand(people, count, _STEPS),
+                visible,
+                height,
+                width,
+            )
     _brow_hairs(cover, visible, looks, person, camera, height, width)
     # a strand is 0.1 mm across: how much of a pixel it hides depends on the picture's scale
     density = (0.010 / visible.dm_per_px).clamp(0.15, 1.6)[:, None]
@@ -108,7 +124,7 @@ def _brow_hairs(
             turn.cos()[..., None] * outer[:, None, None] - turn.sin()[..., None] * down[:, None, None]
         )
         kept = (chance.uniform(purpose + " kept", 0.0, 1.0, BROW_COUNT) < _density(shape)[:, None])[person]
-        ink = (0.85 * kept[..., None] * (1.0 - 0.6 * way)).contiguous()
+        ink = (0.60 * kept[..., None] * (1.0 - 0.6 * way)).contiguous()
         _splat(cover, camera.place(strand.reshape(len(person), -1, 3)), ink, visible, height, width)
 
 

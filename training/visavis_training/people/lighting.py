@@ -25,7 +25,8 @@ DISC, BOX, RING, WINDOW = range(4)
 @dataclass(frozen=True, slots=True)
 class Scene:
     """A kind of light and how it varies. Angles in degrees: `azimuth` to the side (either side), `elevation` upwards.
-    Temperatures in kelvin. `ratio` is the main lamp's share of the light on the front of the face."""
+    Temperatures in kelvin. `ratio` is the main lamp's share of the light on the front of the face.
+    """
 
     name: str
     share: float
@@ -112,8 +113,14 @@ class Lights:
             box = _inside(x.abs(), reach, edge) * _inside(y.abs(), reach * 0.8, edge)
             hole = 1.0 - _inside(torch.hypot(x, y), reach * 0.72, edge)
             tall = _inside(x.abs(), reach * 0.8, edge) * _inside(y.abs(), reach * 1.2, edge)
-            bars = 1.0 - 0.85 * torch.maximum(_inside(x.abs(), reach * 0.05, edge), _inside((y - 0.2 * reach).abs(), reach * 0.05, edge))
-            seen = torch.where(shape == DISC, disc, torch.where(shape == BOX, box, torch.where(shape == RING, disc * hole, tall * bars)))
+            bars = 1.0 - 0.85 * torch.maximum(
+                _inside(x.abs(), reach * 0.05, edge), _inside((y - 0.2 * reach).abs(), reach * 0.05, edge)
+            )
+            seen = torch.where(
+                shape == DISC,
+                disc,
+                torch.where(shape == BOX, box, torch.where(shape == RING, disc * hole, tall * bars)),
+            )
             # a lamp's radiance is its light over the solid angle it fills; smearing spreads it further
             solid = math.pi * (size + blur) ** 2 * torch.where(shape == RING, 0.5, 1.0)
             radiance = self.colour[:, lamp].view(-1, *middle, 3) / (solid / math.pi).clamp(min=2e-3)[..., None]
@@ -154,7 +161,9 @@ def _white_of_kelvin() -> tuple[np.ndarray, np.ndarray]:
 def white_of_kelvin(kelvin: Tensor) -> Tensor:
     """Linear sRGB float32 (..., 3) of black bodies (...), luminance about 1; 6500 K is about white."""
     table_kelvin, table = _white_of_kelvin()
-    place = (kelvin.clamp(1800.0, 14000.0).log() - math.log(1800.0)) / math.log(14000.0 / 1800.0) * (len(table_kelvin) - 1)
+    place = (
+        (kelvin.clamp(1800.0, 14000.0).log() - math.log(1800.0)) / math.log(14000.0 / 1800.0) * (len(table_kelvin) - 1)
+    )
     colours = torch.tensor(table, dtype=torch.float32, device=kelvin.device)
     low = place.long().clamp(0, len(table_kelvin) - 2)
     share = (place - low)[..., None]
@@ -206,7 +215,9 @@ def sample_lights(chance: Chance, scene: Tensor | None = None) -> Lights:
     around[:, 2] = around[:, 0] * (-0.75 * contrast[:, None] + bounce)
     around[:, 3] = around[:, 0] * (0.3 * turn[:, 2:])
     around[:, 4:] = around[:, :1] * chance.normal("around detail", 0.0, 0.06, 5)[..., None]
-    size = torch.stack([drawn("size"), chance.uniform("fill size", 20.0, 40.0), chance.uniform("rim size", 6.0, 20.0)], 1)
+    size = torch.stack(
+        [drawn("size"), chance.uniform("fill size", 20.0, 40.0), chance.uniform("rim size", 6.0, 20.0)], 1
+    )
     shapes = torch.tensor([s.shape for s in SCENES], device=device)[kind]
     shape = torch.stack([shapes, torch.full_like(shapes, BOX), torch.full_like(shapes, BOX)], 1)
     up = torch.tensor([0.0, -1.0, 0.0], device=device).expand_as(direction)
@@ -272,12 +283,16 @@ def cast_shadows(
     spread = (lights.size[:, lamp].tan() * 0.22 * scale).clamp(0.8, 9.0)
     total = torch.zeros(people, own.shape[1], device=points.device)
     taps = [(0.0, 0.0)] + [
-        (r * math.cos(a + r), r * math.sin(a + r)) for r, n in ((0.45, 5), (0.9, 8)) for a in (2 * math.pi * k / n for k in range(n))
+        (r * math.cos(a + r), r * math.sin(a + r))
+        for r, n in ((0.45, 5), (0.9, 8))
+        for a in (2 * math.pi * k / n for k in range(n))
     ]
     for dx, dy in taps:
         offset = torch.tensor([dx, dy], device=points.device) * spread[:, None]
         grid = ((own[..., :2] + offset[:, None]) / size * 2 - 1)[:, None]
-        nearest = functional.grid_sample(depth[:, None], grid, mode="nearest", padding_mode="border", align_corners=False)
+        nearest = functional.grid_sample(
+            depth[:, None], grid, mode="nearest", padding_mode="border", align_corners=False
+        )
         gap = own[..., 2] - nearest[:, 0, 0]
         bias = 0.03 + 0.02 * (dx * dx + dy * dy) ** 0.5 * spread[:, None] / 3
         total = total + (1.0 - ((gap - bias) / 0.03).clamp(0.0, 1.0))

@@ -117,7 +117,13 @@ def draw_sheet(
         camera = Camera.facing(distance, focal, size_px, size_px, at=marks)
 
         def drawn(  # bound now: the loop moves on before a lazy name would be read
-            looks=looks, numbers=numbers, vertices=vertices, face=face, lights=lights, camera=camera, behind=behind  # type: ignore[no-untyped-def]
+            looks=looks,
+            numbers=numbers,
+            vertices=vertices,
+            face=face,
+            lights=lights,
+            camera=camera,
+            behind=behind,  # type: ignore[no-untyped-def]
         ):
             return painter.draw(looks, numbers - numbers[0], vertices, face, lights, camera, behind)[0]
 

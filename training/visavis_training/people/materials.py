@@ -38,7 +38,8 @@ class Looks:
 class Material:
     """What each pixel's surface is, float32 (N, H, W, ...): `albedo` (3) linear; `normal` (3) fine; `smooth` (3) without
     the fine relief; `roughness`, `gloss`; `wet` 0..1 how much of it a film of water covers, whose normal is `film` (3);
-    `scatter` 0..1 how far light spreads under it as in skin; `open` 0..1 how much of the surroundings reaches it."""
+    `scatter` 0..1 how far light spreads under it as in skin; `open` 0..1 how much of the surroundings reaches it.
+    """
 
     albedo: Tensor
     normal: Tensor
@@ -67,9 +68,10 @@ def read_materials(
     """
     grid = chart.place(visible.canonical)
     height = looks.skin.relief.of_frames(person, face)
-    down = torch.gradient(height, dim=1)[0] * chart.texels_per_dm
+    even = chart.evenness()
+    down = torch.gradient(height, dim=1)[0] * chart.texels_per_dm * even
     # a texel's width on the cylinder, at a face's usual radius from the axis
-    across = torch.gradient(height, dim=2)[0] * (chart.size / (2 * HALF_ANGLE * 0.75))
+    across = torch.gradient(height, dim=2)[0] * (chart.size / (2 * HALF_ANGLE * 0.75)) * even
     maps = torch.cat(
         [
             looks.skin.albedo[person],
@@ -117,7 +119,11 @@ def _hair_and_clothes(
     x, y, z = canonical[..., 0].abs(), canonical[..., 1], canonical[..., 2]
     # the hairline: over the forehead, back at the temples, down before the ears, round behind them
     line = -0.90 + 0.10 * step(x, 0.2, 0.45) + 0.75 * step(z, 0.12, 0.42) + 0.55 * step(z, 0.55, 0.95)
-    line = line + each(chance.uniform("hairline", -0.10, 0.04)) - 0.16 * torch.exp(-(((x - 0.42) / 0.12) ** 2)) * step(z, 0.2, 0.0)
+    line = (
+        line
+        + each(chance.uniform("hairline", -0.10, 0.04))
+        - 0.16 * torch.exp(-(((x - 0.42) / 0.12) ** 2)) * step(z, 0.2, 0.0)
+    )
     ragged = noise(chance, "hairline edge", canonical, 14.0, 2)
     strands = noise(chance, "crop", canonical * canonical.new_tensor([1.0, 0.45, 0.7]), 90.0, 2)
     cover = step(y + 0.03 * ragged, line + 0.05, line - 0.04) * visible.where("skin", "neck")
@@ -218,7 +224,8 @@ def _with_mouth(visible: Visible, looks: Looks, person: Tensor, material: Materi
 @dataclass(frozen=True, slots=True)
 class MouthOpening:
     """The slit between the lips of N faces, in the camera's axes: `corner` (N, 3) its middle, `axes` (N, 3, 3) rows right,
-    down and inwards, `edges` (N, 2, 11, 3) upper and lower inner lip in those axes."""
+    down and inwards, `edges` (N, 2, 11, 3) upper and lower inner lip in those axes.
+    """
 
     corner: Tensor
     axes: Tensor
@@ -238,7 +245,7 @@ class MouthOpening:
         return cls(middle, axes, edges)
 
     def _edge_at(self, frame: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """y of the upper and lower lip, and their mean z, at x (n,) of frames (n,)."""
+        """Y of the upper and lower lip, and their mean z, at x (n,) of frames (n,)."""
         found = []
         for row in (0, 1):
             knots = self.edges[frame, row]  # (n, 11, 3)
@@ -279,7 +286,9 @@ class MouthOpening:
         through = []
         for lamp in range(lamps.shape[1]):
             upper, lower, _ = self._edge_at(frame, x[:, lamp])
-            clear = step(y[:, lamp] - upper, -soft[:, lamp], soft[:, lamp]) * step(lower - y[:, lamp], -soft[:, lamp], soft[:, lamp])
+            clear = step(y[:, lamp] - upper, -soft[:, lamp], soft[:, lamp]) * step(
+                lower - y[:, lamp], -soft[:, lamp], soft[:, lamp]
+            )
             clear = clear * step(half - x[:, lamp].abs(), -soft[:, lamp], soft[:, lamp]) * (turned[:, lamp, 2] < -0.02)
             through.append(clear)
         return around, torch.stack(through, 1)

@@ -32,7 +32,8 @@ GUM_DEVIATION = (5.5, 3.6, 2.6)
 class MouthTextures:
     """`arches` float32 (B, 2, 5, H, W): upper and lower arch as linear RGB, share of enamel, and height in dm; columns
     are teeth from the person's right, rows v from -1 (gum) to 1 (biting edge). `tongue`, `lining` (B, 3) linear RGB.
-    `bumps` float32 (B, 2, S, S): height (dm) and redness of the tongue's papillae, over 1 dm square."""
+    `bumps` float32 (B, 2, S, S): height (dm) and redness of the tongue's papillae, over 1 dm square.
+    """
 
     arches: Tensor
     tongue: Tensor
@@ -91,9 +92,7 @@ def paint_mouth(chance: Chance, age_years: Tensor, melanin: Tensor) -> MouthText
     """Mouths for everybody; `age_years`, `melanin` float32 (B,)."""
     device = age_years.device
     column = (torch.arange(TEETH_PER_ARCH * CELL_PX, device=device) + 0.5) / CELL_PX
-    v, along = torch.meshgrid(
-        (torch.arange(ROWS_PX, device=device) + 0.5) / ROWS_PX * 2 - 1, column, indexing="ij"
-    )
+    v, along = torch.meshgrid((torch.arange(ROWS_PX, device=device) + 0.5) / ROWS_PX * 2 - 1, column, indexing="ij")
     tooth, across = along.floor().long(), along - along.floor()
     from_middle = (tooth.to(torch.float32) - 5.5).abs() - 0.5  # 0 central, 1 lateral, 2 canine, 3.. premolars, molar
     points = torch.stack([along * 0.07, v * 0.1, torch.zeros_like(v)], -1)[None]
@@ -123,7 +122,12 @@ def paint_mouth(chance: Chance, age_years: Tensor, melanin: Tensor) -> MouthText
         clear = each(chance.uniform("clear edges", 0.2, 1.0) * (1.0 - 0.6 * aged)) * step(from_middle, 2.6, 1.6)
         mamelons = 0.75 + 0.25 * torch.cos(across * 6 * torch.pi)
         lab = lab + (clear * mamelons)[..., None] * tip * middle.new_tensor([-9.0, -1.2, -8.0])
-        lab = lab + stains[..., None] * middle.new_tensor([-0.8, 0.15, 0.8]) * each(chance.uniform("stained", 0.2, 1.5))[..., None]
+        lab = (
+            lab
+            + stains[..., None]
+            * middle.new_tensor([-0.8, 0.15, 0.8])
+            * each(chance.uniform("stained", 0.2, 1.5))[..., None]
+        )
         enamel = rgb_of_lab(torch.stack([lab[..., 0].clamp(30, 84), lab[..., 1], lab[..., 2].clamp(6, 27)], -1))
         border = torch.minimum(across, 1.0 - across)
         # gaps widen towards the gum's corner and the edge's corner; light that enters them does not come back
@@ -176,7 +180,9 @@ def _gum(chance: Chance, melanin: Tensor, v: Tensor, across: Tensor, points: Ten
     mottle = noise(chance, "gum mottle", points, 9.0, 3)[..., None] * lab.new_tensor([1.2, 1.4, 0.4])
     dark = each(step(melanin, 0.06, 0.2) * chance.uniform("gum pigment", 0.0, 1.0))
     pigment = dark * step(noise(chance, "gum patches", points, 5.0, 2) + 0.4, 0.0, 1.0)
-    return rgb_of_lab((each(lab) + shade + mottle - pigment[..., None] * lab.new_tensor([17.0, 9.0, 4.0])).clamp(min=1.0))
+    return rgb_of_lab(
+        (each(lab) + shade + mottle - pigment[..., None] * lab.new_tensor([17.0, 9.0, 4.0])).clamp(min=1.0)
+    )
 
 
 def wet_film(normal: Tensor, towards_viewer: Tensor) -> Tensor:

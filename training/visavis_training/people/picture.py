@@ -49,7 +49,8 @@ class Painter:
             mesh.canonical.cpu().numpy().astype(np.float64), skin.cpu().numpy(), places.cpu().numpy(), size, device
         )
         eyes = [
-            torch.unique(mesh.triangles[mesh.region == mesh.names.index(name)]).long() for name in ("eye_left", "eye_right")
+            torch.unique(mesh.triangles[mesh.region == mesh.names.index(name)]).long()
+            for name in ("eye_left", "eye_right")
         ]
         keep = mesh.region != mesh.names.index("lashes")
         return cls(
@@ -142,4 +143,10 @@ def sky_seen(chart: FaceChart, canonical: Tensor, triangles: Tensor, directions:
         cosine = (normal * way).sum(-1).clamp(min=0.0)
         reached = cast_shadows(lamp, canonical[None], as_triangles(triangles), chart.position[None])[0]
         total, weight = total + cosine * reached, weight + cosine
-    return (total / weight.clamp(min=1e-3)).clamp(0.05, 1.0)
+    share = (total / weight.clamp(min=1e-3)).clamp(0.05, 1.0)
+    # where the chart folds its normals mean nothing: neighbours' values, weighted by how flat they lie, stand in
+    even = chart.evenness() + 1e-3
+    both = torch.stack([share * even, even])[None]
+    for _ in range(6):
+        both = torch.nn.functional.avg_pool2d(both, 5, 1, 2, count_include_pad=False)
+    return even * share + (1 - even).clamp(0, 1) * (both[0, 0] / both[0, 1])

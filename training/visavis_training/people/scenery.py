@@ -52,7 +52,11 @@ def backgrounds(chance: Chance, size_px: int, white: Tensor, photos: Tensor | No
     y, x = torch.meshgrid(share, share, indexing="ij")
     points = torch.stack([x, y, torch.zeros_like(x)], -1)[None]
     base = _paint(chance, "wall")
-    falling = 1.0 + each(chance.normal("fall across", 0, 0.28)) * (x - 0.5) + each(chance.normal("fall down", 0.1, 0.25)) * (0.5 - y)
+    falling = (
+        1.0
+        + each(chance.normal("fall across", 0, 0.28)) * (x - 0.5)
+        + each(chance.normal("fall down", 0.1, 0.25)) * (0.5 - y)
+    )
     plaster = 1.0 + each(chance.uniform("plaster", 0.0, 0.03)) * noise(chance, "plaster", points, 30.0, 3)
     wall = each(base) * (falling * plaster)[..., None]
     top, bottom = each(_paint(chance, "top")), each(_paint(chance, "bottom"))
@@ -75,7 +79,9 @@ def backgrounds(chance: Chance, size_px: int, white: Tensor, photos: Tensor | No
     if photos is not None:
         index = chance.pick("photograph", (1.0,) * len(photos))
         zoom = chance.uniform("zoom", 0.4, 1.0)[:, None, None]
-        corner = torch.stack([chance.uniform("left"), chance.uniform("above")], -1)[:, None, None] * (1 - zoom)[..., None]
+        corner = (
+            torch.stack([chance.uniform("left"), chance.uniform("above")], -1)[:, None, None] * (1 - zoom)[..., None]
+        )
         grid = (points[..., :2] * zoom[..., None] + corner) * 2 - 1
         crop = functional.grid_sample(photos[index].permute(0, 3, 1, 2).to(device), grid, align_corners=False)
         is_photo = (kind == KINDS.index("photograph"))[:, None, None, None]

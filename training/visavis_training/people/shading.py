@@ -117,7 +117,9 @@ def _film(visible: Visible, material: Material, lights: Lights, around: Tensor, 
     seen = torch.zeros_like(bent)
     sharp, smeared = lights.rows(frame), lights.rows(frame)
     seen = torch.where(eyes[:, None], sharp.mirrored(bent, 0.03), smeared.mirrored(bent, 0.11))
-    let_through = torch.where(eyes, step(around[at], 0.2, 0.7), (0.35 * around[at] + 0.65 * reach[at][:, 0]).clamp(0, 1))
+    let_through = torch.where(
+        eyes, step(around[at], 0.2, 0.7), (0.35 * around[at] + 0.65 * reach[at][:, 0]).clamp(0, 1)
+    )
     result = torch.zeros_like(material.albedo)
     # what a mirror shows beside the lamps is a room, darker than a white card in it
     result[at] = (fresnel * material.wet[at] * let_through)[:, None] * seen

@@ -122,7 +122,8 @@ def rgb_of_lab(values: Array) -> Array:
 
 def typology_degrees(values: Array) -> Array:
     """Individual typology angle (...) of L*a*b* (..., 3): above 55 very light, 41 light, 28 intermediate, 10 tan,
-    -30 brown, below dark (Chardon et al. 1991; Del Bino and Bernerd 2013)."""
+    -30 brown, below dark (Chardon et al. 1991; Del Bino and Bernerd 2013).
+    """
     angle: Array = np.degrees(np.arctan2(values[..., 0] - 50.0, values[..., 2]))
     return angle
 

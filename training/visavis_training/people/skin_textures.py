@@ -28,7 +28,8 @@ _MOLES = 7
 @dataclass(frozen=True, slots=True)
 class Person:
     """What looks depend on. float32 (B,) each: `age_years`; `male` 0..1; `melanin`, the share of melanosomes in the
-    epidermis of the cheek (`skin_optics.MELANIN_RANGE`); `hair` linear RGB (B, 3)."""
+    epidermis of the cheek (`skin_optics.MELANIN_RANGE`); `hair` linear RGB (B, 3).
+    """
 
     age_years: Tensor
     male: Tensor
@@ -65,7 +66,8 @@ class Person:
 class SkinTextures:
     """Painted faces: `albedo` float32 (B, 3, T, T) linear RGB, `roughness` and `gloss` float32 (B, T, T) (gloss is the
     strength of the oily lobe), `lip` float32 (1, T, T) the share of lip, `hair` float32 (B, T, T) how much of a texel
-    painted hair covers, and the relief."""
+    painted hair covers, and the relief.
+    """
 
     albedo: Tensor
     roughness: Tensor
@@ -101,7 +103,9 @@ def paint_skin(chart: FaceChart, chance: Chance, person: Person) -> SkinTextures
     lips = lip_coordinates(points, chart.landmarks)
     edge = noise(chance, "lip edge", points, 9.0)
     lip = step(lips.across.abs(), 1.06, 0.90) * step(lips.along.abs(), 1.02, 0.95) * step(z, 0.2, 0.0)
-    soft_lip = step(lips.across.abs() + 0.05 * edge, 1.16, 0.80) * step(lips.along.abs(), 1.02, 0.95) * step(z, 0.2, 0.0)
+    soft_lip = (
+        step(lips.across.abs() + 0.05 * edge, 1.16, 0.80) * step(lips.along.abs(), 1.02, 0.95) * step(z, 0.2, 0.0)
+    )
 
     broad, mottle = noise(chance, "broad", points, 1.6, 2), noise(chance, "mottle", points, 7.0, 3)
     fine = noise(chance, "fine", points, 32.0, 2)
@@ -110,7 +114,9 @@ def paint_skin(chart: FaceChart, chance: Chance, person: Person) -> SkinTextures
     wings = _spot(points, (0.17, 0.17, -0.27), (0.06, 0.07, 0.1))
     chin = _spot(points, (0.0, 0.80, -0.25), (0.18, 0.13, 0.3))
     ears = step(z, 0.30, 0.48) * step(y, 0.35, 0.15) * step(y, -0.45, -0.3)
-    sockets = _spot(points, (0.30, -0.09, -0.2), (0.16, 0.045, 0.3)) + _spot(points, (0.20, -0.17, -0.2), (0.07, 0.07, 0.2))
+    sockets = _spot(points, (0.30, -0.09, -0.2), (0.16, 0.045, 0.3)) + _spot(
+        points, (0.20, -0.17, -0.2), (0.07, 0.07, 0.2)
+    )
     lids = _spot(points, (0.31, -0.30, -0.18), (0.15, 0.05, 0.2))
     forehead = _spot(points, (0.0, -0.72, -0.25), (0.55, 0.24, 0.5))
     round_mouth = step(lips.across.abs(), 2.6, 1.2) * step(lips.along.abs(), 1.7, 1.0) * step(z, 0.1, -0.1)
@@ -123,7 +129,9 @@ def paint_skin(chart: FaceChart, chance: Chance, person: Person) -> SkinTextures
     melanin = melanin + (0.25 + 0.30 * dark) * tired * sockets + 0.14 * lids + 0.22 * dark * round_mouth - 0.10 * cheeks
     freckled = each(chance.happens("freckled", 0.30) * chance.uniform("freckles", 0.3, 1.0)) * (1.0 - 0.8 * dark)
     spots = noise(chance, "freckle places", points, 38.0) + 0.5 * noise(chance, "freckle density", points, 5.0)
-    where = (0.25 + cheeks + nose + 0.7 * _spot(points, (0.0, -0.1, -0.4), (0.3, 0.2, 0.4)) + 0.4 * forehead).clamp(0, 1)
+    where = (0.25 + cheeks + nose + 0.7 * _spot(points, (0.0, -0.1, -0.4), (0.3, 0.2, 0.4)) + 0.4 * forehead).clamp(
+        0, 1
+    )
     melanin = melanin + 1.0 * freckled * step(spots, 1.0, 2.2) * where
     aged = each(step(person.age_years, 48.0, 85.0) * chance.uniform("age spots", 0.2, 1.0))
     melanin = melanin + 0.55 * aged * step(noise(chance, "age spot places", points, 11.0, 2), 1.5, 2.1)
@@ -155,10 +163,16 @@ def paint_skin(chart: FaceChart, chance: Chance, person: Person) -> SkinTextures
     total_blood = base_blood + blood + soft_lip * (lip_blood + 0.25 * seam - base_blood - blood)
 
     skin = skin_rgb(total_melanin.exp(), total_blood.exp())
+    # the line where shut lips meet lets no light out
+    skin = skin * (1 - 0.62 * lip * torch.exp(-((lips.across / 0.075) ** 2)))[..., None]
     skin = _make_up(skin, points, lip, lips.across, chance, person)
-    shaved = each(chance.uniform("shadow", 0.0, 1.0) ** 1.5 * step(person.male, 0.4, 0.8) * step(person.age_years, 15.0, 22.0))
+    shaved = each(
+        chance.uniform("shadow", 0.0, 1.0) ** 1.5 * step(person.male, 0.4, 0.8) * step(person.age_years, 15.0, 22.0)
+    )
     follicles = 0.55 + 0.45 * step(noise(chance, "follicles", points, 58.0), -0.4, 1.0)
-    stubble = shaved * beard_area(points, lips.across, lips.along) * follicles * (0.85 + 0.15 * mottle).clamp(0, 1) * 0.62
+    stubble = (
+        shaved * beard_area(points, lips.across, lips.along) * follicles * (0.85 + 0.15 * mottle).clamp(0, 1) * 0.62
+    )
     blue_grey = person.hair * 0.8 + 0.02 * torch.tensor([0.8, 1.0, 1.15], device=skin.device)
     skin = skin + stubble[..., None] * (each(blue_grey) * 0.6 + 0.25 * skin - skin)
     brows = brow_cover(points, chart.landmarks, chance, Brows.of(chance, person.male, person.age_years))
@@ -170,7 +184,9 @@ def paint_skin(chart: FaceChart, chance: Chance, person: Person) -> SkinTextures
     roughness = 0.46 - 0.06 * shine.clamp(0, 1) * oil + 0.02 * mottle - 0.015 * fine
     wet = each(chance.uniform("lip wetness", 0.0, 1.0))
     roughness = roughness + lip * (0.36 - 0.14 * wet - roughness)
-    gloss = (0.25 + 0.6 * oil * shine.clamp(0, 1)) * (1 + 0.25 * fine).clamp(0.2, 2) * (1 - lip) + lip * (0.35 + 0.65 * wet)
+    gloss = (0.25 + 0.6 * oil * shine.clamp(0, 1)) * (1 + 0.25 * fine).clamp(0.2, 2) * (1 - lip) + lip * (
+        0.35 + 0.65 * wet
+    )
     gloss = gloss * (1.0 - 0.9 * brows) * (1.0 - 0.5 * stubble)
     return SkinTextures(
         skin.permute(0, 3, 1, 2).contiguous(),

@@ -11,7 +11,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from visavis_training.people.rasteriser import Fragments, Neighbours, as_triangles, interpolate, per_triangle, vertex_normals
+from visavis_training.people.rasteriser import (
+    Fragments,
+    Neighbours,
+    as_triangles,
+    interpolate,
+    per_triangle,
+    vertex_normals,
+)
 
 NOBODY = 255
 
@@ -19,7 +26,8 @@ NOBODY = 255
 @dataclass(frozen=True, slots=True)
 class Mesh:
     """What all people share. `triangles`, `uv_triangles` int32 (F, 3); `region` int64 (F,), rows of `names`;
-    `canonical` float32 (V, 3); `uv` float32 (U, 2); `landmarks` int64 (478, 3) corners and float32 (478, 3) weights."""
+    `canonical` float32 (V, 3); `uv` float32 (U, 2); `landmarks` int64 (478, 3) corners and float32 (478, 3) weights.
+    """
 
     triangles: Tensor
     uv_triangles: Tensor
@@ -72,7 +80,8 @@ class Mesh:
 class Visible:
     """N pictures. `region` int64 (N, H, W), `NOBODY` where there is nobody; the rest float32: `canonical`, `normal`,
     `position` (N, H, W, 3), `uv` (N, H, W, 2); `landmarks` (N, 478, 3); `towards` (N, H, W, 3) unit, to the lens;
-    `dm_per_px` (N,) how much of the face a pixel spans."""
+    `dm_per_px` (N,) how much of the face a pixel spans.
+    """
 
     names: tuple[str, ...]
     region: Tensor
