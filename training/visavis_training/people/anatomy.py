@@ -155,6 +155,18 @@ class Anatomy:
         centre = ring.mean(1)
         return centre, (ring - centre[:, None]).norm(dim=-1).mean(1)
 
+    def lid_fit(self, points: Tensor, side: str) -> tuple[Tensor, Tensor]:
+        """How deep the lids of open eyes (B, V, 3) reach into the eyeball, dm (B,), and how far off it they stand.
+
+        The second is the mean over the lids' edges in radii (B,).
+        """
+        centre, radius = self.eye(points, side)
+        lids = self._eyes[side].lids
+        distance = (points[:, lids.seam.zone] - centre[:, None]).norm(dim=-1)
+        inside = ((radius[:, None] - distance) * lids.outer).amax(1)
+        edge = lids.seam.upper_stop | lids.seam.lower_stop
+        return inside, (distance[:, edge] / radius[:, None] - 1).mean(1)
+
     def joints(self, identity: Tensor) -> Tensor:
         """(B, 2, 3) where neck and head turn."""
         own = identity[:, : len(self._joint_identity)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,7 +23,7 @@ from visavis_training.mouth_inside import affine_of
 from visavis_training.people import contact_building, landmarks478
 from visavis_training.people import identity as blender_identity
 from visavis_training.people.dentition import ARCHES, arch_mesh, arch_modes
-from visavis_training.people.eyeball import eyeball, equator_vertices
+from visavis_training.people.eyeball import equator_vertices, eyeball
 from visavis_training.people.refinement import Refined, refine_quads
 
 Floats = NDArray[np.float64]
@@ -45,6 +46,7 @@ SHOW = "teeth/show"
 _ARM_LOWERING_RAD = 0.62
 _GIRDLE_LOWERING_RAD = 0.07
 _HEAD_BOTTOM_DM = 1.3
+_NECK_BOTTOM_DM = 1.75
 _ROUNDING_GAIN = {"mouthPucker": 1.9, "mouthFunnel": 1.8}
 _PRESS_LIFT = 0.6
 _TONGUE_SHIFT = np.array([0.0, 0.115, 0.07])
@@ -163,7 +165,7 @@ class Source:
         return np.asarray(picture[rows, columns] / 255.0, np.float64)
 
 
-def _apply(refined: Refined, used: Ints, fields: Floats) -> NDArray[np.float32]:
+def _apply(refined: Refined, used: Ints, fields: NDArray[Any]) -> NDArray[Any]:
     """Refined rows `used` of fields (N, V, 3)."""
     matrix = refined.matrix[used].astype(np.float32)
     return np.stack([np.asarray(matrix @ field.astype(np.float32)) for field in fields])
@@ -191,7 +193,7 @@ def _skin(source: Source, level: str) -> tuple[Part, Refined, Ints]:
     neck = np.asarray(refined.matrix[used] @ source.share("neck_01"))[triangles].mean(1)
     head = np.asarray(refined.matrix[used] @ source.share("head"))[triangles].mean(1)
     region = np.full(len(triangles), REGIONS.index("body"), np.uint8)
-    region[(neck > 0.4) & (head < 0.5)] = REGIONS.index("neck")
+    region[((neck > 0.4) | (middle[:, 1] < _NECK_BOTTOM_DM)) & (head < 0.5)] = REGIONS.index("neck")
     region[head >= 0.5] = REGIONS.index("skin")
     face = (np.abs(middle[:, 0]) < 1.2) & (middle[:, 1] < 1.2)
     region[face & (source.mask("mpfb_ears.jpg", uv_centre) > 0.5)] = REGIONS.index("ears")

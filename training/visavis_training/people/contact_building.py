@@ -1,4 +1,4 @@
-"""Finds, once per anatomy, where lips and lids can touch: cuts across them, who belongs to which side, how far they pull.
+"""Finds, once per anatomy, where lips and lids can touch: cuts across them, their two sides, how far each pulls.
 
 Everything comes from the base mesh's shape and neighbourhood, so it holds for every person with this topology. Knows
 nothing of batches or of expressions beyond the units' own displacements.
@@ -65,7 +65,8 @@ def _graph(points: Floats, triangles: Ints) -> sp.csr_matrix:
 def _sides(points: Floats, triangles: Ints, upper: Ints, lower: Ints) -> tuple[Floats, Floats]:
     """Distance over the surface from each of two sets of vertices."""
     graph = _graph(points, triangles)
-    return tuple(dijkstra(graph, indices=seeds, min_only=True, limit=2.0) for seeds in (upper, lower))  # type: ignore[return-value]
+    first, second = (dijkstra(graph, indices=seeds, min_only=True, limit=2.0) for seeds in (upper, lower))
+    return first, second
 
 
 def nearer(points: Floats, triangles: Ints, upper: Ints, lower: Ints) -> NDArray[np.bool_]:

@@ -6,7 +6,8 @@ the edge to the gum behind. Head space (dm). Knows nothing of lips or of how tee
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,12 +144,13 @@ def arch_modes(arch: Arch) -> dict[str, Floats]:
     average = arch_points(arch, Crooked()).reshape(-1, 3)
     step = 0.01
     modes: dict[str, Floats] = {}
+    single: dict[str, Any] = {}
     for name in ("width", "height", "narrow", "gap", "canine"):
-        modes[name] = (arch_points(arch, replace(Crooked(), **{name: step})).reshape(-1, 3) - average) / step
+        modes[name] = (arch_points(arch, Crooked(**(single | {name: step}))).reshape(-1, 3) - average) / step
     for name in ("raised", "forward", "turned"):
         for tooth in range(1, TEETH_PER_ARCH - 1):
             values = tuple(step if i == tooth else 0.0 for i in range(TEETH_PER_ARCH))
-            moved = arch_points(arch, replace(Crooked(), **{name: values})).reshape(-1, 3)
+            moved = arch_points(arch, Crooked(**(single | {name: values}))).reshape(-1, 3)
             modes[f"{name}{tooth}"] = (moved - average) / step
     return modes
 

@@ -69,8 +69,8 @@ def landmark_weights(
         (478, 3) vertices, (478, 3) weights and (478,) how far each place lay from the mesh, dm.
     """
     sides: dict[int, bool] = {}
-    for rows, is_upper in ((topo.UPPER_LIP, True), (topo.LOWER_LIP, False)):
-        sides |= {i: is_upper for row in rows for i in row[1:-1]}
+    for lip_rows, is_upper in ((topo.UPPER_LIP, True), (topo.LOWER_LIP, False)):
+        sides |= {i: is_upper for row in lip_rows for i in row[1:-1]}
     chosen = np.flatnonzero(skin)
     centres = points[triangles[chosen]].mean(1)
     on_upper = upper[triangles[chosen]].all(1)

@@ -84,7 +84,8 @@ def refine_quads(quads: Ints, uv_quads: Ints, uv: Floats, refine: NDArray[np.boo
 
     Args:
         quads: (Q, 4) vertex indices below `count`.
-        uv_quads: (Q, 4) rows of `uv` (U, 2).
+        uv_quads: (Q, 4) rows of `uv`.
+        uv: (U, 2) texture coordinates.
         refine: (Q,) which quads to split.
         count: number of coarse vertices.
     """
@@ -131,8 +132,8 @@ def refine_quads(quads: Ints, uv_quads: Ints, uv: Floats, refine: NDArray[np.boo
         start = 1 if polygon[1] >= count else next(i for i, v in enumerate(polygon) if v >= count)
         order = [(start + i) % len(polygon) for i in range(len(polygon))]
         for i in range(1, len(order) - 1):
-            trio = [order[0], order[i], order[i + 1]]
-            add([np.array([polygon[j]]) for j in trio], [polygon_uv[j][None] for j in trio], np.array([q]))
+            fan = [order[0], order[i], order[i + 1]]
+            add([np.array([polygon[j]]) for j in fan], [polygon_uv[j][None] for j in fan], np.array([q]))
     rest, rest_uv, rest_numbers = quads[plain], corners_uv[plain], np.array(plain, np.int64)
     for trio in ((0, 1, 2), (0, 2, 3)):
         add([rest[:, j] for j in trio], [rest_uv[:, j] for j in trio], rest_numbers)
