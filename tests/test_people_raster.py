@@ -248,6 +248,15 @@ def test_nothing_is_drawn_of_what_has_no_area_or_lies_too_far_away() -> None:
     assert torch.isinf(empty.depth).all() and not empty.weights.any()
 
 
+def test_nobody_and_nothing_can_be_drawn() -> None:
+    points, triangles = sheet(1, on_centres=False)
+    for people, faces in ((0, triangles), (1, triangles[:0])):
+        shown = rasterise(points[:people], faces, 5, 6)
+        assert shown.triangle.shape == (people, 5, 6) and not shown.mask.any()
+        assert interpolate(points[:people], faces, shown).shape == (people, 5, 6, 3)
+        assert coverage(points[:people], faces, 5, 6).sum() == 0
+
+
 def test_front_and_back_are_told_apart() -> None:
     points = quad(0, 0, 8, 8)[None]
     clockwise = QUAD  # as seen on the picture, y down
