@@ -5,7 +5,8 @@
 Three sets. `synthetic_en`, `synthetic_zh`: voices and hand-written texts that training never had (part "test" of a
 corpus made by `visavis_training.speech.make`; without one, the two sentences of the tests). `human`: a speaker of
 telephone prompts (Debian: asterisk-core-sounds-en, asterisk-core-sounds-en-g722), her sounds placed by pocketsphinx,
-their borders then put where the wave itself steps. A set whose data or aligner is missing is null.
+asked twice, their borders then put halfway to where the wave itself steps. A set whose data or aligner is missing is
+null.
 
 Rows beside each set:
 

@@ -104,3 +104,13 @@ def test_the_last_phone_does_not_hang_into_silence() -> None:
     assert cut[0].symbol == SILENCE and cut[0].end_s == pytest.approx(0.1, abs=0.011)
     assert not any(p.symbol == "m" for p in cut)
     assert cut[-1].symbol == SILENCE and cut[-1].start_s == pytest.approx(0.5, abs=0.011)
+
+
+def test_a_stop_may_be_silent_where_others_may_not() -> None:
+    wave = np.zeros(16_000, np.int16)
+    wave[4000:12000] = (8000 * np.sin(np.arange(8000) * 0.3)).astype(np.int16)
+    for first, start_s in (("ð", 0.25), ("p", 0.1)):
+        phones = [Phone(SILENCE, 0.0, 0.1), Phone(first, 0.1, 0.3), Phone("ɑ", 0.3, 0.75), Phone(SILENCE, 0.75, 1.0)]
+        cut = silenced(phones, wave, but=frozenset("p"))
+        assert [p.symbol for p in cut] == [SILENCE, first, "ɑ", SILENCE]
+        assert cut[1].start_s == pytest.approx(start_s, abs=0.011)

@@ -189,10 +189,11 @@ def _long_enough(
     return chosen
 
 
-def silenced(phones: Sequence[Phone], samples: NDArray[np.int16]) -> list[Phone]:
+def silenced(phones: Sequence[Phone], samples: NDArray[np.int16], but: frozenset[str] = frozenset()) -> list[Phone]:
     """The same phones, with silence wherever nothing sounds for long.
 
-    A voice gives its last phone the time of the quiet that follows; lips must not hang there.
+    A voice gives its last phone the time of the quiet that follows; lips must not hang there. Sounds in `but` are
+    left as they are.
     """
     end_s = len(samples) / 16_000
     frames = samples[: len(samples) // 160 * 160].reshape(-1, 160).astype(np.float64)
@@ -207,6 +208,9 @@ def silenced(phones: Sequence[Phone], samples: NDArray[np.int16]) -> list[Phone]
             continue
         cut: list[Phone] = []
         for p in kept:
+            if p.symbol in but:
+                cut.append(p)
+                continue
             cut += [
                 Phone(p.symbol, first, last)
                 for first, last in ((p.start_s, min(p.end_s, start)), (max(p.start_s, end), p.end_s))

@@ -8,6 +8,10 @@ AA or AO ("cot", "caught") is heard, not looked up, save before r: the speaker h
 1176 (21); AA 767, 1420 (53) and before l 862, 1316 (18); OW 565, 1424 (35). Her "call" and "pause" are as open as her
 "not". Given the choice, pocketsphinx hears AO in 4 of 26 of her sounds that its dictionary gives AO, but in 11 of 13
 of a synthetic British voice's.
+
+pocketsphinx lets a first sound begin in the quiet before it: the DH of "that" and "there" lasts 161 and 150 ms (16
+sounds, most of them first), that of "the" 48. Where nothing sounds there is silence, as in the corpus; only a stop may
+be silent, for its closure is.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from visavis_training.speech.border_fitting import silenced
 from visavis_training.speech.landmarks import deviations, unbiased
 from visavis_training.speech.phones import VOWELS, Phone, gapless
 from visavis_training.speech.sphinx import CMU_PHONES, SphinxWord, forced, words_of
@@ -34,6 +39,7 @@ _BYTES_PER_S = 8000  # of G.722
 _LEAST_LANDMARKS = 10
 _R_SHARE = 0.7
 """Of the time of ER, this much at its end is the r: 0.71 in the fitted corpus; the sound is an r nearly throughout."""
+_QUIET_SOUNDS = frozenset("pbtdkɡʧʤ")
 _SAME_VOWEL = {
     "AH": "ʌəᵊᵻ", "ER": "ɜə", "IH": "ɪiᵻə", "IY": "iɪ", "UH": "ʊ", "UW": "uʊ", "EH": "ɛ",
 }  # fmt: skip
@@ -115,7 +121,7 @@ def _heard(work: tuple[str, Path, str]) -> Prompt | None:
     if heard is None:
         return None
     phones = [phone for word in heard for phone in phones_of_word(word)]
-    return Prompt(name, samples, gapless(phones, len(samples) / 16_000))
+    return Prompt(name, samples, silenced(gapless(phones, len(samples) / 16_000), samples, but=_QUIET_SOUNDS))
 
 
 def decoded(path: Path) -> NDArray[np.float32]:

@@ -117,7 +117,7 @@ def mean_times(answers: Sequence[list[SphinxWord]]) -> list[SphinxWord]:
 def _say_either(decoder: Any, words: str) -> None:
     """Add pronunciations: every AA also as AO and the other way round, save before R."""
     for word in sorted(set(words.split())):
-        known = []
+        known: list[str] = []
         while (said := decoder.lookup_word(word if not known else f"{word}({len(known) + 1})")) is not None:
             known.append(said)
         for said in tuple(known):
