@@ -37,7 +37,7 @@ from torch import Tensor
 
 from visavis_training.people.camera import Camera
 from visavis_training.people.frame_labels import FrameLabels, Shot, Surface
-from visavis_training.people.rasteriser import Neighbours, coverage, interpolate, rasterise, sight, vertex_normals
+from visavis_training.people.rasteriser import Neighbours, coverage, interpolate, rasterise, sight, vertex_normals, vote
 
 FRAMES_PER_PERSON = 4
 WARM_UP = 3
@@ -177,6 +177,7 @@ def kernel_results(points: Tensor, triangles: Tensor, size: int) -> dict[str, Te
         "sight": sight(queries, back, triangles, rasterise(back, triangles, size, size), own_triangle=own),
         "normals": vertex_normals(points, triangles, neighbours),
         "coverage": coverage(points, triangles, size, size),
+        "vote": vote(points[0].abs(), triangles, shown, 255),
     }
     return {name: value.cpu() for name, value in results.items()}
 

@@ -35,6 +35,7 @@ from visavis_training.people.rasteriser import (  # noqa: E402
     rasterise,
     sight,
     vertex_normals,
+    vote,
 )
 
 pytestmark = pytest.mark.unit
@@ -282,6 +283,31 @@ def test_interpolating_is_the_weighted_sum_of_the_corners() -> None:
     assert torch.equal(regions.int(), torch.where(shown.mask, shown.triangle, -5))
 
 
+def test_votes_draw_a_smooth_border_through_triangles() -> None:
+    steps, step = 16, 8.0
+    place = torch.arange((steps + 1) ** 2)
+    points = torch.stack(
+        [place % (steps + 1) * step, place // (steps + 1) * step, torch.full_like(place, 5.0) * 1.0], 1
+    )
+    corner = (torch.arange(steps)[:, None] * (steps + 1) + torch.arange(steps)).reshape(-1)
+    upper = torch.stack([corner, corner + 1, corner + steps + 2], 1)
+    lower = torch.stack([corner, corner + steps + 2, corner + steps + 1], 1)
+    triangles = torch.cat([upper, lower])
+    region = (points[triangles].mean(1)[:, 0] > 60).long()  # the column of squares 56..64 is cut along its diagonals
+    counts = torch.zeros(len(points), 2)
+    for k in range(3):
+        counts.index_put_((triangles[:, k], region), torch.ones(len(triangles)), accumulate=True)
+    shown = rasterise(points[None], triangles, 128, 128)
+    smooth = vote(counts / counts.sum(1, keepdim=True), triangles, shown, 9)[0, 16:112]
+    hard = per_triangle(region.to(torch.uint8), shown, 9)[0, 16:112]
+    borders = [128 - x.sum(1).float() for x in (smooth, hard)]
+    assert float(borders[1].std()) > 2
+    assert float(borders[0].std()) < 0.8 and float(borders[0].mean()) == pytest.approx(60, abs=1.5)
+    apart = torch.tensor([[1.0, 0], [0, 1], [0, 1], [0.6, 0.4]]).repeat_interleave(1, 0)
+    few = vote(apart, QUAD, rasterise(quad(0, 0, 8, 8)[None], QUAD, 10, 10), 9)[0]
+    assert few[9].tolist() == [9] * 10 and few[0, 0] == 0 and few[0, 7] == 1
+
+
 def test_coverage_is_the_area_within_the_pixel() -> None:
     half = coverage(quad(2.25, 1.0, 5.5, 3.125)[None], QUAD, 6, 8)[0]
     columns = torch.tensor([0, 0, 0.75, 1, 1, 0.5, 0, 0])
@@ -456,7 +482,8 @@ def test_launches_hand_the_gpu_what_the_kernels_take(monkeypatch: pytest.MonkeyP
         seen = sight(queries, points, triangles, shown)
         normals = vertex_normals(points, triangles, neighbours)
         covered = coverage(points * 0.6, triangles, 90, 80)
-        return [shown.triangle, shown.depth, interpolate(points, triangles, shown), seen, normals, covered]
+        votes = vote(points[0].abs(), triangles, shown, 9)
+        return [shown.triangle, shown.depth, interpolate(points, triangles, shown), seen, normals, covered, votes]
 
     expected = everything()
     monkeypatch.setitem(compiled_kernels._made, (rasteriser.SOURCE, device), gpu)
@@ -464,7 +491,7 @@ def test_launches_hand_the_gpu_what_the_kernels_take(monkeypatch: pytest.MonkeyP
         assert torch.equal(found, wanted)
     assert {name for name, *_ in driver.launches} == {
         "nearest_small", "nearest_large", "resolve", "look_for", "turn_outwards", "cover_small", "cover_large",
-        "share_covered", "gather",
+        "share_covered", "gather", "vote",
     }  # fmt: skip
     shapes = {name: (blocks, threads) for name, blocks, threads, _ in driver.launches}
     assert shapes["resolve"] == (math.ceil(90 * 80 / 256), 256)
@@ -485,7 +512,7 @@ def test_the_gpu_code_compiles() -> None:
     assert code[:4] == b"\x7fELF"
     text = SOURCE.read_text()
     names = [part.split("(")[0] for part in text.split("\nKERNEL ")[1:]]
-    assert len(names) == 9
+    assert len(names) == 10
     for name in names:
         assert b"\x00.text." + name.encode() + b"\x00" in code
 

@@ -26,10 +26,10 @@ from visavis_training.people.rasteriser import (
     as_triangles,
     coverage,
     interpolate,
-    per_triangle,
     rasterise,
     sight,
     vertex_normals,
+    vote,
 )
 
 __all__ = [
@@ -85,6 +85,8 @@ class Surface:
     """int32 (F, 3); rows of -1 are not drawn."""
     region: Tensor
     """uint8 (F,): index into the anatomy's names of regions."""
+    region_shares: Tensor
+    """float32 (V, K): how much of each region lies around each vertex, so that borders need not follow triangles."""
     canonical: Tensor
     """float32 (V, 3): coordinates that name a place on everybody's surface."""
     landmarks: Points
@@ -117,7 +119,10 @@ class Surface:
             raise ValueError(f"{len(region)} regions for {len(triangles)} triangles")
         for left_out in without:
             whole[region.to(device) == left_out] = -1
-        return cls(whole, region.to(device, torch.uint8), canonical.float().to(device), marks, parts, neighbours)
+        shares = _shares(whole, region.to(device), len(canonical))
+        return cls(
+            whole, region.to(device, torch.uint8), shares, canonical.float().to(device), marks, parts, neighbours
+        )
 
     @classmethod
     def of(cls, anatomy: Any, device: torch.device | str = "cpu", *, without: Sequence[int] = ()) -> Surface:
@@ -241,7 +246,7 @@ class FrameLabels:
             flow=flow,
             sight=seen.reshape(people, height, width),
             canonical=interpolate(surface.canonical, triangles, fragments),
-            region=per_triangle(surface.region, fragments, BACKGROUND),
+            region=vote(surface.region_shares, triangles, fragments, BACKGROUND),
             depth=fragments.depth,
             normals=torch.nn.functional.normalize(normals, dim=-1),
             matte=coverage(driven.points, triangles, height, width, drawn=fragments),
@@ -252,6 +257,15 @@ class FrameLabels:
             face=face,
             head=head,
         )
+
+
+def _shares(triangles: Tensor, region: Tensor, vertices: int) -> Tensor:
+    """(V, K): of the drawn triangles around each vertex, how many belong to each region."""
+    drawn = triangles[:, 0] >= 0
+    corners, kinds = triangles[drawn].long().reshape(-1), region[drawn].long().repeat_interleave(3)
+    count = int(region.max()) + 1 if len(region) else 1
+    votes = torch.bincount(corners * count + kinds, minlength=vertices * count).reshape(vertices, count).float()
+    return votes / votes.sum(1, keepdim=True).clamp(min=1)
 
 
 def pixel_centres(height: int, width: int, device: torch.device | str = "cpu") -> Tensor:

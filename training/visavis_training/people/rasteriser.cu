@@ -293,6 +293,28 @@ KERNEL gather(
     }
 }
 
+// Which of some classes has the greatest share at the point that a pixel shows; of equal shares the first.
+KERNEL vote(
+    long long count, const float *shares, const int *triangles, int own_triangles, const int *winner,
+    const float *weights, unsigned char *result, int faces, int classes, int pixels, int nothing
+) {
+    EACH(i, count) {
+        int index = winner[i];
+        if (index < 0) {
+            result[i] = (unsigned char)nothing;
+            continue;
+        }
+        const int *corner = triangles + 3 * (own_triangles ? i / pixels * faces + index : index);
+        const float *a = shares + (long long)corner[0] * classes, *b = shares + (long long)corner[1] * classes;
+        const float *c = shares + (long long)corner[2] * classes, *w = weights + 3 * i;
+        float most_yet = -1.f;
+        for (int k = 0; k < classes; k++) {
+            float share = w[0] * a[k] + w[1] * b[k] + w[2] * c[k];
+            if (share > most_yet) most_yet = share, result[i] = (unsigned char)k;
+        }
+    }
+}
+
 // > 0 where the corners run clockwise on the picture.
 DEVICE float turn_of(const float *v, const int *corner) {
     const float *a = v + 3LL * corner[0], *b = v + 3LL * corner[1], *c = v + 3LL * corner[2];

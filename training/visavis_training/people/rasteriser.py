@@ -189,6 +189,27 @@ def per_triangle(values: Tensor, fragments: Fragments, nothing: int | float = 0)
     return torch.where(fragments.mask, found, nothing).to(values.dtype)
 
 
+def vote(shares: Tensor, triangles: Tensor, fragments: Fragments, nothing: int) -> Tensor:
+    """The class with the greatest interpolated share at every pixel: uint8 (B, H, W).
+
+    Borders between classes run smoothly through triangles, where `per_triangle` would follow their edges.
+
+    Args:
+        shares: float (V, K) of each class at each vertex.
+        triangles: that were drawn.
+        fragments: of `rasterise`.
+        nothing: the answer where nothing is shown.
+    """
+    height, width = fragments.triangle.shape[1:]
+    shares, triangles = shares.detach().float().contiguous(), as_triangles(triangles)
+    result = torch.empty(fragments.triangle.shape, dtype=torch.uint8, device=shares.device)
+    drawn = (fragments.triangle.contiguous(), fragments.weights.contiguous())
+    sizes = (triangles.shape[-2], shares.shape[1], height * width, nothing)
+    ready = kernels(SOURCE, shares.device)
+    ready.launch("vote", result.numel(), shares, triangles, triangles.ndim == 3, *drawn, result, *sizes)
+    return result
+
+
 def sight(
     queries: Tensor,
     points: Tensor,
