@@ -206,10 +206,14 @@ def straighten(pool: ProcessPoolExecutor, fitted: list[Fitted]) -> dict[str, Any
 
 
 def drop_poor(fitted: list[Fitted]) -> dict[str, Any]:
-    """Mark utterances that fit far worse than others of their engine and language; returns how many, and where."""
-    groups: dict[tuple[str, str], list[Fitted]] = defaultdict(list)
+    """Mark utterances that fit far worse than others of their engine, language and part; returns how many, and where.
+
+    Parts are apart because the aligners learnt one of them: measured by it, a third of the other would be dropped, and
+    the easier utterances left.
+    """
+    groups: dict[tuple[str, ...], list[Fitted]] = defaultdict(list)
     for each, (row, _) in zip(fitted, _corpus, strict=True):
-        groups[_group(row)].append(each)
+        groups[*_group(row), str(row["part"])].append(each)
     report = {}
     for group, members in sorted(groups.items()):
         scores = np.array([member.score for member in members])
