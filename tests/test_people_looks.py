@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -17,11 +19,11 @@ from visavis_training.people.visible import Visible  # noqa: E402
 pytestmark = pytest.mark.unit
 
 SEEDS = torch.arange(64)
-NAMES = ("skin", "lips", "mouth_inside", "gums", "upper_teeth", "lower_teeth", "tongue", "eye_left", "eye_right", "lashes",
-         "ears", "neck", "body")  # fmt: skip
+NAMES = ("skin", "lips", "mouth_inside", "gums", "upper_teeth", "lower_teeth", "tongue", "eye_left", "eye_right",
+         "lashes", "ears", "neck", "body")  # fmt: skip
 
 
-def _face_landmarks() -> torch.Tensor:
+def _face_landmarks() -> Any:
     """(1, 478, 3) a rough face before the camera: outline, lips 0.5 wide, shut."""
     marks = torch.zeros(1, 478, 3)
     marks[..., 2] = 9.0

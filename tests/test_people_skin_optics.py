@@ -11,8 +11,8 @@ from visavis_training.people import skin_optics  # noqa: E402
 
 pytestmark = pytest.mark.unit
 
-# L*, a*, b* of cheeks and foreheads: ranges that published spectrophotometry of faces spans from very light to dark skin
-# (Xiao et al. 2017, four groups; Wee et al. 2009: clusters 52.5/17.0/18.9, 37.7/17.2/14.7, 26.7/14.6/14.7).
+# L*, a*, b* of cheeks and foreheads: ranges that published spectrophotometry of faces spans from very light to dark
+# skin (Xiao et al. 2017, four groups; Wee et al. 2009: clusters 52.5/17.0/18.9, 37.7/17.2/14.7, 26.7/14.6/14.7).
 MEASURED = ((24.0, 72.0), (5.0, 19.0), (8.0, 23.0))
 
 

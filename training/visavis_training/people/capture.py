@@ -1,7 +1,7 @@
 """What cameras make of light: exposure, white balance, lens, sensor, sharpening, grading, JPEG and video compression.
 
-One clip has one camera: its settings are drawn once per clip and used for the reference and for every driven frame, while
-noise differs from frame to frame. Linear light in, 8-bit RGB out. Knows nothing of what is in the picture.
+One clip has one camera: its settings are drawn once per clip and used for the reference and for every driven frame,
+while noise differs from frame to frame. Linear light in, 8-bit RGB out. Knows nothing of what is in the picture.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ def paint_eyes(chance: Chance, european: Tensor, age_years: Tensor, size: int = 
     red = each(chance.uniform("red eyes") ** 2 * 0.9 + 0.12)
     vein = vein * red * (0.15 + 0.85 * corner) * step(part, 1.0, 1.4)
     yellow = each(chance.uniform("yellow eyes", 0.0, 0.5) + 0.5 * step(age_years, 40.0, 85.0))
-    white = torch.tensor([0.66, 0.61, 0.575], device=device) * (
+    white = torch.tensor([0.58, 0.53, 0.50], device=device) * (
         1 - yellow[..., None] * torch.tensor([0.03, 0.07, 0.20], device=device)
     )
     white = white * (1 - (0.05 + 0.22 * red * corner)[..., None] * torch.tensor([0.35, 1.0, 0.9], device=device))

@@ -90,7 +90,7 @@ class FaceChart:
         return _place(canonical)
 
     def evenness(self) -> Tensor:
-        """(T, T) 1 where the surface lies flat on the chart, 0 where a texel spans a fold (under the chin, behind ears)."""
+        """(T, T) 1 where the surface lies flat on the chart, 0 where a texel spans a fold, as under the chin."""
         steps = [torch.gradient(self.position, dim=axis)[0].norm(dim=-1) for axis in (0, 1)]
         stretch = torch.maximum(*steps) * self.texels_per_dm
         worst = functional.max_pool2d(stretch[None, None], 5, 1, 2)[0, 0]
@@ -144,8 +144,10 @@ def curve(x: Tensor, knots: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class LipCoordinates:
-    """Where points lie on the lips: `across` (...) 0 at the seam, 1 at the upper lip's outer edge, -1 at the lower's,
-    larger beyond; `along` (...) -1..1 from corner to corner.
+    """Where points lie on the lips.
+
+    `across` (...) 0 at the seam, 1 at the upper lip's outer edge, -1 at the lower's, larger beyond; `along` (...)
+    -1..1 from corner to corner.
     """
 
     across: Tensor

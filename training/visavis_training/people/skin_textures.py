@@ -27,8 +27,10 @@ _MOLES = 7
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """What looks depend on. float32 (B,) each: `age_years`; `male` 0..1; `melanin`, the share of melanosomes in the
-    epidermis of the cheek (`skin_optics.MELANIN_RANGE`); `hair` linear RGB (B, 3).
+    """What looks depend on.
+
+    Float32 (B,) each: `age_years`; `male` 0..1; `melanin`, the share of melanosomes in the epidermis of the cheek
+    (`skin_optics.MELANIN_RANGE`); `hair` linear RGB (B, 3).
     """
 
     age_years: Tensor
@@ -64,9 +66,11 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class SkinTextures:
-    """Painted faces: `albedo` float32 (B, 3, T, T) linear RGB, `roughness` and `gloss` float32 (B, T, T) (gloss is the
-    strength of the oily lobe), `lip` float32 (1, T, T) the share of lip, `hair` float32 (B, T, T) how much of a texel
-    painted hair covers, and the relief.
+    """Painted faces.
+
+    `albedo` float32 (B, 3, T, T) linear RGB, `roughness` and `gloss` float32 (B, T, T) (gloss is the strength of
+    the oily lobe), `lip` float32 (1, T, T) the share of lip, `hair` float32 (B, T, T) how much of a texel painted
+    hair covers, and the relief.
     """
 
     albedo: Tensor
@@ -99,7 +103,7 @@ def beard_area(points: Tensor, lips_across: Tensor, lips_along: Tensor) -> Tenso
 def paint_skin(chart: FaceChart, chance: Chance, person: Person) -> SkinTextures:
     """Paint everybody's face."""
     points = chart.position[None]
-    x, y, z = points[..., 0].abs(), points[..., 1], points[..., 2]
+    y, z = points[..., 1], points[..., 2]
     lips = lip_coordinates(points, chart.landmarks)
     edge = noise(chance, "lip edge", points, 9.0)
     lip = step(lips.across.abs(), 1.06, 0.90) * step(lips.along.abs(), 1.02, 0.95) * step(z, 0.2, 0.0)
@@ -146,7 +150,7 @@ def paint_skin(chart: FaceChart, chance: Chance, person: Person) -> SkinTextures
     blood = flush * (0.55 * cheeks + 0.60 * nose + 0.65 * wings + 0.35 * chin + 0.6 * ears + 0.25 * lids)
     blood = blood + 0.25 * tired * sockets + uneven * (0.16 * mottle + 0.10 * broad + 0.10 * fine)
     blemish = each(chance.happens("blemished", 0.3) * chance.uniform("blemishes", 0.3, 1.0))
-    blood = blood + blemish * step(noise(chance, "blemish places", points, 9.0), 1.9, 2.4)
+    blood = blood + 0.55 * blemish * step(noise(chance, "blemish places", points, 22.0), 1.7, 3.0)
     veins = each(step(person.age_years, 40.0, 75.0)) * (cheeks + nose + wings)
     blood = blood + 0.3 * veins * step(noise(chance, "vein places", points, 20.0, 2).abs(), 0.18, 0.0)
 

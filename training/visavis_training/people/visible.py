@@ -25,7 +25,9 @@ NOBODY = 255
 
 @dataclass(frozen=True, slots=True)
 class Mesh:
-    """What all people share. `triangles`, `uv_triangles` int32 (F, 3); `region` int64 (F,), rows of `names`;
+    """What all people share.
+
+    `triangles`, `uv_triangles` int32 (F, 3); `region` int64 (F,), rows of `names`;
     `canonical` float32 (V, 3); `uv` float32 (U, 2); `landmarks` int64 (478, 3) corners and float32 (478, 3) weights.
     """
 
@@ -78,7 +80,9 @@ class Mesh:
 
 @dataclass(frozen=True, slots=True)
 class Visible:
-    """N pictures. `region` int64 (N, H, W), `NOBODY` where there is nobody; the rest float32: `canonical`, `normal`,
+    """N pictures.
+
+    `region` int64 (N, H, W), `NOBODY` where there is nobody; the rest float32: `canonical`, `normal`,
     `position` (N, H, W, 3), `uv` (N, H, W, 2); `landmarks` (N, 478, 3); `towards` (N, H, W, 3) unit, to the lens;
     `dm_per_px` (N,) how much of the face a pixel spans.
     """
