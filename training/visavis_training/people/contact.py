@@ -16,10 +16,15 @@ Tensor = Any
 
 _UPPER_LIP_SHARE = 0.4
 _UPPER_LID_SHARE = 0.86
-_LIP_PRESS_DM = 0.012
+_LIP_PRESS_DM = 0.02
 """Closed lips are pushed this far into each other and flattened: skin that merely touches shows a slit."""
 _PRESS_FADES_DM = 0.02
-_LID_PRESS_DM = 0.008
+_CORNER_FADES_DM = 0.012
+"""How far beyond the outer cuts the shift of the lips ends."""
+_COVER_DM = 0.014
+"""Between the teeth and the outer skin, at least."""
+_COVER_FADES_DM = 0.05
+_LID_PRESS_DM = 0.012
 _LID_CLEARANCE_DM = 0.0045
 """Between eyeball and lid: hides the sag of the lid's triangles between their corners."""
 
@@ -45,6 +50,18 @@ class SeamSolver:
         cut = a + (b - a) * self._share
         return cut[:, 0].amax(-1), cut[:, 1].amin(-1)
 
+    def edges(self, points: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """x and y, (B, K) each, of the lowest place of every cut's upper side, and of the highest of its lower side."""
+        shape = (len(points), *self._a.shape, 2)
+        a = points[:, self._a.reshape(-1), :2].reshape(shape)
+        b = points[:, self._b.reshape(-1), :2].reshape(shape)
+        cut = a + (b - a) * self._share[..., None]
+        found = []
+        for side, most in ((0, cut[:, 0, ..., 1].argmax(-1)), (1, cut[:, 1, ..., 1].argmin(-1))):
+            place = cut[:, side].gather(2, most[..., None, None].expand(*most.shape, 1, 2))[:, :, 0]
+            found.append((place[..., 0], place[..., 1]))
+        return found[0], found[1]
+
     def at_vertices(self, values: Tensor, ends: str = "zero") -> Tensor:
         """(B, Z) of values (B, K) at the cuts, straight between them; beyond the outer cuts zero or held."""
         edge = torch.zeros_like(values[:, :1])
@@ -62,17 +79,76 @@ class SeamSolver:
         return torch.where(self.lower_stop, torch.maximum(height, high_limit), height)
 
 
+def _interpolated(x: Tensor, knots: Tensor, values: Tensor, ends: str) -> Tensor:
+    """(B, n) of values (B, K) at ascending knots (B, K), straight between them; outside zero or held."""
+    after = torch.searchsorted(knots, x.contiguous()).clamp(1, knots.shape[1] - 1)
+    left, right = knots.gather(1, after - 1), knots.gather(1, after)
+    share = ((x - left) / (right - left).clamp(min=1e-6)).clamp(0, 1)
+    low, high = values.gather(1, after - 1), values.gather(1, after)
+    result = low + (high - low) * share
+    if ends == "held":
+        return result
+    return torch.where((x < knots[:, :1]) | (x > knots[:, -1:]), torch.zeros_like(result), result)
+
+
 def close_lips(points: Tensor, seam: SeamSolver, gap: Tensor) -> Tensor:
-    """Points (B, V, 3) with the lips `gap` (B, K) dm apart at every cut; 0 is shut."""
+    """Points (B, V, 3) with the lips `gap` (B, K) dm apart at every cut; 0 is shut.
+
+    The lips may have slid along each other: both are looked at over the same places x, wherever their cuts have gone.
+    """
     zone = points[:, seam.zone]
-    upper, lower = seam.heights(points)
+    (upper_x, upper), (lower_x, lower) = seam.edges(points)
+    place = ((upper_x + lower_x) / 2).cummax(1).values
+    place = place + torch.arange(place.shape[1], device=place.device) * 1e-6
+    upper = _interpolated(place, upper_x.cummax(1).values, upper, "held")
+    lower = _interpolated(place, lower_x.cummax(1).values, lower, "held")
     wanted = gap - _LIP_PRESS_DM * torch.exp(-gap / _PRESS_FADES_DM)
     opening = wanted - (lower - upper)
     up, down = -_UPPER_LIP_SHARE * opening, (1 - _UPPER_LIP_SHARE) * opening
-    height = zone[..., 1] + seam.at_vertices(up) * seam.upper_pull + seam.at_vertices(down) * seam.lower_pull
-    height = seam.stopped(height, upper + up, lower + down)
-    moved = torch.stack([zone[..., 0], height, zone[..., 2]], -1)
+    nothing = torch.zeros_like(place[:, :1])
+    reach = torch.cat([place[:, :1] - _CORNER_FADES_DM, place, place[:, -1:] + _CORNER_FADES_DM], 1)
+    x, height = zone[..., 0], zone[..., 1]
+    moved_up, moved_down = (
+        _interpolated(x, reach, torch.cat([nothing, shift, nothing], 1), "zero") for shift in (up, down)
+    )
+    height = height + moved_up * seam.upper_pull + moved_down * seam.lower_pull
+    upper, lower = upper + up, lower + down
+    middle = (upper + lower) / 2
+    lowest = _interpolated(x, place, torch.minimum(upper, middle), "held")
+    highest = _interpolated(x, place, torch.maximum(lower, middle), "held")
+    height = torch.where(seam.upper_stop, torch.minimum(height, lowest), height)
+    height = torch.where(seam.lower_stop, torch.maximum(height, highest), height)
+    moved = torch.stack([x, height, zone[..., 2]], -1)
     return points.index_copy(1, seam.zone, moved)
+
+
+class TeethCover:
+    """The skin round the mouth, kept in front of one row of teeth: the row is an ellipse seen from above."""
+
+    def __init__(self, zone: Tensor, arch: slice, base: Tensor, half_width: float, depth: float) -> None:
+        """Of the skin's vertices (Z,), the arch's vertices, the base mesh (V, 3) and the base ellipse in dm."""
+        self._zone, self._arch = zone, arch
+        own = base[arch]
+        size = own.amax(0) - own.amin(0)
+        self._width_share = half_width / float(size[0])
+        self._depth_share = depth / float(size[2])
+
+    def __call__(self, points: Tensor) -> Tensor:
+        """Points (B, V, 3) with the skin pushed outwards from the teeth, at its own height."""
+        teeth, zone = points[:, self._arch], points[:, self._zone]
+        low, high = teeth.amin(1), teeth.amax(1)
+        size = high - low
+        middle_x = (low[:, 0] + high[:, 0]) / 2
+        depth = (size[:, 2] * self._depth_share)[:, None]
+        width = (size[:, 0] * self._width_share)[:, None]
+        behind = low[:, None, 2] + depth
+        aside, ahead = zone[..., 0] - middle_x[:, None], zone[..., 2] - behind
+        reach = ((aside / (width + _COVER_DM)).square() + (ahead / (depth + _COVER_DM)).square()).sqrt().clamp(min=0.3)
+        into = torch.minimum(zone[..., 1] - low[:, None, 1], high[:, None, 1] - zone[..., 1])
+        share = ((into + _COVER_FADES_DM) / _COVER_FADES_DM).clamp(0, 1)
+        grow = 1 + (1 / reach - 1).clamp(min=0) * share * (ahead < 0)
+        x, z = middle_x[:, None] + aside * grow, behind + ahead * grow
+        return points.index_copy(1, self._zone, torch.stack([x, zone[..., 1], z], -1))
 
 
 class LidSolver:

@@ -42,8 +42,9 @@ class ContactMeasures:
         zone = lips.zone.cpu().numpy()
         side[zone[(lips.upper_pull > 0).cpu().numpy()]] = 1
         side[zone[(lips.lower_pull > 0).cpu().numpy()]] = 2
-        self._upper = (side[self._triangles] == 1).all(1)
-        self._lower = (side[self._triangles] == 2).all(1)
+        of_lips = self._region == REGIONS.index("lips")
+        self._upper = of_lips & (side[self._triangles] == 1).all(1)
+        self._lower = of_lips & (side[self._triangles] == 2).all(1)
         self._lashes = self._region == REGIONS.index("lashes")
         self._ball = {s: self._region == REGIONS.index(f"eye_{s}") for s in ("left", "right")}
 

@@ -24,6 +24,8 @@ FRONT_ROWS = (-1.0, -0.55, -0.18, 0.0, 0.12, 0.4, 0.7, 0.9, 1.0)
 BACK_ROWS = (1.0, 0.6, 0.1, -0.4)
 """v on the side of the tongue, from the edge to the gum."""
 CROWN_THICKNESS = 0.055
+GUM_HEIGHT = (0.075, 0.10)
+"""Of the lower and the upper arch, dm: more would come out of slender chins."""
 ARCHES = {"upper": UPPER, "lower": LOWER}
 
 
@@ -100,8 +102,8 @@ def arch_points(arch: Arch, crooked: Crooked) -> Floats:
     rows = []
     for v in FRONT_ROWS:
         if v < 0:  # the gum bulges over the roots
-            y = gum + direction * arch.gum_height * -v
-            out = 0.004 + 0.006 * middle * (1 + v) - 0.02 * np.maximum(-v - 0.6, 0)
+            y = gum + direction * GUM_HEIGHT[arch.gum_direction < 0] * -v
+            out = 0.002 + 0.006 * middle * (1 + v) + 0.05 * v * v * np.sign(v)
         else:
             y = gum + (edge - gum) * v
             profile = 0.55 + 0.45 * np.sin(np.pi * min(v + 0.15, 0.85)) - 0.55 * max(v - 0.75, 0) / 0.25
@@ -109,7 +111,7 @@ def arch_points(arch: Arch, crooked: Crooked) -> Floats:
             out = out - 0.010 * (1 - square) * (0.4 + 0.6 * v)
         rows.append(_row(arch, half_width, angle, normal, y, out))
     for v in BACK_ROWS:
-        y = gum + (edge - gum) * v if v >= 0 else gum - direction * arch.gum_height * v
+        y = gum + (edge - gum) * v if v >= 0 else gum - direction * GUM_HEIGHT[arch.gum_direction < 0] * v
         thick = CROWN_THICKNESS * (1.0 + 0.5 * (1 - front)) * (0.35 + 0.65 * (1 - max(v, 0.0)))
         shift = np.full_like(y, 0.02) if v < 0 else ahead
         rows.append(_row(arch, half_width, angle, normal, y, shift - thick - 0.006 * (1 - square)))

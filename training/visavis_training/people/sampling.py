@@ -30,8 +30,8 @@ _DEVIATION = {
     "eyebrows": 0.34, "ears": 0.36, "neck": 0.20, "torso": 0.20,
 }  # fmt: skip
 _BUDGET = {
-    "nose": 1.15, "mouth": 0.95, "chin": 0.75, "cheek": 0.8, "eyes": 0.95, "head": 0.75, "forehead": 0.6,
-    "eyebrows": 0.6, "ears": 1.0, "neck": 0.5, "torso": 0.5,
+    "nose": 0.94, "mouth": 0.78, "chin": 0.61, "cheek": 0.66, "eyes": 0.78, "head": 0.61, "forehead": 0.49,
+    "eyebrows": 0.49, "ears": 0.82, "neck": 0.41, "torso": 0.41,
 }  # fmt: skip
 """The most that the features of one part may depart together (root of the sum of squares)."""
 _CALMED = {
