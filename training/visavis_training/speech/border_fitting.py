@@ -118,8 +118,7 @@ def fit(
         phones: gapless; none is lost but silences, each keeps 20 ms.
         farthest_s: no border moves farther, and far ones are pulled back; infinite for times that say nothing.
         between_frames: put borders where scores cross, not halfway between the two frames. Two aligners of different
-            seeds and voices then agree within 10 ms on 50 % of borders, without on 38 %; scores 5 ms apart gain no
-            more.
+            seeds then agree within 10 ms on 78 % of borders, without on 71 %; scores every 5 ms gain no more.
 
     Returns:
         The phones, and the mean score of the frames that are not silence.
