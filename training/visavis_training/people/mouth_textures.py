@@ -51,7 +51,7 @@ class MouthTextures:
         height, width = self.arches.shape[-2:]
         spot = torch.stack([place[:, 0] * width - 0.5, (place[:, 1] + 1) / 2 * height - 0.5], -1)
         read = _bilinear(self.arches.permute(0, 1, 3, 4, 2), (person, lower), spot)
-        shade = torch.where(between[:, None], read.new_tensor([0.30, 0.20, 0.17, 0.0, 1.0]), torch.ones_like(read))
+        shade = torch.where(between[:, None], read.new_tensor([0.42, 0.30, 0.26, 0.0, 1.0]), torch.ones_like(read))
         return read * shade
 
     def papillae(self, person: Tensor, canonical: Tensor) -> Tensor:
@@ -138,7 +138,7 @@ def paint_mouth(chance: Chance, age_years: Tensor, melanin: Tensor) -> MouthText
         enamel = rgb_of_lab(torch.stack([lab[..., 0].clamp(30, 84), lab[..., 1], lab[..., 2].clamp(6, 27)], -1))
         border = torch.minimum(across, 1.0 - across)
         # gaps widen towards the gum's corner and the edge's corner; light that enters them does not come back
-        gap = step(border, 0.13, 0.0) * (0.55 + 0.45 * step(v, 0.70, 1.0) + 0.30 * step(v, 0.3, 0.0))
+        gap = step(border, 0.08, 0.0) * (0.45 + 0.45 * step(v, 0.70, 1.0) + 0.30 * step(v, 0.3, 0.0))
         enamel = enamel * (1.0 - gap[..., None] * middle.new_tensor([0.58, 0.70, 0.76])).clamp(min=0.05)
         line = 0.05 * noise(chance, f"{arch} gum line", points, 22.0)
         is_tooth = step(v + line, -0.03, 0.03)
