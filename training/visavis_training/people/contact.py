@@ -51,7 +51,7 @@ class SeamSolver:
         return cut[:, 0].amax(-1), cut[:, 1].amin(-1)
 
     def edges(self, points: Tensor) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        """x and y, (B, K) each, of the lowest place of every cut's upper side, and of the highest of its lower side."""
+        """X and y, (B, K) each, of the lowest place of every cut's upper side, and of the highest of its lower side."""
         shape = (len(points), *self._a.shape, 2)
         a = points[:, self._a.reshape(-1), :2].reshape(shape)
         b = points[:, self._b.reshape(-1), :2].reshape(shape)
