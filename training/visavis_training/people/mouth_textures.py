@@ -138,7 +138,7 @@ def paint_mouth(chance: Chance, age_years: Tensor, melanin: Tensor) -> MouthText
         enamel = rgb_of_lab(torch.stack([lab[..., 0].clamp(30, 84), lab[..., 1], lab[..., 2].clamp(6, 27)], -1))
         border = torch.minimum(across, 1.0 - across)
         # gaps widen towards the gum's corner and the edge's corner; light that enters them does not come back
-        gap = step(border, 0.08, 0.0) * (0.45 + 0.45 * step(v, 0.70, 1.0) + 0.30 * step(v, 0.3, 0.0))
+        gap = step(border, 0.09, 0.0) * (0.50 + 0.45 * step(v, 0.70, 1.0) + 0.30 * step(v, 0.3, 0.0))
         enamel = enamel * (1.0 - gap[..., None] * middle.new_tensor([0.58, 0.70, 0.76])).clamp(min=0.05)
         line = 0.05 * noise(chance, f"{arch} gum line", points, 22.0)
         is_tooth = step(v + line, -0.03, 0.03)
