@@ -16,7 +16,15 @@ import numpy as np
 import torch
 
 from visavis_models.arkit import ARKIT
-from visavis_training.people import anatomy_building, contact_building, dentition, eyeball, landmarks478, refinement
+from visavis_training.people import (
+    anatomy_building,
+    base_fields,
+    contact_building,
+    dentition,
+    eyeball,
+    landmarks478,
+    refinement,
+)
 from visavis_training.people.anatomy_building import REGIONS, SHOW
 from visavis_training.people.contact import LidSolver, SeamSolver, TeethCover, close_lips
 from visavis_training.people.posing import eye_gaze, head_rotation, turned_by_share
@@ -36,7 +44,7 @@ _LID_FOLLOWS_GAZE = 0.3
 def _cached(data: Path, level: str, cache: Path | None) -> dict[str, np.ndarray]:
     folder = cache or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "visavis" / "anatomy"
     made_by = hashlib.sha256(str(data.resolve()).encode())
-    for module in (anatomy_building, contact_building, dentition, eyeball, landmarks478, refinement):
+    for module in (anatomy_building, base_fields, contact_building, dentition, eyeball, landmarks478, refinement):
         made_by.update(Path(str(module.__file__)).read_bytes())
     file = folder / f"{level}-{made_by.hexdigest()[:16]}.npz"
     if not file.exists():
@@ -232,10 +240,12 @@ class Anatomy:
             joints: (B, 2, 3) of `joints`; by default the base mesh's.
         """
         points = neutral + (face @ self._linear_units).reshape(len(face), -1, 3)
+        gap = (face @ self._parting).clamp(min=0)
+        for _ in range(2):  # lips that part or meet slide along the teeth, and then meet elsewhere
+            for cover in self._covers:
+                points = cover(points)
+            points = close_lips(points, self.lips, gap)
         for cover in self._covers:
-            points = cover(points)
-        points = close_lips(points, self.lips, (face @ self._parting).clamp(min=0))
-        for cover in self._covers:  # lips may have slid down or up to the teeth
             points = cover(points)
         eyes = eye_gaze(face) if gaze is None else gaze
         for row, (side, eye) in enumerate(self._eyes.items()):

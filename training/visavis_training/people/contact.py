@@ -16,7 +16,7 @@ Tensor = Any
 
 _UPPER_LIP_SHARE = 0.4
 _UPPER_LID_SHARE = 0.86
-_LIP_PRESS_DM = 0.02
+_LIP_PRESS_DM = 0.023
 """Closed lips are pushed this far into each other and flattened: skin that merely touches shows a slit."""
 _PRESS_FADES_DM = 0.02
 _CORNER_FADES_DM = 0.012
@@ -24,7 +24,7 @@ _CORNER_FADES_DM = 0.012
 _COVER_DM = 0.014
 """Between the teeth and the outer skin, at least."""
 _COVER_FADES_DM = 0.05
-_LID_PRESS_DM = 0.012
+_LID_PRESS_DM = 0.02
 _LID_CLEARANCE_DM = 0.0045
 """Between eyeball and lid: hides the sag of the lid's triangles between their corners."""
 
