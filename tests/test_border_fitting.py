@@ -114,3 +114,21 @@ def test_a_stop_may_be_silent_where_others_may_not() -> None:
         cut = silenced(phones, wave, but=frozenset("p"))
         assert [p.symbol for p in cut] == [SILENCE, first, "ɑ", SILENCE]
         assert cut[1].start_s == pytest.approx(start_s, abs=0.011)
+
+
+def test_a_stop_that_begins_or_ends_an_utterance_keeps_its_closure() -> None:
+    t = np.arange(16_000) / 16_000
+    wave = np.where((t > 0.3) & (t < 0.7), 8000 * np.sin(2 * np.pi * 200 * t), 0.0).astype(np.int16)
+    told = [
+        Phone(SILENCE, 0, 0.2),
+        Phone("b", 0.2, 0.3),
+        Phone("ɑ", 0.3, 0.7),
+        Phone("p", 0.7, 0.8),
+        Phone(SILENCE, 0.8, 1),
+    ]
+    cut = silenced(told, wave)
+    assert [p.symbol for p in cut] == [SILENCE, "b", "ɑ", "p", SILENCE]
+    assert cut[1].start_s == pytest.approx(0.24, abs=0.011) and cut[1].end_s == pytest.approx(0.3, abs=0.011)
+    assert cut[3].start_s == pytest.approx(0.7, abs=0.011) and cut[3].end_s == pytest.approx(0.76, abs=0.011)
+    hiss = [Phone("s" if p.symbol in "bp" else p.symbol, p.start_s, p.end_s) for p in told]
+    assert [p.symbol for p in silenced(hiss, wave)] == [SILENCE, "ɑ", SILENCE]

@@ -23,6 +23,8 @@ _FARTHEST_S = 0.16
 _QUIET_DB = 40.0
 _PAUSE_S = 0.15
 """Stops are silent for less."""
+_STOPS = frozenset("p b t d k ɡ q c ɟ ʈ ɖ ʧ ʤ ʦ ʣ ʨ ʥ ꭧ".split())
+_CLOSURE_S = 0.06
 _EDGE_S = 0.03
 """Quiet at either end of a recording is silence if it lasts this long."""
 _LEAST_S = 0.02
@@ -191,8 +193,8 @@ def _long_enough(
 def silenced(phones: Sequence[Phone], samples: NDArray[np.int16], but: frozenset[str] = frozenset()) -> list[Phone]:
     """The same phones, with silence wherever nothing sounds for long.
 
-    A voice gives its last phone the time of the quiet that follows; lips must not hang there. Sounds in `but` are
-    left as they are.
+    A voice gives its last phone the time of the quiet that follows; lips must not hang there. A stop keeps up to 60 ms
+    of quiet beside the sound: it begins an utterance with nothing else. Sounds in `but` are left as they are.
     """
     end_s = len(samples) / 16_000
     frames = samples[: len(samples) // 160 * 160].reshape(-1, 160).astype(np.float64)
@@ -210,9 +212,15 @@ def silenced(phones: Sequence[Phone], samples: NDArray[np.int16], but: frozenset
             if p.symbol in but:
                 cut.append(p)
                 continue
+            quiet_from, quiet_to = start, end
+            if p.symbol in _STOPS and p.end_s > start and p.start_s < end:  # its closure is part of it
+                if p.end_s > end - _CLOSURE_S:
+                    quiet_to = max(start, min(end, p.end_s) - _CLOSURE_S)
+                elif p.start_s < start + _CLOSURE_S:
+                    quiet_from = min(end, max(start, p.start_s) + _CLOSURE_S)
             cut += [
                 Phone(p.symbol, first, last)
-                for first, last in ((p.start_s, min(p.end_s, start)), (max(p.start_s, end), p.end_s))
+                for first, last in ((p.start_s, min(p.end_s, quiet_from)), (max(p.start_s, quiet_to), p.end_s))
                 if last - first > 1e-3
             ]
         kept = cut
