@@ -241,11 +241,10 @@ class Anatomy:
         """
         points = neutral + (face @ self._linear_units).reshape(len(face), -1, 3)
         gap = (face @ self._parting).clamp(min=0)
-        for _ in range(2):  # lips that part or meet slide along the teeth, and then meet elsewhere
-            for cover in self._covers:
-                points = cover(points)
-            points = close_lips(points, self.lips, gap)
         for cover in self._covers:
+            points = cover(points)
+        points = close_lips(points, self.lips, gap)
+        for cover in self._covers:  # lips may have slid down or up to the teeth
             points = cover(points)
         eyes = eye_gaze(face) if gaze is None else gaze
         for row, (side, eye) in enumerate(self._eyes.items()):

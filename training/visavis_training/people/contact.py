@@ -16,7 +16,7 @@ Tensor = Any
 
 _UPPER_LIP_SHARE = 0.4
 _UPPER_LID_SHARE = 0.86
-_LIP_PRESS_DM = 0.023
+_LIP_PRESS_DM = 0.021
 """Closed lips are pushed this far into each other and flattened: skin that merely touches shows a slit."""
 _PRESS_FADES_DM = 0.02
 _CORNER_FADES_DM = 0.012
