@@ -132,3 +132,7 @@ def test_a_stop_that_begins_or_ends_an_utterance_keeps_its_closure() -> None:
     assert cut[3].start_s == pytest.approx(0.7, abs=0.011) and cut[3].end_s == pytest.approx(0.76, abs=0.011)
     hiss = [Phone("s" if p.symbol in "bp" else p.symbol, p.start_s, p.end_s) for p in told]
     assert [p.symbol for p in silenced(hiss, wave)] == [SILENCE, "ɑ", SILENCE]
+    early = [Phone(SILENCE, 0, 0.25), Phone("b", 0.25, 0.27), Phone("ɑ", 0.27, 0.7), Phone(SILENCE, 0.7, 1)]
+    cut = silenced(early, wave)  # the fit gave the vowel some of the closure
+    assert [p.symbol for p in cut] == [SILENCE, "b", "ɑ", SILENCE]
+    assert cut[1].start_s == pytest.approx(0.25, abs=0.011) and cut[1].end_s == pytest.approx(0.3, abs=0.011)

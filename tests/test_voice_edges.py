@@ -79,7 +79,7 @@ def test_barge_in_closes_an_open_mouth_in_120_to_200_ms(language: str) -> None:
 @pytest.mark.parametrize("silence_s", [0.0, 2.0])
 def test_the_first_phones_of_a_segment_are_not_swallowed(language: str, silence_s: float) -> None:
     voice, phones = sentence(language)
-    starts = [k for k, p in enumerate(phones[:-1]) if p[0] == "sil" and p[2] - p[1] > 0.19]
+    starts = [k for k, p in enumerate(phones[:-1]) if p[0] == "sil" and p[2] - p[1] > 0.15]
     reached = []
     for k in starts:
         vowel = next(p for p in phones[k + 1 :] if p[0] in OPEN and p[2] - p[1] > 0.05)

@@ -8,6 +8,7 @@ about.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numba import njit
@@ -224,4 +225,18 @@ def silenced(phones: Sequence[Phone], samples: NDArray[np.int16], but: frozenset
                 if last - first > 1e-3
             ]
         kept = cut
-    return gapless(kept, end_s)
+    return _closed(gapless(kept, end_s))
+
+
+def _closed(phones: Sequence[Phone]) -> list[Phone]:
+    """The same phones, a short silence beside a stop given to the stop: it is part of the closure."""
+    out = list(phones)
+    for i in range(1, len(out) - 1):
+        before, pause, after = out[i - 1 : i + 2]
+        if pause.symbol != SILENCE or pause.end_s - pause.start_s > _CLOSURE_S:
+            continue
+        if before.symbol in _STOPS:
+            out[i - 1], out[i] = replace(before, end_s=pause.end_s), replace(pause, start_s=pause.end_s)
+        elif after.symbol in _STOPS:
+            out[i], out[i + 1] = replace(pause, end_s=pause.start_s), replace(after, start_s=pause.start_s)
+    return [phone for phone in out if phone.end_s - phone.start_s > 1e-4]
