@@ -5,7 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import torch
+from scipy.spatial import Delaunay
+
+SIZE = 24
+"""Rows and columns of the small pictures."""
 
 
 def sphere(rings: int) -> tuple[Any, Any]:
@@ -30,3 +35,26 @@ def sphere(rings: int) -> tuple[Any, Any]:
     inwards = (torch.linalg.cross(b - a, c - a) * (a + b + c)).sum(-1) < 0
     triangles[inwards] = triangles[inwards].flip(1)
     return points, triangles
+
+
+def quad(left: float, top: float, right: float, bottom: float, depth: float = 5.0) -> Any:
+    """(4, 3) corners of an upright rectangle."""
+    return torch.tensor([[left, top, depth], [right, top, depth], [right, bottom, depth], [left, bottom, depth]])
+
+
+QUAD = torch.tensor([[0, 1, 2], [0, 2, 3]])
+
+
+def sheet(seed: int, on_centres: bool) -> tuple[Any, Any]:
+    """A random triangulation that covers the whole picture, its windings mixed: points (1, V, 3), triangles (F, 3)."""
+    rng = np.random.default_rng(seed)
+    flat = rng.uniform(-4, SIZE + 4, (90, 2))
+    if on_centres:  # corners and edges run exactly through pixel centres
+        flat = np.unique(np.round(flat * 2) / 2 + 0.5, axis=0)
+    frame = np.array([[-9.0, -9.0], [SIZE + 9, -9], [-9, SIZE + 9], [SIZE + 9, SIZE + 9]])
+    flat = np.concatenate([flat, frame])
+    triangles = Delaunay(flat).simplices
+    flip = rng.random(len(triangles)) < 0.5
+    triangles[flip] = triangles[flip][:, ::-1]
+    points = np.concatenate([flat, rng.uniform(3, 9, (len(flat), 1))], 1)
+    return torch.tensor(points, dtype=torch.float32)[None], torch.tensor(triangles.copy())

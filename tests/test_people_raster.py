@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import math
 import shutil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,55 +14,21 @@ torch = pytest.importorskip("torch", reason="training needs torch; the product d
 if shutil.which("g++") is None:
     pytest.skip("the rasteriser's CPU code is made by g++", allow_module_level=True)
 
-from scipy.spatial import Delaunay  # noqa: E402
 
+from people_shapes import QUAD, SIZE, quad, sheet  # noqa: E402
 from visavis_models.errors import EngineError  # noqa: E402
-from visavis_training.people import compiled_kernels, rasteriser  # noqa: E402
-from visavis_training.people.compiled_kernels import CpuKernels, CudaKernels, cpu_library, gpu_code  # noqa: E402
+from visavis_training.people import compiled_kernels  # noqa: E402
+from visavis_training.people.compiled_kernels import CpuKernels, cpu_library  # noqa: E402
 from visavis_training.people.rasteriser import (  # noqa: E402
-    HIDDEN,
-    NO_SURFACE,
-    OUTSIDE,
-    SEEN,
     SOURCE,
-    Neighbours,
     as_triangles,
     coverage,
-    downsample,
     interpolate,
     per_triangle,
     rasterise,
-    sight,
-    vertex_normals,
-    vote,
 )
 
 pytestmark = pytest.mark.unit
-
-SIZE = 24
-
-
-def quad(left: float, top: float, right: float, bottom: float, depth: float = 5.0) -> Any:
-    """(4, 3) corners of an upright rectangle."""
-    return torch.tensor([[left, top, depth], [right, top, depth], [right, bottom, depth], [left, bottom, depth]])
-
-
-QUAD = torch.tensor([[0, 1, 2], [0, 2, 3]])
-
-
-def sheet(seed: int, on_centres: bool) -> tuple[Any, Any]:
-    """A random triangulation that covers the whole picture, its windings mixed: points (1, V, 3), triangles (F, 3)."""
-    rng = np.random.default_rng(seed)
-    flat = rng.uniform(-4, SIZE + 4, (90, 2))
-    if on_centres:  # corners and edges run exactly through pixel centres
-        flat = np.unique(np.round(flat * 2) / 2 + 0.5, axis=0)
-    frame = np.array([[-9.0, -9.0], [SIZE + 9, -9], [-9, SIZE + 9], [SIZE + 9, SIZE + 9]])
-    flat = np.concatenate([flat, frame])
-    triangles = Delaunay(flat).simplices
-    flip = rng.random(len(triangles)) < 0.5
-    triangles[flip] = triangles[flip][:, ::-1]
-    points = np.concatenate([flat, rng.uniform(3, 9, (len(flat), 1))], 1)
-    return torch.tensor(points, dtype=torch.float32)[None], torch.tensor(triangles.copy())
 
 
 def test_a_pixel_belongs_to_what_lies_at_its_centre() -> None:
@@ -283,111 +248,6 @@ def test_interpolating_is_the_weighted_sum_of_the_corners() -> None:
     assert torch.equal(regions.int(), torch.where(shown.mask, shown.triangle, -5))
 
 
-def test_votes_draw_a_smooth_border_through_triangles() -> None:
-    steps, step = 16, 8.0
-    place = torch.arange((steps + 1) ** 2)
-    points = torch.stack(
-        [place % (steps + 1) * step, place // (steps + 1) * step, torch.full_like(place, 5.0) * 1.0], 1
-    )
-    corner = (torch.arange(steps)[:, None] * (steps + 1) + torch.arange(steps)).reshape(-1)
-    upper = torch.stack([corner, corner + 1, corner + steps + 2], 1)
-    lower = torch.stack([corner, corner + steps + 2, corner + steps + 1], 1)
-    triangles = torch.cat([upper, lower])
-    region = (points[triangles].mean(1)[:, 0] > 60).long()  # the column of squares 56..64 is cut along its diagonals
-    counts = torch.zeros(len(points), 2)
-    for k in range(3):
-        counts.index_put_((triangles[:, k], region), torch.ones(len(triangles)), accumulate=True)
-    shown = rasterise(points[None], triangles, 128, 128)
-    smooth = vote(counts / counts.sum(1, keepdim=True), triangles, shown, 9)[0, 16:112]
-    hard = per_triangle(region.to(torch.uint8), shown, 9)[0, 16:112]
-    borders = [128 - x.sum(1).float() for x in (smooth, hard)]
-    assert float(borders[1].std()) > 2
-    assert float(borders[0].std()) < 0.8 and float(borders[0].mean()) == pytest.approx(60, abs=1.5)
-    apart = torch.tensor([[1.0, 0], [0, 1], [0, 1], [0.6, 0.4]]).repeat_interleave(1, 0)
-    few = vote(apart, QUAD, rasterise(quad(0, 0, 8, 8)[None], QUAD, 10, 10), 9)[0]
-    assert few[9].tolist() == [9] * 10 and few[0, 0] == 0 and few[0, 7] == 1
-
-
-def test_coverage_is_the_area_within_the_pixel() -> None:
-    half = coverage(quad(2.25, 1.0, 5.5, 3.125)[None], QUAD, 6, 8)[0]
-    columns = torch.tensor([0, 0, 0.75, 1, 1, 0.5, 0, 0])
-    torch.testing.assert_close(half[1], columns)
-    torch.testing.assert_close(half[3], columns * 0.125, atol=0.09, rtol=0)
-    turns = torch.arange(60) * (2 * math.pi / 60)
-    rim = torch.stack([16 + 11 * turns.cos(), 15.3 + 11 * turns.sin(), torch.full((60,), 5.0)], 1)
-    disc = torch.cat([rim, torch.tensor([[16, 15.3, 5.0]])])[None]
-    fan = torch.stack([torch.full((60,), 60), torch.arange(60), (torch.arange(60) + 1) % 60], 1)
-    area = 0.5 * 60 * 11**2 * math.sin(2 * math.pi / 60)
-    assert float(coverage(disc, fan, 32, 32).sum()) == pytest.approx(area, rel=0.003)
-    shown = rasterise(disc, fan, 32, 32)
-    assert abs(float(shown.mask.sum()) - area) < 8
-    quick = coverage(disc, fan, 32, 32, drawn=shown)
-    assert torch.equal(quick, coverage(disc, fan, 32, 32))
-    hair = torch.tensor([[[20.1, 2.0, 5.0], [20.3, 2.0, 5.0], [20.2, 30.0, 5.0]]])  # between the centres of pixels
-    nothing = rasterise(hair, torch.tensor([[0, 1, 2]]), 32, 32)
-    assert not nothing.mask.any()
-    thin = coverage(hair, torch.tensor([[0, 1, 2]]), 32, 32, drawn=nothing)
-    assert float(thin.sum()) == pytest.approx(0.2 * 28 / 2, rel=0.15) and not thin[..., :20].any()
-
-
-def test_a_point_is_hidden_by_what_lies_before_it() -> None:
-    points = torch.cat([quad(0, 0, 16, 16, 6.0), quad(4, 4, 9, 9, 5.0)])[None]
-    layers = torch.cat([QUAD, QUAD + 4])
-    shown = rasterise(points, layers, 16, 16)
-    asked = [
-        (2.0, 2.0, 6.0, SEEN),
-        (6.0, 6.0, 6.0, HIDDEN),
-        (6.0, 6.0, 5.0, SEEN),
-        (6.0, 6.0, 5.003, SEEN),  # within the tolerance
-        (6.0, 6.0, 5.01, HIDDEN),
-        (6.0, 6.0, 4.0, SEEN),
-        (-0.1, 6.0, 6.0, OUTSIDE),
-        (6.0, 16.0, 6.0, OUTSIDE),
-        (math.nan, 6.0, 6.0, OUTSIDE),
-        (6.0, 6.0, 0.0, OUTSIDE),
-    ]
-    queries = torch.tensor([row[:3] for row in asked])[None]
-    assert sight(queries, points, layers, shown)[0].tolist() == [row[3] for row in asked]
-    own = torch.full((1, len(asked)), -1)
-    own[0, 1], own[0, 4] = 2, 3  # the triangle seen at (6, 6) is 2 or 3: one of both points lies on it
-    answers = sight(queries, points, layers, shown, own_triangle=own)[0]
-    assert sorted(answers[[1, 4]].tolist()) == [SEEN, HIDDEN] or answers[[1, 4]].tolist() == [SEEN, SEEN]
-    assert set(answers[[0, 2, 3, 5, 6]].tolist()) == {NO_SURFACE}
-
-
-def test_slanted_surfaces_do_not_hide_themselves() -> None:
-    """A plane so steep that depth changes by far more than the tolerance within each pixel."""
-    floor = torch.tensor([[0.0, 2.0, 3.0], [32.0, 2.0, 3.0], [32.0, 30.0, 40.0], [0.0, 30.0, 40.0]])[None]
-    shown = rasterise(floor, QUAD, 32, 32)
-    rng = torch.Generator().manual_seed(0)
-    share = torch.rand(400, 1, generator=rng)
-    x = torch.rand(400, 1, generator=rng) * 32
-    nearness = (1 - share) / 3 + share / 40  # straight on the picture is straight in 1 / depth
-    on_it = torch.cat([x, 2 + 28 * share, 1 / nearness], 1)[None]
-    assert set(sight(on_it, floor, QUAD, shown).unique().tolist()) == {SEEN}
-    behind = on_it * torch.tensor([1.0, 1.0, 1.3])
-    inner = (on_it[0, :, 1] > 4) & (on_it[0, :, 1] < 28)
-    assert (sight(behind, floor, QUAD, shown)[0][inner] == HIDDEN).float().mean() > 0.95
-
-
-def test_normals_of_a_sphere_point_outwards() -> None:
-    from people_shapes import sphere
-
-    points, triangles = sphere(24)
-    normals = vertex_normals(points[None] * 3, triangles, Neighbours.of(triangles, len(points)))[0]
-    assert float((normals * points).sum(-1).min()) > 0.99
-    lonely = torch.cat([points, torch.zeros(1, 3)])
-    assert not vertex_normals(lonely[None], triangles, Neighbours.of(triangles, len(lonely)))[0, -1].any()
-
-
-def test_downsampling_takes_means() -> None:
-    picture = torch.arange(2 * 4 * 6 * 3, dtype=torch.float32).reshape(2, 4, 6, 3)
-    small = downsample(picture, 2)
-    torch.testing.assert_close(small[1, 1, 2], picture[1, 2:4, 4:6].mean((0, 1)))
-    with pytest.raises(ValueError, match="divided"):
-        downsample(picture, 4)
-
-
 def test_wrong_input_is_refused() -> None:
     points, triangles = sheet(1, on_centres=False)
     with pytest.raises(ValueError, match="names vertex"):
@@ -402,136 +262,3 @@ def test_wrong_input_is_refused() -> None:
         rasterise(points, triangles, 8, 8, near=0.0)
     with pytest.raises(EngineError, match="cannot run on meta"):
         compiled_kernels.kernels(SOURCE, torch.device("meta"))
-
-
-def test_a_missing_compiler_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(EngineError) as raised:
-        cpu_library(SOURCE)
-    assert raised.value.code == "no_compiler"
-    monkeypatch.undo()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    broken = tmp_path / "broken.cu"
-    broken.write_text("int main( {")
-    with pytest.raises(EngineError) as raised:
-        cpu_library(broken)
-    assert raised.value.code == "compile_failed"
-    assert not list((tmp_path / "visavis" / "kernels").iterdir())
-
-
-class PretendedDriver:
-    """Stands for libcuda: unpacks what a launch hands over as the GPU would, then runs the CPU's kernel."""
-
-    def __init__(self) -> None:
-        self.library = ctypes.CDLL(str(cpu_library(SOURCE)))
-        self.names: list[bytes] = []
-        self.launches: list[tuple[str, int, int, int]] = []
-        self.depth = 0
-
-    def cuCtxGetCurrent(self, context: Any) -> int:
-        context._obj.value = 0x1234
-        return 0
-
-    def cuCtxPushCurrent_v2(self, context: Any) -> int:
-        assert context.value == 0x1234
-        self.depth += 1
-        return 0
-
-    def cuCtxPopCurrent_v2(self, context: Any) -> int:
-        self.depth -= 1
-        return 0
-
-    def cuModuleLoadData(self, module: Any, code: bytes) -> int:
-        return 0 if code == b"cubin" else 200
-
-    def cuModuleGetFunction(self, function: Any, module: Any, name: bytes) -> int:
-        self.names.append(name)
-        function._obj.value = len(self.names)
-        return 0 if hasattr(self.library, name.decode()) else 500
-
-    def cuLaunchKernel(self, function: Any, *rest: Any) -> int:
-        assert self.depth == 1
-        *shape, stream, places, extra = rest
-        name = self.names[function.value - 1].decode()
-        text = SOURCE.read_text()
-        header = text[text.index(f"KERNEL {name}(") :].split("(", 1)[1].split(") {", 1)[0]
-        for macro in ("MESH", "LIMITS"):
-            header = header.replace(macro, text.split(f"#define {macro} ", 1)[1].split("\n", 1)[0])
-        values: list[Any] = []
-        for place, kind in zip(places, header.split(","), strict=True):
-            which: Any = ctypes.c_void_p if "*" in kind else ctypes.c_int64 if "long long" in kind else ctypes.c_int32
-            which = ctypes.c_float if "float" in kind and "*" not in kind else which
-            values.append(which.from_address(place))
-        self.launches.append((name, shape[0].value, shape[3].value, stream.value))
-        getattr(self.library, name)(*values)
-        return 0
-
-
-def test_launches_hand_the_gpu_what_the_kernels_take(monkeypatch: pytest.MonkeyPatch) -> None:
-    driver = PretendedDriver()
-    device = torch.device("cpu")
-    gpu = CudaKernels(b"cubin", device, driver, lambda: 77)
-    points, triangles = sheet(2, on_centres=False)
-    points = points * torch.tensor([4.0, 4.0, 1.0])
-    neighbours = Neighbours.of(triangles, points.shape[1])
-
-    def everything() -> list[Any]:
-        shown = rasterise(points, triangles, 90, 80)
-        queries = torch.rand(1, 50, 3, generator=torch.Generator().manual_seed(1)) * torch.tensor([90.0, 80.0, 9.0])
-        seen = sight(queries, points, triangles, shown)
-        normals = vertex_normals(points, triangles, neighbours)
-        covered = coverage(points * 0.6, triangles, 90, 80)
-        votes = vote(points[0].abs(), triangles, shown, 9)
-        return [shown.triangle, shown.depth, interpolate(points, triangles, shown), seen, normals, covered, votes]
-
-    expected = everything()
-    monkeypatch.setitem(compiled_kernels._made, (rasteriser.SOURCE, device), gpu)
-    for found, wanted in zip(everything(), expected, strict=True):
-        assert torch.equal(found, wanted)
-    assert {name for name, *_ in driver.launches} == {
-        "nearest_small", "nearest_large", "resolve", "look_for", "turn_outwards", "cover_small", "cover_large",
-        "share_covered", "gather", "vote",
-    }  # fmt: skip
-    shapes = {name: (blocks, threads) for name, blocks, threads, _ in driver.launches}
-    assert shapes["resolve"] == (math.ceil(90 * 80 / 256), 256)
-    assert shapes["nearest_large"] == (len(triangles), 256)
-    assert {stream for *_, stream in driver.launches} == {77}
-    with pytest.raises(EngineError, match="cuModuleLoadData failed"):
-        CudaKernels(b"junk", device, driver, lambda: 0)
-    with pytest.raises(EngineError, match="no_such_kernel"):
-        gpu.launch("no_such_kernel", 1)
-    with pytest.raises(ValueError, match="not contiguous"):
-        gpu.launch("share_covered", 1, torch.zeros(3, 4).T, None)
-
-
-def test_the_gpu_code_compiles() -> None:
-    if compiled_kernels._rtc_library() is None and shutil.which("nvcc") is None:
-        pytest.skip("neither NVRTC nor nvcc is installed")
-    code = gpu_code(SOURCE, (9, 0))
-    assert code[:4] == b"\x7fELF"
-    text = SOURCE.read_text()
-    names = [part.split("(")[0] for part in text.split("\nKERNEL ")[1:]]
-    assert len(names) == 10
-    for name in names:
-        assert b"\x00.text." + name.encode() + b"\x00" in code
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_the_gpu_gives_the_same_bits() -> None:
-    points, triangles = sheet(2, on_centres=False)
-    points = torch.cat([points, points * 0.8]) * torch.tensor([4.0, 4.0, 1.0])
-    results = []
-    for device in ("cpu", "cuda"):
-        p, t = points.to(device), triangles.to(device)
-        shown = rasterise(p, t, 90, 80)
-        queries = p[:, :40] + 0.3
-        seen = sight(queries, p, t, shown)
-        normals = vertex_normals(p, t, Neighbours.of(t, p.shape[1]))
-        results.append([*_parts(shown), interpolate(p, t, shown), seen, normals, coverage(p, t, 90, 80)])
-    for found, wanted in zip(*results, strict=True):
-        assert torch.equal(found.cpu(), wanted.cpu())
-
-
-def _parts(shown: rasteriser.Fragments) -> list[Any]:
-    return [shown.triangle, shown.weights, shown.depth]
