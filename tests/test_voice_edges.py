@@ -2,52 +2,26 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
-from pathlib import Path
-from typing import Any
 
-import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
+from heard_voices import DELAY, gaps, listened, sentence
 from visavis_models.chunk import CHUNK_SAMPLES, PLAYBACK_SAMPLES, Chunk
 from visavis_models.voice.listener import MouthListener
 from visavis_models.voice.mouth import lip_gap, mouth_of_face
 
 pytestmark = pytest.mark.weights
 
-DATA = Path(__file__).parent / "data"
-Voice = NDArray[np.float32]
-DELAY = MouthListener.lookahead_ms // 40
 OPEN = frozenset("ɑ a æ ʌ ɛ e ə ɔ o I W O A".split())
 
 
 @cache
-def sentence(language: str) -> tuple[Voice, list[list[Any]]]:
-    entry = tomllib.loads((DATA / "speech.toml").read_text("utf-8"))[f"speech_{language}"]
-    with av.open(str(DATA / entry["file"])) as container:
-        resampler = av.AudioResampler("fltp", "mono", 16_000)
-        frames = [f for frame in container.decode(audio=0) for f in resampler.resample(frame)]
-        frames += resampler.resample(None)
-    return np.concatenate([frame.to_ndarray()[0] for frame in frames]).astype(np.float32), entry["phones"]
-
-
-def gaps(voice: Voice, listener: MouthListener | None = None) -> NDArray[np.float32]:
-    """The lip gap of each frame of a voice."""
-    listener = listener or MouthListener()
-    padded = np.concatenate([voice, np.zeros(DELAY * CHUNK_SAMPLES + -len(voice) % CHUNK_SAMPLES, np.float32)])
-    chunks = padded.reshape(-1, CHUNK_SAMPLES)
-    silent = np.zeros(PLAYBACK_SAMPLES, np.int16)
-    motions = [m for i, part in enumerate(chunks) if (m := listener.push(Chunk(i, part, silent))) is not None]
-    return lip_gap(mouth_of_face(np.stack([m.face for m in motions])))
-
-
-@cache
 def plain(language: str) -> NDArray[np.float32]:
-    return gaps(sentence(language)[0])
+    return gaps(listened(sentence(language)[0]))
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -85,7 +59,7 @@ def test_the_first_phones_of_a_segment_are_not_swallowed(language: str, silence_
         vowel = next(p for p in phones[k + 1 :] if p[0] in OPEN and p[2] - p[1] > 0.05)
         segment = voice[int((phones[k][2] - 0.02) * 16_000) :]
         lead = int(silence_s * 25) * CHUNK_SAMPLES
-        gap = gaps(np.concatenate([np.zeros(lead, np.float32), segment]))[lead // CHUNK_SAMPLES :]
+        gap = gaps(listened(np.concatenate([np.zeros(lead, np.float32), segment])))[lead // CHUNK_SAMPLES :]
         whole = plain(language)
         first = [(t - phones[k][2] + 0.02) * 25 for t in vowel[1:]]
         usual = whole[int(vowel[1] * 25) : int(np.ceil(vowel[2] * 25)) + 1].max()
@@ -108,7 +82,7 @@ _MICROPHONES = {
 @pytest.mark.parametrize("kind", sorted(_MICROPHONES))
 def test_gain_dc_clipping_and_a_telephone_change_nothing_visible(language: str, kind: str) -> None:
     usual = plain(language)
-    heard = gaps(np.asarray(_MICROPHONES[kind](sentence(language)[0]), np.float32))
+    heard = gaps(listened(np.asarray(_MICROPHONES[kind](sentence(language)[0]), np.float32)))
     wide = float(np.percentile(usual, 95))
     harsh = kind in ("clipped", "8 kHz")
     assert np.corrcoef(usual, heard)[0, 1] > (0.9 if harsh else 0.97)
