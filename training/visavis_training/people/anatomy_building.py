@@ -18,7 +18,7 @@ from scipy.spatial import cKDTree
 from visavis_models.arkit import ARKIT, ARKIT_NAMES
 from visavis_models.face import topology as topo
 from visavis_training.mouth_inside import affine_of
-from visavis_training.people import contact_building, landmarks478
+from visavis_training.people import body_points, contact_building, landmarks478
 from visavis_training.people.base_fields import BaseFields
 from visavis_training.people.dentition import ARCHES, arch_mesh, arch_modes
 from visavis_training.people.eyeball import equator_vertices, eyeball
@@ -240,7 +240,24 @@ def build(data: Path, level: str) -> dict[str, NDArray[np.generic]]:
         "part_counts": np.array(list(counts.values())),
     }
     arrays |= _skinning(source, refined, used, total)
-    return arrays | _contact(source, arrays, used, starts)
+    arrays |= _contact(source, arrays, used, starts)
+    return arrays | _body_points(source, arrays, len(used))
+
+
+def _body_points(
+    source: BaseFields, arrays: dict[str, NDArray[np.generic]], skin: int
+) -> dict[str, NDArray[np.generic]]:
+    base, triangles = np.asarray(arrays["base"], np.float64), np.asarray(arrays["triangles"], np.int64)
+    ears = np.asarray(arrays["region"]) == REGIONS.index("ears")
+    joints = {name: source.joint(source.base, name) for name in body_points.joint_names()}
+    marks = np.asarray(arrays["landmark_vertices"], np.int64), np.asarray(arrays["landmark_weights"], np.float64)
+    of_skin = np.asarray((triangles < skin).all(1))
+    names, corners, weights = body_points.places(base, triangles, of_skin, ears, joints, marks)
+    return {
+        "body_point_names": np.array(names),
+        "body_point_vertices": corners,
+        "body_point_weights": weights.astype(np.float32),
+    }
 
 
 def _contact(
