@@ -370,15 +370,17 @@ KERNEL look_for(
 
 // Sums the areas of the triangles around each vertex, always in the same order: GPUs agree with themselves.
 KERNEL turn_outwards(
-    long long count, const float *points, const int *triangles, const int *starts, const int *around, float *normals,
-    int vertices
+    long long count, const float *points, const int *triangles, int own_triangles, const int *starts, const int *around,
+    float *normals, int vertices, int faces
 ) {
     EACH(i, count) {
-        const float *v = points + i / vertices * vertices * 3;
-        int vertex = (int)(i % vertices);
+        long long person = i / vertices, own = own_triangles ? person : 0;
+        const float *v = points + person * vertices * 3;
+        const int *whole = triangles + own * faces * 3, *list = around + own * faces * 3;
+        const int *start = starts + own * (vertices + 1) + i % vertices;
         float n[3] = {0.f, 0.f, 0.f};
-        for (int k = starts[vertex]; k < starts[vertex + 1]; k++) {
-            const int *corner = triangles + 3LL * around[k];
+        for (int k = start[0]; k < start[1]; k++) {
+            const int *corner = whole + 3LL * list[k];
             const float *a = v + 3LL * corner[0], *b = v + 3LL * corner[1], *c = v + 3LL * corner[2];
             float ux = b[0] - a[0], uy = b[1] - a[1], uz = b[2] - a[2];
             float wx = c[0] - a[0], wy = c[1] - a[1], wz = c[2] - a[2];

@@ -274,9 +274,9 @@ class Neighbours:
     """Which triangles meet at each vertex; made once for a mesh."""
 
     starts: Tensor
-    """int32 (V + 1,): where each vertex's triangles begin in `around`."""
+    """int32 (V + 1,): where each vertex's triangles begin in `around`; (B, V + 1) where every mesh has its own."""
     around: Tensor
-    """int32 (3 F,): triangle indices, vertex after vertex."""
+    """int32 (3 F,): triangle indices, vertex after vertex; or (B, 3 F)."""
 
     @classmethod
     def of(cls, triangles: Tensor, vertices: int) -> Neighbours:
@@ -287,18 +287,39 @@ class Neighbours:
         starts = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
         return cls(starts.int().contiguous(), (order // 3).int().contiguous())
 
+    @classmethod
+    def own(cls, triangles: Tensor, vertices: int) -> Neighbours:
+        """Of B meshes' own triangles (B, F, 3) over `vertices` vertices each; rows of -1 meet nowhere. Never waits."""
+        people, faces = triangles.shape[:2]
+        corners = triangles.reshape(people, -1).long()
+        corners = torch.where(corners < 0, vertices, corners)
+        order = torch.argsort(corners, dim=1, stable=True)
+        counts = torch.zeros(people, vertices + 1, dtype=torch.int64, device=triangles.device)
+        counts.scatter_add_(1, corners, torch.ones_like(corners))
+        starts = torch.cat([counts.new_zeros(people, 1), counts.cumsum(1)[:, :-1]], 1)
+        return cls(starts.int().contiguous(), (order // 3).int().contiguous())
+
 
 def vertex_normals(points: Tensor, triangles: Tensor, neighbours: Neighbours) -> Tensor:
     """float32 (B, V, 3): unit normals, each the sum of the areas around it; zeros at vertices without area.
 
     They point to the side from which corners run counter-clockwise (right-handed axes; with y down and z away from the
-    viewer too): outwards on MakeHuman's body.
+    viewer too): outwards on MakeHuman's body. Triangles are (F, 3) with `Neighbours.of`, or each mesh's own (B, F, 3)
+    with `Neighbours.own`.
+
+    Raises:
+        ValueError: triangles and neighbours do not belong together.
     """
+    own = triangles.ndim == 3
+    expected = ((points.shape[0],) if own else ()) + (points.shape[1] + 1,)
+    if neighbours.starts.shape != expected:
+        raise ValueError(f"neighbours of shape {tuple(neighbours.starts.shape)} where {expected} was expected")
     points = points.detach().float().contiguous()
     normals = torch.empty_like(points)
-    mesh = (as_triangles(triangles), neighbours.starts, neighbours.around)
+    mesh = (as_triangles(triangles), own, neighbours.starts, neighbours.around)
     ready = kernels(SOURCE, points.device)
-    ready.launch("turn_outwards", points.shape[0] * points.shape[1], points, *mesh, normals, points.shape[1])
+    sizes = (points.shape[1], triangles.shape[-2])
+    ready.launch("turn_outwards", points.shape[0] * points.shape[1], points, *mesh, normals, *sizes)
     return normals
 
 
