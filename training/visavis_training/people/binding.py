@@ -24,8 +24,7 @@ _SKULL_DM = ((0.72, -0.30, 0.62), (-0.72, -0.30, 0.62), (0.0, -1.25, 0.30))
 
 
 def frames(normal: Tensor, edge: Tensor) -> Tensor:
-    """(..., 3, 3) right-handed orthonormal axes as columns: along `normal` (..., 3), and along the part of `edge`
-    (..., 3) across it."""
+    """(..., 3, 3) right-handed axes as columns: along `normal` (..., 3), along `edge` across it, and the third."""
     up = torch.nn.functional.normalize(normal, dim=-1)
     along = torch.nn.functional.normalize(edge - (edge * up).sum(-1, keepdim=True) * up, dim=-1)
     return torch.stack([up, along, torch.linalg.cross(up, along)], -1)
@@ -153,7 +152,7 @@ class Wearer:
 
 
 def _clusters(canonical: Tensor, vertices: Tensor) -> tuple[Tensor, Tensor]:
-    """Middles (C,) and members (C, M) of clusters of `vertices`, equally many in each, by halving along the longest way."""
+    """Middles (C,) and members (C, M) of equally large clusters of `vertices`, by halving along the longest way."""
     groups = [vertices]
     while len(groups) < _CLUSTERS and len(groups[0]) > 4:
         halves = []
