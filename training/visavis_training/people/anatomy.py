@@ -50,6 +50,7 @@ def built_arrays(data: Path, level: str, cache: Path | None = None) -> dict[str,
         anatomy_building, base_fields, body_points, contact_building, dentition, eyeball, landmarks478, refinement
     ):  # fmt: skip
         made_by.update(Path(str(module.__file__)).read_bytes())
+    made_by.update(landmarks478.TABLE.read_bytes())
     file = folder / f"{level}-{made_by.hexdigest()[:16]}.npz"
     if not file.exists():
         arrays = anatomy_building.build(data, level)
@@ -96,7 +97,11 @@ class Anatomy:
         self.canonical: Tensor = self.base
         """float32 (V, 3): names of the surface's points, the same for everybody."""
         self.landmarks: tuple[Tensor, Tensor] = (tensors["landmark_vertices"], tensors["landmark_weights"])
-        """int64 (478, 3) vertices and float32 (478, 3) weights of MediaPipe's landmarks."""
+        """int64 (478, 3) vertices and float32 (478, 3) weights of MediaPipe's landmarks, where a detector sees them."""
+        self.anchors: tuple[Tensor, Tensor] = (tensors["anchor_vertices"], tensors["anchor_weights"])
+        """The same where the anatomy has them: edges of lips and lids, brows. Paint follows these."""
+        self.on_upper_lip: Tensor = tensors["upper_side"]
+        """bool (V,): skin that is nearer to the upper lip than to the lower; matters round the mouth only."""
         self.body_point_names: tuple[str, ...] = tuple(str(name) for name in arrays["body_point_names"])
         """What each of `body_points` is, see `body_points.BODY_POINT_NAMES`; a level has those that lie in it."""
         self.body_points: tuple[Tensor, Tensor] = (tensors["body_point_vertices"], tensors["body_point_weights"])

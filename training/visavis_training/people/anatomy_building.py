@@ -273,20 +273,21 @@ def _contact(
     compact = np.full(source.count, -1)
     compact[used[used < source.count]] = np.flatnonzero(used < source.count)
     outer = of_skin & np.isin(region, [REGIONS.index(name) for name in ("skin", "lips", "ears")])
-    found = landmarks478.places(source.base)
+    found = landmarks478.anchor_places(source.base)
     upper, lower = compact[list(_UPPER_LIP)], compact[list(_LOWER_LIP)]
     upper_side = contact_building.nearer(skin, triangles[of_skin], upper, lower)
     side = np.zeros(len(base), bool)
     side[:count] = upper_side
-    vertices, weights, away = landmarks478.landmark_weights(
-        found, base, triangles, outer, side, (starts["eye_right"], starts["eye_left"])
-    )
+    surface = (base, triangles, outer, side, (starts["eye_right"], starts["eye_left"]))
+    vertices, weights, _ = landmarks478.landmark_weights(found, *surface)
+    seen = landmarks478.landmark_weights(landmarks478.detected_places(found), *surface)
     half_mouth = float(found[308, 0] - found[78, 0]) / 2
     mouth, parting = contact_building.lips(
         skin, triangles[of_skin], units[:, :count], (-half_mouth, half_mouth), upper, lower
     )
     result: dict[str, NDArray[np.generic]] = mouth.arrays("lips") | {"lip_parting": parting}
-    result |= {"landmark_vertices": vertices, "landmark_weights": weights, "landmark_away_dm": away}
+    result |= {"anchor_vertices": vertices, "anchor_weights": weights, "upper_side": side}
+    result |= dict(zip(("landmark_vertices", "landmark_weights", "landmark_away_dm"), seen, strict=True))
     lid_zones = []
     for name, corners, rows, unit in (
         ("right", (33, 133), (topo.RIGHT_UPPER_LID, topo.RIGHT_LOWER_LID), "eyeBlinkRight"),

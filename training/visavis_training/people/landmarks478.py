@@ -1,10 +1,13 @@
 """MediaPipe's 478 landmarks as barycentric points of the refined mesh, found once on the base mesh.
 
-The places come from `face_landmarks.csv`; symmetry and smooth lip rows take their jitter out. Knows nothing of
-expressions.
+Two sets: anchors are anatomical (edges of lips and lids, `face_landmarks.csv`): contact and paint follow them.
+Landmarks lie where the detector sees them (`landmark_places.csv`, see landmark_places.py): labels follow those. Knows
+nothing of expressions.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +20,25 @@ from visavis_training.people.eyeball import limbus_vertices
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+TABLE = Path(__file__).with_name("landmark_places.csv")
 _CANDIDATES = 24
 
 
-def places(coarse: Floats) -> Floats:
-    """(478, 3) the landmarks on the coarse base mesh (V, 3), symmetric."""
+def anchor_places(coarse: Floats) -> Floats:
+    """(478, 3) the anchors on the coarse base mesh (V, 3), symmetric."""
     mirror = mirror_map()
     points = np.array([coarse[row[2:]].mean(0) for row in table("face_landmarks.csv")])
     return np.asarray(smooth_lips((points + points[mirror] * FLIP) / 2))
+
+
+def detected_places(anchors: Floats) -> Floats:
+    """(478, 3) where the detector sees the landmarks of the base mesh; `anchors` (478, 3) where nothing is known."""
+    found = anchors.copy()
+    for line in TABLE.read_text("utf-8").splitlines():
+        if not line.startswith("#"):
+            landmark, *place = line.split(",")
+            found[int(landmark)] = [float(value) for value in place]
+    return found
 
 
 def nearest_on_triangles(point: Floats, corners: Floats) -> tuple[Floats, Floats]:
@@ -58,7 +72,7 @@ def landmark_weights(
     """Where the landmarks lie on the mesh.
 
     Args:
-        found: (478, 3) of `places`.
+        found: (478, 3) of `anchor_places` or `detected_places`.
         points: (V, 3) base mesh.
         triangles: (F, 3).
         skin: (F,) triangles of the outer skin and the lips.

@@ -56,7 +56,7 @@ def mesh_of(anatomy: Anatomy, device: torch.device) -> Mesh:
     """The anatomy's topology as painting reads it."""
     return Mesh.make(
         anatomy.triangles, anatomy.uv_triangles, anatomy.region, REGIONS, anatomy.canonical, anatomy.uv,
-        anatomy.landmarks, device,
+        anatomy.anchors, device,
     )  # fmt: skip
 
 
