@@ -7,7 +7,7 @@ centres); only the matte is soft. Knows nothing of looks, light or how a face is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -31,6 +31,7 @@ from visavis_training.people.rasteriser import (
     vertex_normals,
     vote,
 )
+from visavis_training.people.worn import Worn
 
 __all__ = [
     "BACKGROUND",
@@ -144,14 +145,32 @@ class Shot:
     points: Tensor
     """float32 (B, V, 3): x, y in px and depth in dm."""
     fragments: Fragments
+    triangles: Tensor
+    """int32 (F, 3) or (B, F, 3) that were drawn."""
+    worn: Worn | None = None
+    """What the people of each row wear; then V counts the things' points too, and F their triangles."""
 
     @classmethod
-    def take(cls, vertices: Tensor, surface: Surface, camera: Camera, facing: Facing = "both") -> Shot:
-        """Of people whose vertices (B, V, 3) are in head space."""
+    def take(
+        cls, vertices: Tensor, surface: Surface, camera: Camera, facing: Facing = "both", *, worn: Worn | None = None
+    ) -> Shot:
+        """Of people whose vertices (B, V, 3) are in head space, and who wear `worn` (B rows)."""
+        if worn is not None:
+            vertices = worn.vertices(vertices)
+        triangles = surface.triangles if worn is None else worn.triangles
         view = camera.view(vertices)
         points = camera.place(view)
-        drawn = rasterise(points, surface.triangles, camera.height, camera.width, facing=facing)
-        return cls(camera, view, points, drawn)
+        drawn = rasterise(points, triangles, camera.height, camera.width, facing=facing)
+        return cls(camera, view, points, drawn, triangles, worn)
+
+    def normals(self, surface: Surface) -> Tensor:
+        """(B, V, 3) unit normals of the smooth surface in the camera's axes."""
+        bare = len(surface.canonical)
+        body = vertex_normals(self.view[:, :bare], surface.triangles, surface.neighbours)
+        if self.worn is None:
+            return body
+        things = vertex_normals(self.view[:, bare:], self.worn.things.triangles, self.worn.around)
+        return torch.cat([body, things], 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +185,13 @@ class FrameLabels:
     canonical: Tensor
     """float32 (..., 3)."""
     region: Tensor
-    """uint8: region of the anatomy, `BACKGROUND` where nobody is."""
+    """uint8: region of the anatomy or, after those, of things (`worn.REGIONS`); `BACKGROUND` where nobody is. Glass is
+    looked through: lenses count as what lies behind them."""
     depth: Tensor
     """float32 dm along the camera's axis, infinite where nobody is."""
     normals: Tensor
-    """float32 (..., 3): unit normals of the smooth surface in the camera's axes; outwards, so z < 0 faces the lens."""
+    """float32 (..., 3): unit normals of the smooth surface in the camera's axes; outwards, so z < 0 faces the lens.
+    Things, which may be thin as hair, always face it."""
     matte: Tensor
     """float32 0..1: the share of each pixel that the person covers, in sixteenths."""
     landmarks: Tensor
@@ -213,13 +234,13 @@ class FrameLabels:
         Args:
             driven: B frames.
             reference: R frames of the same people.
-            surface: of both.
+            surface: of both bodies; what people wear is in the shots, of both or of neither.
             reference_of: int64 (B,) the reference of each driven frame; the one of its own row if not given.
             face: (B, 52) passed on.
             head: (B, 6) passed on.
             tolerance_dm: how far under the seen surface a point still counts as on it.
         """
-        fragments, triangles = driven.fragments, surface.triangles
+        fragments, triangles = driven.fragments, driven.triangles
         people, height, width = fragments.triangle.shape
         mask = fragments.mask[..., None]
         there, camera = reference.view, reference.camera
@@ -230,25 +251,36 @@ class FrameLabels:
         seen = sight(
             before.reshape(people, -1, 3),
             reference.points,
-            triangles,
+            reference.triangles,
             reference.fragments,
             own_triangle=fragments.triangle.reshape(people, -1),
             own_points=driven.points,
             picture_of=reference_of,
             tolerance=tolerance_dm,
+            closed=len(surface.triangles),
         )
-        flow = torch.where(mask, before[..., :2] - pixel_centres(height, width, before.device), 0.0)
-        outwards = vertex_normals(driven.view, triangles, surface.neighbours)
-        normals = interpolate(outwards, triangles, fragments)
-        marks, marks_seen = _points(driven, surface.landmarks, triangles, outwards)
-        body, body_seen = _points(driven, surface.body, triangles, outwards)
+        pixels = pixel_centres(height, width, before.device)
+        flow = torch.where(mask, before[..., :2] - pixels, 0.0)
+        outwards = driven.normals(surface)
+        normals = torch.nn.functional.normalize(interpolate(outwards, triangles, fragments), dim=-1)
+        if driven.worn is None:
+            canonical = interpolate(surface.canonical, triangles, fragments)
+            region = vote(surface.region_shares, triangles, fragments, BACKGROUND)
+        else:
+            canonical = interpolate(driven.worn.canonical, triangles, fragments)
+            region, on_things = _regions(driven.worn, surface, fragments)
+            middle, focal = driven.camera.centre_px[:, None, None], driven.camera.focal_px[:, None, None, None]
+            away = (normals[..., :2] * (pixels - middle) / focal).sum(-1) + normals[..., 2] > 0
+            normals = torch.where((away & on_things)[..., None], -normals, normals)
+        marks, marks_seen = _points(driven, surface, surface.landmarks, outwards)
+        body, body_seen = _points(driven, surface, surface.body, outwards)
         return cls(
             flow=flow,
             sight=seen.reshape(people, height, width),
-            canonical=interpolate(surface.canonical, triangles, fragments),
-            region=vote(surface.region_shares, triangles, fragments, BACKGROUND),
+            canonical=canonical,
+            region=region,
             depth=fragments.depth,
-            normals=torch.nn.functional.normalize(normals, dim=-1),
+            normals=normals,
             matte=coverage(driven.points, triangles, height, width, drawn=fragments),
             landmarks=marks,
             landmark_seen=marks_seen,
@@ -276,16 +308,38 @@ def pixel_centres(height: int, width: int, device: torch.device | str = "cpu") -
     return torch.stack([x, y], -1)
 
 
-def _points(shot: Shot, points: Points, triangles: Tensor, outwards: Tensor) -> tuple[Tensor, Tensor]:
+def _regions(worn: Worn, surface: Surface, fragments: Fragments) -> tuple[Tensor, Tensor]:
+    """(B, H, W) uint8 regions of people and things, and where things show."""
+    on_things = fragments.triangle >= len(surface.triangles)
+    bare = replace(fragments, triangle=torch.where(on_things, -1, fragments.triangle))
+    of_body = vote(surface.region_shares, surface.triangles, bare, BACKGROUND)
+    index = fragments.triangle.flatten(1).clamp(min=0).long()
+    of_things = worn.region.gather(1, index).reshape(of_body.shape)
+    return torch.where(on_things, of_things, of_body), on_things
+
+
+def _points(shot: Shot, surface: Surface, points: Points, outwards: Tensor) -> tuple[Tensor, Tensor]:
     """Where points of the surface lie in the picture (B, N, 2), and whether they show (B, N)."""
     view = points.of(shot.view)
     at = shot.camera.place(view)
     lifted = torch.cat([at[..., :2], at[..., 2:] - points.fold_dm[:, None]], -1)
-    seen = sight(lifted, shot.points, triangles, shot.fragments, tolerance=0.0)
+    shown = sight(lifted, shot.points, shot.triangles, shot.fragments, tolerance=0.0) == SEEN
+    if shot.worn is not None:  # things hide even what lies close under them
+        shown &= ~_under_things(shot, len(surface.triangles), at)
     # Just behind an outline nothing lies before a point's pixel, so it must also look at the lens; rims of lids look
     # elsewhere, but lie next to what shows.
     looks = torch.nn.functional.cosine_similarity(points.of(outwards), -view, dim=-1) > LEAST_COSINE
-    return at[..., :2], (seen == SEEN) & (looks | _is_near(shot, view, at))
+    return at[..., :2], shown & (looks | _is_near(shot, view, at))
+
+
+def _under_things(shot: Shot, body_triangles: int, at: Tensor) -> Tensor:
+    """(B, N) bool: whether the pixel of each place in the picture (B, N, 3) shows a thing that lies before it."""
+    triangle, depth = shot.fragments.triangle, shot.fragments.depth
+    people, height, width = triangle.shape
+    column, row = at[..., 0].long().clamp(0, width - 1), at[..., 1].long().clamp(0, height - 1)
+    person = torch.arange(people, device=at.device)[:, None]
+    nearer = depth[person, row, column] < at[..., 2] - SURFACE_TOLERANCE_DM / 2
+    return (triangle[person, row, column] >= body_triangles) & nearer
 
 
 def _is_near(shot: Shot, view: Tensor, at: Tensor) -> Tensor:

@@ -323,11 +323,13 @@ DEVICE float turn_of(const float *v, const int *corner) {
 
 // Whether a point of the surface shows in a picture that has been drawn. The triangle that the point's pixel shows is
 // taken as a plane and asked for its depth at the very point, so that slanted skin does not hide itself. Where a pixel of
-// `own_points` asks, a triangle that showed its other side there did not show this one.
+// `own_points` asks, a triangle that showed its other side there did not show this one; those from number `closed` on are
+// as thin as paper and may be seen from both sides.
 KERNEL look_for(
     long long count, const float *queries, const int *own_triangle, const float *own_points, const int *picture_of,
     const float *points, const int *triangles, int own_triangles, const int *winner, const float *depth, unsigned char *sight,
-    int queries_each, int vertices, int faces, int height, int width, float near_depth, float tolerance, int perspective
+    int queries_each, int vertices, int faces, int height, int width, float near_depth, float tolerance, int perspective,
+    int closed
 ) {
     EACH(i, count) {
         if (own_triangle && own_triangle[i] < 0) {
@@ -343,7 +345,7 @@ KERNEL look_for(
         int index = winner[at];
         sight[i] = SEEN;
         const float *v = points + picture * vertices * 3;
-        if (own_triangle && own_points) {
+        if (own_triangle && own_points && own_triangle[i] < closed) {
             const int *own = triangles + 3 * (own_triangles ? picture * faces + own_triangle[i] : own_triangle[i]);
             float now = turn_of(own_points + i / queries_each * vertices * 3, own), then = turn_of(v, own);
             if ((now > 0.f) != (then > 0.f)) {

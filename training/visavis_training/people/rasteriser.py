@@ -222,6 +222,7 @@ def sight(
     tolerance: float = 0.004,
     near: float = NEAR,
     perspective: bool = True,
+    closed: int | None = None,
 ) -> Tensor:
     """Whether points of a surface show in pictures that have been drawn: uint8 (B, N), `SEEN`, `HIDDEN`, `OUTSIDE`.
 
@@ -241,6 +242,8 @@ def sight(
         tolerance: in units of depth (dm: 0.004 is 0.4 mm, less than a lid is thick).
         near: nearest depth that can be seen.
         perspective: as drawn.
+        closed: how many of the triangles, the first ones, belong to closed surfaces; the others (strands, cloth) are
+            seen from both sides. All if not given.
 
     Raises:
         ValueError: wrong shapes.
@@ -264,8 +267,9 @@ def sight(
         picture_of.to(device=queries.device, dtype=torch.int32).contiguous(),
     )
     drawn = (points, triangles, own, fragments.triangle.contiguous(), fragments.depth.contiguous())
-    sizes = (count, points.shape[1], triangles.shape[-2], height, width, float(near), float(tolerance), perspective)
-    ready.launch("look_for", people * count, *asked, *drawn, result, *sizes)
+    faces = triangles.shape[-2]
+    sizes = (count, points.shape[1], faces, height, width, float(near), float(tolerance), perspective)
+    ready.launch("look_for", people * count, *asked, *drawn, result, *sizes, faces if closed is None else closed)
     return result
 
 

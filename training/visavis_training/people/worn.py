@@ -131,7 +131,8 @@ class Things:
         """
         if not parts:
             raise ValueError("there are no things to put together")
-        triangles, coats, before = [], {}, 0
+        triangles, before = [], 0
+        coats: dict[str, Coat] = {}
         for part in parts:
             shared = set(coats) & set(part.coats)
             if shared:
