@@ -24,6 +24,9 @@ FRONT_ROWS = (-1.0, -0.55, -0.18, 0.0, 0.12, 0.4, 0.7, 0.9, 1.0)
 BACK_ROWS = (1.0, 0.6, 0.1, -0.4)
 """v on the side of the tongue, from the edge to the gum."""
 CROWN_THICKNESS = 0.055
+MARGIN_ROWS = (0.0, 0.0, 0.012, 0.05, 0.045, 0.018, 0.008, 0.018, 0.045)
+"""Share of a tooth's width that each front row leaves free on either side: neighbours touch in the middle of the crown,
+make room for the gum's papilla at the neck and open a notch at the biting edge."""
 GUM_HEIGHT = (0.075, 0.10)
 """Of the lower and the upper arch, dm: more would come out of slender chins."""
 ARCHES = {"upper": UPPER, "lower": LOWER}
@@ -82,9 +85,12 @@ def arch_points(arch: Arch, crooked: Crooked) -> Floats:
     across = np.tile(np.arange(SPANS_PER_TOOTH + 1) / SPANS_PER_TOOTH, TEETH_PER_ARCH)
     assert len(steps) + TEETH_PER_ARCH == len(tooth)
     starts = np.concatenate([[0.0], np.cumsum(widths)])[:-1] - widths.sum() / 2
-    lengths = starts[tooth] + (0.03 + 0.94 * across) * widths[tooth]
-    lengths = lengths + np.where(tooth < 6, -0.5, 0.5) * crooked.gap
-    angle, normal = _on_ellipse(lengths, arch.half_width * (1 + crooked.narrow), arch.depth)
+    half_width = arch.half_width * (1 + crooked.narrow)
+
+    def along(margin: float) -> tuple[Floats, Floats]:
+        lengths = starts[tooth] + (margin + (1 - 2 * margin) * across) * widths[tooth]
+        lengths = lengths + np.where(tooth < 6, -0.5, 0.5) * crooked.gap
+        return _on_ellipse(lengths, half_width, arch.depth)
 
     middle = np.sin(np.pi * across)
     square = middle**0.35
@@ -94,22 +100,23 @@ def arch_points(arch: Arch, crooked: Crooked) -> Floats:
     direction = arch.gum_direction
     crown = np.array(arch.crown_heights)[order][tooth] * (1 + crooked.height)
     lift = np.array(arch.edge_lift)[order][tooth] - canine * crooked.canine - np.array(crooked.raised)[tooth]
-    corner = (0.008 + 0.006 * (1 - central)) * (1 - square) + 0.012 * canine * np.abs(across - 0.5)
+    corner = (0.008 + 0.006 * (1 - central)) * (1 - square) + 0.020 * canine * np.abs(across - 0.5)
     edge = arch.edge_y + direction * (lift + corner)
     gum = arch.edge_y + direction * (lift + crown * (0.80 + 0.20 * np.sqrt(middle)))
     ahead = np.array(crooked.forward)[tooth] + np.array(crooked.turned)[tooth] * (across - 0.5)
-    half_width = arch.half_width * (1 + crooked.narrow)
     rows = []
-    for v in FRONT_ROWS:
+    for v, margin in zip(FRONT_ROWS, MARGIN_ROWS, strict=True):
+        angle, normal = along(margin)
         if v < 0:  # the gum bulges over the roots
             y = gum + direction * GUM_HEIGHT[arch.gum_direction < 0] * -v
             out = 0.002 + 0.006 * middle * (1 + v) + 0.05 * v * v * np.sign(v)
         else:
             y = gum + (edge - gum) * v
             profile = 0.55 + 0.45 * np.sin(np.pi * min(v + 0.15, 0.85)) - 0.55 * max(v - 0.75, 0) / 0.25
-            out = -0.012 + (0.016 * square + 0.004 * middle) * profile + ahead
+            out = -0.012 + (0.011 * square + 0.009 * middle) * profile + ahead
             out = out - 0.010 * (1 - square) * (0.4 + 0.6 * v)
         rows.append(_row(arch, half_width, angle, normal, y, out))
+    angle, normal = along(0.04)
     for v in BACK_ROWS:
         y = gum + (edge - gum) * v if v >= 0 else gum - direction * GUM_HEIGHT[arch.gum_direction < 0] * v
         thick = CROWN_THICKNESS * (1.0 + 0.5 * (1 - front)) * (0.35 + 0.65 * (1 - max(v, 0.0)))

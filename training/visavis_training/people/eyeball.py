@@ -17,11 +17,13 @@ Tensor = Any
 
 SECTORS = 40
 _IRIS_RINGS = 8
-LIMBUS = 0.50
-"""Radians from the pole to the border of the iris: 11.7 mm across on a ball of 24.4 mm."""
-BULGE = 0.045
+LIMBUS = 0.385
+"""Radians from the pole to the border of the iris: 11.7 mm across, as people have it, on MakeHuman's ball of 31 mm.
+
+A human ball has 24.4 mm; only what the lids leave open is ever seen, so the iris is true and the ball is not."""
+BULGE = 0.034
 """How far the cornea stands out at the pole, in radii."""
-_CORNEA = 0.62
+_CORNEA = 0.48
 
 
 def bulge(angle: Tensor) -> Tensor:
