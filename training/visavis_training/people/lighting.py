@@ -20,6 +20,17 @@ from visavis_training.people.chance import Chance
 from visavis_training.people.rasteriser import rasterise
 
 DISC, BOX, RING, WINDOW = range(4)
+_SHADOWED_DM = 5.0
+"""How much a shadow map covers."""
+_TAPS = (
+    (0.0, 0.0),
+    *(
+        (r * math.cos(a + r), r * math.sin(a + r))
+        for r, n in ((0.45, 5), (0.9, 8))
+        for a in (2 * math.pi * k / n for k in range(n))
+    ),
+)
+"""Where penumbras are sampled, on the unit disc."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,51 +262,94 @@ def card_light(lights: Lights, normal: Tensor) -> Tensor:
     return lights.irradiance(normal) + torch.einsum("b...l,blc->b...c", cosine, lights.colour)
 
 
+@dataclass(frozen=True, slots=True)
+class ShadowMap:
+    """How far the light of one lamp gets, for B pictures."""
+
+    depth: Tensor
+    """float32 (B, size, size)."""
+    axes: Tensor
+    """float32 (B, 3, 3): rows right, down and away of the lamp, in the camera's axes."""
+    middle: Tensor
+    """float32 (B, 1, 3): where the map's middle lies."""
+    spread: Tensor
+    """float32 (B,): how wide the penumbra is, texels."""
+
+    @classmethod
+    def of(
+        cls,
+        lights: Lights,
+        points: Tensor,
+        triangles: Tensor,
+        lamp: int = 0,
+        size: int = 384,
+        middle: Tensor | None = None,
+    ) -> ShadowMap:
+        """Draw it.
+
+        Args:
+            lights: of B pictures.
+            points: float32 (B, V, 3) in the camera's axes, dm.
+            triangles: int32 (F, 3) or (B, F, 3) of what casts shadows.
+            lamp: which.
+            size: texels on a side; they cover 5 dm.
+            middle: float32 (B, 1, 3) round which; the mean of the points if not given.
+        """
+        ahead, right = lights.direction[:, lamp], lights.right[:, lamp]
+        axes = torch.stack([right, torch.linalg.cross(right, ahead), -ahead], 1)  # depth grows away from the lamp
+        middle = points.mean(1, keepdim=True) if middle is None else middle
+        scale = size / _SHADOWED_DM
+        # the penumbra widens with the lamp: samples spread on a disc, wider for larger lamps
+        spread = (lights.size[:, lamp].tan() * 0.22 * scale).clamp(0.8, 9.0)
+        map_ = cls(points.new_zeros(len(points), size, size), axes, middle, spread)
+        drawn = rasterise(map_.seen(points), triangles, size, size, perspective=False, near=-1e9)
+        return cls(torch.where(drawn.mask, drawn.depth, torch.full_like(drawn.depth, 50.0)), axes, middle, spread)
+
+    def seen(self, place: Tensor) -> Tensor:
+        """(B, n, 3) as the lamp sees places (B, n, 3): texels and depth."""
+        turned = (place - self.middle) @ self.axes.transpose(1, 2)
+        size = self.depth.shape[-1]
+        return torch.cat([turned[..., :2] * (size / _SHADOWED_DM) + size / 2, turned[..., 2:]], -1)
+
+    def reach(self, position: Tensor) -> Tensor:
+        """float32 (B, H, W): share of the lamp that reaches surfaces at (B, H, W, 3), soft by its size."""
+        people, size = len(self.depth), self.depth.shape[-1]
+        own = self.seen(position.reshape(people, -1, 3))
+        total = torch.zeros(people, own.shape[1], device=position.device)
+        for dx, dy in _TAPS:
+            offset = torch.tensor([dx, dy], device=position.device) * self.spread[:, None]
+            grid = ((own[..., :2] + offset[:, None]) / size * 2 - 1)[:, None]
+            nearest = functional.grid_sample(
+                self.depth[:, None], grid, mode="nearest", padding_mode="border", align_corners=False
+            )
+            total = total + _passes(own[..., 2] - nearest[:, 0, 0], dx, dy, self.spread[:, None])
+        return (total / len(_TAPS)).reshape(position.shape[:-1])
+
+    def reach_at(self, picture: Tensor, position: Tensor) -> Tensor:
+        """float32 (n,): the same for single places (n, 3) of pictures int64 (n,)."""
+        size = self.depth.shape[-1]
+        turned = ((position - self.middle[picture, 0])[:, None] * self.axes[picture]).sum(-1)
+        texel, spread = turned[:, :2] * (size / _SHADOWED_DM) + size / 2, self.spread[picture]
+        flat, first = self.depth.flatten(), picture * (size * size)
+        total = torch.zeros(len(picture), device=position.device)
+        for dx, dy in _TAPS:
+            column = (texel[:, 0] + dx * spread).clamp(0, size - 1).long()
+            row = (texel[:, 1] + dy * spread).clamp(0, size - 1).long()
+            total = total + _passes(turned[:, 2] - flat[first + row * size + column], dx, dy, spread)
+        return total / len(_TAPS)
+
+
+def _passes(gap: Tensor, dx: float, dy: float, spread: Tensor) -> Tensor:
+    """How much light passes what lies `gap` dm before a surface, seen past a tap of the penumbra."""
+    bias = 0.03 + 0.02 * (dx * dx + dy * dy) ** 0.5 * spread / 3
+    return 1.0 - ((gap - bias) / 0.03).clamp(0.0, 1.0)
+
+
 def cast_shadows(
     lights: Lights, points: Tensor, triangles: Tensor, position: Tensor, lamp: int = 0, size: int = 384
 ) -> Tensor:
-    """How much of one lamp reaches each pixel's surface.
+    """How much of one lamp reaches each pixel's surface: float32 (B, H, W), 1 lit, 0 dark.
 
-    Args:
-        lights: of B pictures.
-        points: float32 (B, V, 3) in the camera's axes, dm.
-        triangles: int32 (F, 3) of what casts shadows.
-        position: float32 (B, H, W, 3) the surface at each pixel, same axes.
-        lamp: which.
-        size: texels on a side of the shadow map; it covers 5 dm round the middle of the points drawn.
-
-    Returns:
-        float32 (B, H, W), 1 lit, 0 dark, soft by the lamp's size.
+    `position` is float32 (B, H, W, 3), the surface at each pixel in the camera's axes; see `ShadowMap.of` for the rest.
     """
-    people = points.shape[0]
-    ahead, right = lights.direction[:, lamp], lights.right[:, lamp]
-    down = torch.linalg.cross(right, ahead)
-    axes = torch.stack([right, down, -ahead], 1)  # depth grows away from the lamp
-    middle = points.mean(1, keepdim=True)
-    scale = size / 5.0
-
-    def seen(place: Tensor) -> Tensor:
-        turned = (place - middle) @ axes.transpose(1, 2)
-        return torch.cat([turned[..., :2] * scale + size / 2, turned[..., 2:]], -1)
-
-    drawn = rasterise(seen(points), triangles, size, size, perspective=False, near=-1e9)
-    depth = torch.where(drawn.mask, drawn.depth, torch.full_like(drawn.depth, 50.0))
-    own = seen(position.reshape(people, -1, 3))
-    # the penumbra widens with the lamp: samples spread on a disc, wider for larger lamps
-    spread = (lights.size[:, lamp].tan() * 0.22 * scale).clamp(0.8, 9.0)
-    total = torch.zeros(people, own.shape[1], device=points.device)
-    taps = [(0.0, 0.0)] + [
-        (r * math.cos(a + r), r * math.sin(a + r))
-        for r, n in ((0.45, 5), (0.9, 8))
-        for a in (2 * math.pi * k / n for k in range(n))
-    ]
-    for dx, dy in taps:
-        offset = torch.tensor([dx, dy], device=points.device) * spread[:, None]
-        grid = ((own[..., :2] + offset[:, None]) / size * 2 - 1)[:, None]
-        nearest = functional.grid_sample(
-            depth[:, None], grid, mode="nearest", padding_mode="border", align_corners=False
-        )
-        gap = own[..., 2] - nearest[:, 0, 0]
-        bias = 0.03 + 0.02 * (dx * dx + dy * dy) ** 0.5 * spread[:, None] / 3
-        total = total + (1.0 - ((gap - bias) / 0.03).clamp(0.0, 1.0))
-    return (total / len(taps)).reshape(position.shape[:-1])
+    return ShadowMap.of(lights, points, triangles, lamp, size).reach(position)

@@ -155,9 +155,10 @@ struct Nearest {
     }
 };
 
-// Or: note which of its places are covered at all.
+// Or: note which of its places are covered at all; with a `limit`, by triangles that lie nearer than it at the pixel.
 struct Cover {
     unsigned *samples;
+    const float *limit;
     enum { MARGIN = HALF };
     DEVICE void mark(const Triangle *t, unsigned, int column, int row, long long at) const {
         if (*(volatile unsigned *)(samples + at) == ALL_SAMPLES) return;
@@ -167,6 +168,13 @@ struct Cover {
             int x = column * STEPS + (int)(SAMPLE_XS >> (4 * i) & 15) * (STEPS / 16) + STEPS / 32;
             int y = row * STEPS + (int)(SAMPLE_YS >> (4 * i) & 15) * (STEPS / 16) + STEPS / 32;
             if (covers(t, x, y, &to_a, &to_b, &to_c)) bits |= 1u << i;
+        }
+        if (bits && limit) {
+            float w[3], nearest = fminf(t->a.z, fminf(t->b.z, t->c.z)), farthest = fmaxf(t->a.z, fmaxf(t->b.z, t->c.z));
+            covers(t, column * STEPS + HALF, row * STEPS + HALF, &to_a, &to_b, &to_c);
+            // the pixel's centre may lie outside the triangle, where its plane runs away
+            float depth = fminf(fmaxf(weigh(t, to_a, to_b, to_c, 1, w), nearest), farthest);
+            if (!(depth < limit[at])) return;
         }
         if (bits) add_bits(samples + at, bits);
     }
@@ -228,14 +236,18 @@ KERNEL nearest_large(
                work);
 }
 
-KERNEL cover_small(long long count, MESH, unsigned *samples, int *large, int *large_count, LIMITS) {
-    Cover work = {samples};
+KERNEL cover_small(
+    long long count, MESH, unsigned *samples, const float *limit, int *large, int *large_count, LIMITS
+) {
+    Cover work = {samples, limit};
     mark_small(count, points, triangles, own_triangles, large, large_count, vertices, faces, height, width, near_depth,
                facing, work);
 }
 
-KERNEL cover_large(long long, MESH, unsigned *samples, const int *large, const int *large_count, LIMITS) {
-    Cover work = {samples};
+KERNEL cover_large(
+    long long, MESH, unsigned *samples, const float *limit, const int *large, const int *large_count, LIMITS
+) {
+    Cover work = {samples, limit};
     mark_large(points, triangles, own_triangles, large, large_count, vertices, faces, height, width, near_depth, facing,
                work);
 }

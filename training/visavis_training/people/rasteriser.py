@@ -128,12 +128,14 @@ def coverage(
     facing: Facing = "both",
     near: float = NEAR,
     drawn: Fragments | None = None,
+    before: Tensor | None = None,
 ) -> Tensor:
     """float32 (B, H, W), 0..1: the share of each pixel that any triangle covers, in sixteenths.
 
     Arguments and errors as for `rasterise`. Sixteen places are looked at in each pixel, none in line with another.
     With `drawn`, what `rasterise` made of the same, pixels within the surface (covered, as are the eight around them)
-    count as whole and cost little: blind only to holes that no pixel's centre falls into.
+    count as whole and cost little: blind only to holes that no pixel's centre falls into. With `before`, float32
+    (B, H, W), only triangles nearer than this depth count.
     """
     ready, points, triangles, own = _checked(points, triangles, height, width)
     people, vertices, faces = points.shape[0], points.shape[1], triangles.shape[-2]
@@ -143,7 +145,8 @@ def coverage(
         open_near = torch.nn.functional.max_pool2d((~drawn.mask).float(), 3, 1, 1)
         samples = torch.where(open_near > 0, 0, _ALL_SAMPLES).int().contiguous()
     large, large_count = _large_list(people * faces, points.device)
-    rest = (samples, large, large_count, vertices, faces, height, width, float(near), _FACING[facing])
+    limit = None if before is None else before.float().contiguous()
+    rest = (samples, limit, large, large_count, vertices, faces, height, width, float(near), _FACING[facing])
     ready.launch("cover_small", people * faces, points, triangles, own, *rest)
     ready.launch("cover_large", 0, points, triangles, own, *rest, blocks=min(people * faces, LARGE_BLOCKS))
     share = torch.empty((people, height, width), device=points.device)
