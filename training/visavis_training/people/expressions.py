@@ -1,9 +1,9 @@
 """Expressions and small habits of faces, with a beginning, a middle and an end: smiles, brows, feelings, winks, licks.
 
 Which units make which expression follows the prototypes of EMFACS (Ekman and Friesen 1978; Friesen and Ekman 1983),
-with ARKit's names for their action units. Times: spontaneous expressions last 0.5 to 4 s and set in within 0.2 to 0.7 s,
-smiles more slowly and smoothly than other ones (Ekman 1992; Schmidt, Ambadar, Cohn and Reed 2006). Knows nothing of
-voices or meshes.
+with ARKit's names for their action units. Times: spontaneous expressions last 0.5 to 4 s and set in within 0.2 to
+0.7 s, smiles more slowly and smoothly than other ones (Ekman 1992; Schmidt, Ambadar, Cohn and Reed 2006). Knows nothing
+of voices or meshes.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ EXPRESSIONS: tuple[Expression, ...] = (
                "mouthUpperUp": 0.45, "mouthLowerDown": 0.30}, 9.0, (0.4, 0.8), (0.6, 3.0), (0.6, 1.4), one_sided=0.0,
                head_deg=(-2.0, 0.0, 3.0)),
     Expression("laugh", {"mouthSmile": 1.0, "cheekSquint": 0.85, "eyeSquint": 0.65, "jawOpen": 0.38,
-               "mouthUpperUp": 0.55, "mouthLowerDown": 0.45, "noseSneer": 0.12}, 4.0, (0.3, 0.6), (0.8, 2.4), (0.8, 1.6),
-               one_sided=0.0, head_deg=(-5.0, 2.0, 3.0), shakes_hz=4.6),
+               "mouthUpperUp": 0.55, "mouthLowerDown": 0.45, "noseSneer": 0.12}, 4.0, (0.3, 0.6), (0.8, 2.4),
+               (0.8, 1.6), one_sided=0.0, head_deg=(-5.0, 2.0, 3.0), shakes_hz=4.6),
     Expression("surprise", {"browInnerUp": 0.9, "browOuterUp": 0.8, "eyeWide": 0.75, "jawOpen": 0.35}, 3.0, (0.15, 0.3),
                (0.3, 1.2), (0.4, 0.9), one_sided=0.0, head_deg=(-3.0, 0.0, 0.0)),
     Expression("sadness", {"browInnerUp": 0.8, "browDown": 0.2, "mouthFrown": 0.6, "mouthShrugLower": 0.5,
@@ -92,7 +92,8 @@ EXPRESSIONS: tuple[Expression, ...] = (
                one_sided=0.0),
     Expression("kiss", {"mouthPucker": 0.95, "mouthFunnel": 0.15}, 2.0, (0.2, 0.4), (0.2, 0.8), (0.2, 0.4),
                one_sided=0.0),
-    Expression("funnel", {"mouthFunnel": 0.85, "jawOpen": 0.25}, 1.2, (0.2, 0.4), (0.2, 0.8), (0.2, 0.4), one_sided=0.0),
+    Expression("funnel", {"mouthFunnel": 0.85, "jawOpen": 0.25}, 1.2, (0.2, 0.4), (0.2, 0.8), (0.2, 0.4),
+               one_sided=0.0),
     Expression("blow", {"cheekPuff": 0.9, "mouthPucker": 0.4}, 1.5, (0.25, 0.5), (0.3, 1.2), (0.2, 0.5), one_sided=0.0),
     Expression("grimace", {"mouthStretch": 0.85, "mouthLowerDown": 0.5, "mouthUpperUp": 0.35, "jawOpen": 0.06}, 1.5,
                (0.2, 0.4), (0.3, 1.0), one_sided=0.1),

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +90,7 @@ def _listen(voices: Sequence[NDArray[np.int16]], engine_kind: str | None) -> lis
 
 def save(path: Path, heard: Sequence[Heard], note: dict[str, object]) -> None:
     """Write utterances as one safetensors file (half precision) with a `note` of how they were made."""
-    tensors = {
+    tensors: dict[str, NDArray[Any]] = {
         "mouth": np.concatenate([h.mouth for h in heard]).astype(np.float16),
         "energy": np.concatenate([h.energy for h in heard]).astype(np.float16),
         "speaking": np.concatenate([h.speaking for h in heard]).astype(np.uint8),
