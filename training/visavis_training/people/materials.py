@@ -6,6 +6,7 @@ inside of a mouth follows from the opening between the lips. Knows nothing of la
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +18,7 @@ from visavis_training.people.chance import Chance, each, noise, step
 from visavis_training.people.eye_textures import EyeTextures, cornea_normals
 from visavis_training.people.face_chart import HALF_ANGLE, FaceChart
 from visavis_training.people.mouth_textures import MouthTextures
+from visavis_training.people.rasteriser import Fragments, interpolate
 from visavis_training.people.skin_textures import Person, SkinTextures
 from visavis_training.people.visible import NOBODY, Visible
 
@@ -54,8 +56,57 @@ class Material:
     open: Tensor
 
 
+@dataclass(frozen=True, slots=True)
+class Painted:
+    """Hair and clothes that are paint on the skin of N pictures, under what people wear or instead of it.
+
+    `crop` float32 (N, H, W) how much of the scalp's crop grows, or (N, 1, 1); `hair` (N, 3) its colour; `shirt`
+    float32 (N, 1, 1).
+    """
+
+    crop: Tensor
+    hair: Tensor
+    shirt: Tensor
+    follows_hairline: bool
+    """False where `crop` itself says where it grows."""
+
+    @classmethod
+    def of(
+        cls,
+        looks: Looks,
+        person: Tensor,
+        coats: Mapping[str, Mapping[str, Tensor]] | None,
+        shown: Fragments,
+        triangles: Tensor,
+    ) -> Painted:
+        """By the coats (B, ...) of what people wear.
+
+        Under hair it is the coat's `roots` (B, V), how thick hair grows at each vertex of the body, else its `scalp`
+        (B,), else as if shorn; in the coat's `scalp_colour` (B, 3), where it has one. Cloth leaves no painted shirt.
+        """
+        one = torch.ones(len(person), 1, 1, device=person.device)
+        hair = looks.person.hair[person]
+        if coats is None:
+            return cls(one, hair, one, True)
+        coat = coats.get("hair", {})
+        colour = coat["scalp_colour"][person] if "scalp_colour" in coat else hair
+        shirt = torch.zeros_like(one) if "cloth" in coats else one
+        if "roots" in coat:
+            roots = interpolate(coat["roots"][person][..., None], triangles, shown)[..., 0]
+            return cls(roots, colour, shirt, False)
+        crop = coat["scalp"][person].reshape(-1, 1, 1) if "scalp" in coat else one
+        return cls(crop, colour, shirt, True)
+
+
 def read_materials(
-    visible: Visible, chart: FaceChart, occlusion: Tensor, looks: Looks, person: Tensor, face: Tensor, eye_turns: Tensor
+    visible: Visible,
+    chart: FaceChart,
+    occlusion: Tensor,
+    looks: Looks,
+    person: Tensor,
+    face: Tensor,
+    eye_turns: Tensor,
+    painted: Painted,
 ) -> Material:
     """Materials of N pictures.
 
@@ -67,6 +118,7 @@ def read_materials(
         person: int64 (N,), whom each picture shows.
         face: float32 (N, 52), ARKit coefficients.
         eye_turns: float32 (N, 2, 3, 3), how the left and right eye are turned in the camera's axes.
+        painted: hair and clothes that are paint.
     """
     grid = chart.place(visible.canonical)
     height = looks.skin.relief.of_frames(person, face)
@@ -104,7 +156,7 @@ def read_materials(
     nostril = step(behind, 0.03, 0.10) * ((x < 0.24) & (y > -0.05) & (y <= 0.26) & (z < 0.1) & is_skin)
     albedo = albedo * (1 - 0.8 * nostril[..., None])
     open_ = open_ * (1 - 0.85 * nostril) + (1 - open_) * inside
-    albedo, gloss, roughness = _hair_and_clothes(visible, looks, person, albedo, gloss, roughness)
+    albedo, gloss, roughness = _hair_and_clothes(visible, looks, person, painted, albedo, gloss, roughness)
     film = visible.normal.clone()
     normal = functional.normalize(normal, dim=-1)
     material = Material(albedo, normal, visible.normal, roughness, gloss, wet, film, scatter, open_)
@@ -113,9 +165,15 @@ def read_materials(
 
 
 def _hair_and_clothes(
-    visible: Visible, looks: Looks, person: Tensor, albedo: Tensor, gloss: Tensor, roughness: Tensor
+    visible: Visible,
+    looks: Looks,
+    person: Tensor,
+    painted: Painted,
+    albedo: Tensor,
+    gloss: Tensor,
+    roughness: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """A close crop over the scalp and a plain shirt, so that nobody is bald until hair and clothes are made."""
+    """A close crop over the scalp and a plain shirt."""
     chance = Chance(looks.chance.seeds[person])
     canonical = visible.canonical
     x, y, z = canonical[..., 0].abs(), canonical[..., 1], canonical[..., 2]
@@ -128,13 +186,14 @@ def _hair_and_clothes(
     )
     ragged = noise(chance, "hairline edge", canonical, 14.0, 2)
     strands = noise(chance, "crop", canonical * canonical.new_tensor([1.0, 0.45, 0.7]), 90.0, 2)
-    cover = step(y + 0.03 * ragged, line + 0.05, line - 0.04) * visible.where("skin", "neck")
+    grown = visible.where("skin", "neck") * painted.crop
+    cover = grown * step(y + 0.03 * ragged, line + 0.05, line - 0.04) if painted.follows_hairline else grown
     cover = cover * (0.86 + 0.14 * step(strands, -1.5, 0.8))
-    hair = each(looks.person.hair[person]) * (1 + 0.22 * strands[..., None]).clamp(0.3, 2.0)
+    hair = each(painted.hair) * (1 + 0.22 * strands[..., None]).clamp(0.3, 2.0)
     albedo = albedo + cover[..., None] * (hair - albedo)
     gloss, roughness = gloss * (1 - 0.6 * cover), roughness + cover * (0.5 - roughness)
     neckline = each(chance.uniform("neckline", 1.18, 1.55)) + 0.25 * step(z, 0.4, 0.0) * torch.exp(-((x / 0.5) ** 2))
-    cloth = step(y, neckline - 0.01, neckline + 0.01)
+    cloth = step(y, neckline - 0.01, neckline + 0.01) * painted.shirt
     dye = chance.uniform("dye", 0.0, 1.0, 3) ** 2 * 0.6 + 0.02
     weave = noise(chance, "weave", canonical, 45.0)
     edge = 1 - 0.25 * torch.exp(-(((y - neckline - 0.045) / 0.012) ** 2))

@@ -5,7 +5,7 @@ Ties the parts of the factory's looks together. Knows nothing of how people are 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,13 +16,15 @@ from visavis_training.people.chance import Chance
 from visavis_training.people.eye_textures import paint_eyes
 from visavis_training.people.face_chart import FaceChart
 from visavis_training.people.lashes import draw_lashes
-from visavis_training.people.lighting import DISC, Lights, cast_shadows
-from visavis_training.people.materials import Looks, nobody, read_materials
+from visavis_training.people.lighting import DISC, Lights, ShadowMap, cast_shadows
+from visavis_training.people.materials import Looks, Painted, nobody, read_materials
 from visavis_training.people.mouth_textures import paint_mouth
 from visavis_training.people.rasteriser import as_triangles, coverage, downsample, rasterise
 from visavis_training.people.shading import shade
 from visavis_training.people.skin_textures import Person, paint_skin
 from visavis_training.people.visible import Mesh, Visible, turned_eyes
+from visavis_training.people.worn import Worn
+from visavis_training.people.worn_drawing import Dressed, Strands, add_glass, add_solids
 
 OUTER_SKIN = ("skin", "lips", "mouth_inside", "ears", "neck")
 
@@ -84,6 +86,7 @@ class Painter:
         background: Tensor,
         finer: int = 2,
         shadows: bool = True,
+        worn: Worn | None = None,
     ) -> tuple[Tensor, Tensor]:
         """N pictures in linear light.
 
@@ -97,25 +100,53 @@ class Painter:
             background: float32 (N, H, W, 3), linear.
             finer: pixels are the mean of this many squared.
             shadows: cast them.
+            worn: what the B people wear, tied to their neutral shapes; naked in a painted shirt if not given.
 
         Returns:
             float32 (N, H, W, 3) and the matte (N, H, W), 0..1.
         """
         fine = camera.finer(finer)
-        view = fine.view(vertices)
         height, width = camera.height * finer, camera.width * finer
-        points = fine.place(view)
-        fragments = rasterise(points, self.drawn.triangles, height, width)
-        visible = Visible.of(fragments, self.drawn, view, fine.focal_px)
+        if worn is None:
+            dressed, view = None, fine.view(vertices)
+            triangles = self.drawn.triangles
+            shown = bare = rasterise(fine.place(view), triangles, height, width)
+            casts, caster = triangles, view
+        else:
+            dressed = Dressed.of(worn, person, vertices, fine)
+            view = dressed.view[:, : dressed.bare].contiguous()
+            triangles, casts, caster = dressed.solid(), dressed.worn.triangles, dressed.view
+            shown = rasterise(dressed.points, triangles, height, width)
+            on_body = shown.triangle < dressed.body_triangles
+            bare = replace(shown, triangle=torch.where(on_body, shown.triangle, -1))
+        # the body's own triangles in `triangles` have their places in the mesh with lashes
+        visible = Visible.of(bare, self.drawn if dressed is None else self.mesh, view, fine.focal_px)
+        middle = view.mean(1, keepdim=True)
+        shadow = ShadowMap.of(lights, caster, casts, middle=middle) if shadows else None
+        solids, strands = None, None
+        if dressed is not None:
+            solids = add_solids(dressed, shown, visible, lights, shadow)
+            strands = Strands.of(dressed, shown)
         turns = torch.stack([turned_eyes(view, self.mesh.canonical, eye) for eye in self.eyes], 1)
-        material = read_materials(visible, self.chart, self.occlusion, looks, person, face, turns)
-        shadow = cast_shadows(lights, view, self.drawn.triangles, visible.position) if shadows else None
-        light = shade(visible, material, lights, shadow)
+        painted = Painted.of(looks, person, None if worn is None else worn.things.coats, bare, self.mesh.triangles)
+        material = read_materials(visible, self.chart, self.occlusion, looks, person, face, turns, painted)
+        if strands is not None:
+            material = replace(material, open=material.open * strands.shade(visible.dm_per_px))
+        reach = None if shadow is None else shadow.reach(visible.position)
+        light = shade(visible, material, lights, reach)
+        if solids is not None:
+            light[solids[0]] = solids[1]
         light = draw_lashes(light, visible, looks, person, fine)
         empty = nobody(visible)[..., None]
         behind = background.repeat_interleave(finer, 1).repeat_interleave(finer, 2)
         light = torch.where(empty, behind, light)
-        matte = coverage(camera.place(view), self.drawn.triangles, camera.height, camera.width)
+        if dressed is not None:
+            hair = None
+            if strands is not None:
+                hair = (strands.cover, strands.light(dressed, shown, lights, shadow, visible.dm_per_px), strands)
+            light = add_glass(dressed, light, shown, hair, lights, shadow, visible.dm_per_px)
+        whole = view if dressed is None else dressed.view
+        matte = coverage(camera.place(whole), casts, camera.height, camera.width)
         return downsample(light.contiguous(), finer), matte
 
 

@@ -44,6 +44,8 @@ class Spots:
     """(n, 3)."""
     normal: Tensor
     """(n, 3) unit, of the smooth surface, turned to the lens."""
+    out: Tensor
+    """(n, 3) unit, away from the middle of the head."""
     tangent: Tensor
     """(n, 3) unit, the thing's own, posed."""
     towards: Tensor
@@ -125,7 +127,7 @@ class Spots:
 
     def where(self, chosen: Tensor) -> Spots:
         """Some of the spots; `chosen` is an index or a mask (n,)."""
-        names = ("frame", "person", "position", "normal", "tangent", "towards", "texture", "canonical", "reach",
+        names = ("frame", "person", "position", "normal", "out", "tangent", "towards", "texture", "canonical", "reach",
                  "open", "dm_per_px")  # fmt: skip
         return replace(self, **{name: getattr(self, name)[chosen] for name in names})
 
