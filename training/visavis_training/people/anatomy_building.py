@@ -33,6 +33,7 @@ REGIONS = (
 )  # fmt: skip
 LEVELS = {"head": 1.9, "half_body": 6.2, "whole": 99.0}
 """How far down (dm below the origin) each crop reaches."""
+_SLIT_BEYOND_CORNER_DM = 0.015
 SHOW = "teeth/show"
 """Pseudo target: how far (dm) the upper teeth reach below the upper lip when the jaw is open by 0.3."""
 
@@ -281,7 +282,8 @@ def _contact(
     surface = (base, triangles, outer, side, (starts["eye_right"], starts["eye_left"]))
     vertices, weights, _ = landmarks478.landmark_weights(found, *surface)
     seen = landmarks478.landmark_weights(landmarks478.detected_places(found), *surface)
-    half_mouth = float(found[308, 0] - found[78, 0]) / 2
+    # the slit ends a little outside the corner that detectors see
+    half_mouth = float(found[308, 0] - found[78, 0]) / 2 + _SLIT_BEYOND_CORNER_DM
     mouth, parting = contact_building.lips(
         skin, triangles[of_skin], units[:, :count], (-half_mouth, half_mouth), upper, lower
     )
