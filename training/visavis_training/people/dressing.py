@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from visavis_training.people.anatomy import Anatomy
+from visavis_training.people.glasses import make_glasses
 from visavis_training.people.sampling import Identity
 from visavis_training.people.skin_textures import Person
 from visavis_training.people.worn import Things
@@ -19,14 +20,12 @@ Maker = Callable[[Anatomy, Tensor, Identity, Person], Things]
 """(anatomy, neutral (B, V, 3), who they are, how they look) → what they wear of one kind."""
 
 
-def makers() -> tuple[Maker, ...]:
+def all_makers() -> tuple[Maker, ...]:
     """All that there are, in the order in which things are put on."""
-    return ()
+    return (make_glasses,)
 
 
-def dress(
-    anatomy: Anatomy, neutral: Tensor, identity: Identity, person: Person, chosen: Sequence[Maker] | None = None
-) -> Things:
+def dress(anatomy: Anatomy, neutral: Tensor, identity: Identity, person: Person, makers: Sequence[Maker]) -> Things:
     """Everything that B people wear.
 
     Args:
@@ -34,10 +33,9 @@ def dress(
         neutral: float32 (B, V, 3) of `Anatomy.shape`.
         identity: who they are; its seeds decide what they wear.
         person: how they look.
-        chosen: makers to ask; all if None, nobody for naked people.
+        makers: of what they wear.
     """
-    asked = makers() if chosen is None else chosen
-    things = [maker(anatomy, neutral, identity, person) for maker in asked]
+    things = [maker(anatomy, neutral, identity, person) for maker in makers]
     return Things.together(things) if things else Things.nothing(len(identity), neutral.device)
 
 

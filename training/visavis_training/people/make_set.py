@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -169,8 +170,9 @@ def _asked(settings: SetSettings, drawn: StreamSettings, data: Path, motion: Pat
     }
 
 
+@cache
 def code_hash() -> str:
-    """SHA-256 of the factory's own sources."""
+    """SHA-256 of the factory's own sources, as this process found them."""
     return hash_of_folder(Path(__file__).parent, "*.[pc][yu]")
 
 

@@ -7,13 +7,13 @@ Knows nothing of motion, cameras or light.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from visavis_training.people.anatomy import REGIONS, Anatomy
-from visavis_training.people.dressing import Maker
+from visavis_training.people.dressing import Maker, all_makers, dress, padded
 from visavis_training.people.frame_labels import Surface
 from visavis_training.people.look_sheet import mesh_of
 from visavis_training.people.materials import Looks
@@ -21,7 +21,10 @@ from visavis_training.people.mouth_textures import CELL_PX, ROWS_PX, MouthTextur
 from visavis_training.people.picture import Painter
 from visavis_training.people.sampling import Identity, sample
 from visavis_training.people.tensor_trees import put, room_for
+from visavis_training.people.worn import Things, Wearer, Worn
 
+_ROUND = 1024
+"""Room for things grows in such steps, so that it seldom does."""
 _CENTRAL = (5, 6)
 """The two upper teeth in the middle, counted from the person's right."""
 
@@ -33,17 +36,24 @@ class Studio:
     anatomy: Anatomy
     painter: Painter
     surface: Surface
-    makers: Sequence[Maker] | None
-    """Of what people wear; None for all that there are."""
+    wearer: Wearer
+    makers: Sequence[Maker]
+    """Of what people wear; none: they are bald, in a painted shirt."""
 
     @classmethod
     def of(cls, anatomy: Anatomy, texels: int = 512, makers: Sequence[Maker] | None = None) -> Studio:
-        """Lay out what painting needs, some seconds; `texels` on a side of the skin's chart."""
+        """Lay out what painting needs, some seconds.
+
+        Args:
+            anatomy: of everybody; its device is where all is done.
+            texels: on a side of the skin's chart.
+            makers: of what people wear; all that there are if None.
+        """
         device = torch.device(anatomy.device)
         with torch.no_grad():
             painter = Painter.of(mesh_of(anatomy, device), texels)
         surface = Surface.of(anatomy, device, without=(REGIONS.index("lashes"),))
-        return cls(anatomy, painter, surface, makers)
+        return cls(anatomy, painter, surface, Wearer.of(anatomy), all_makers() if makers is None else makers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,8 @@ class People:
     looks: Looks
     tooth_rgb: Tensor
     """float32 (B, 3), linear light: what an upper front tooth reflects."""
+    worn: Worn | None
+    """What they wear; None where there are no makers."""
 
     @classmethod
     def of(cls, seeds: Tensor, studio: Studio) -> People:
@@ -67,7 +79,26 @@ class People:
         neutral = anatomy.shape(identity.coefficients)
         looks = studio.painter.looks(identity.seeds, identity.age_years, identity.male, identity.origins)
         joints = anatomy.joints(identity.coefficients)
-        return cls(identity, neutral, joints, looks, tooth_shade(looks.mouth))
+        worn = None
+        if studio.makers:
+            things = dress(anatomy, neutral, identity, looks.person, studio.makers)
+            things = padded(things, *(-(-n // _ROUND) * _ROUND for n in (things.points.shape[1], things.kind.shape[1])))
+            worn = Worn.of(neutral, studio.wearer, things)
+        return cls(identity, neutral, joints, looks, tooth_shade(looks.mouth), worn)
+
+    def with_room(self, points: int, triangles: int, studio: Studio) -> People:
+        """The same people with room for so many points and triangles of things."""
+        if self.worn is None:
+            return self
+        things: Things = padded(self.worn.things, points, triangles)
+        if things is self.worn.things:
+            return self
+        return replace(self, worn=Worn.of(self.neutral, studio.wearer, things))
+
+    @property
+    def room(self) -> tuple[int, int]:
+        """Points and triangles that things have room for."""
+        return (0, 0) if self.worn is None else (self.worn.things.points.shape[1], self.worn.things.kind.shape[1])
 
 
 def tooth_shade(mouth: MouthTextures) -> Tensor:
@@ -115,7 +146,10 @@ class PeoplePool:
     def _exchange(self, place: int, number: int) -> None:
         with torch.no_grad():
             people = People.of(self.seeds_of(number), self.studio)
-        if self._people is None:
-            self._people = room_for(people, self.group, self.size)
-        put(self._people, people, place * self.group, self.group)
+            if self._people is None:
+                self._people = room_for(people, self.group, self.size, (Wearer,))
+            points, triangles = (max(a, b) for a, b in zip(people.room, self._people.room, strict=True))
+            self._people = self._people.with_room(points, triangles, self.studio)
+            people = people.with_room(points, triangles, self.studio)
+            put(self._people, people, place * self.group, self.group, (Wearer,))
         self._held[place] = number

@@ -46,6 +46,8 @@ class StreamSettings:
     """And is up to this share larger or smaller."""
     window_share: float = 0.75
     """Share of clips whose driven frames are consecutive in time; the others' are unrelated poses."""
+    every: int = 1
+    """Consecutive frames lie so many times 40 ms apart."""
     mouth_shares: tuple[float, float, float] = (0.50, 0.35, 0.15)
     """References that show teeth, shut lips, an open mouth."""
     driven_faults: float = 0.0
@@ -163,7 +165,9 @@ class PeopleStream:
         settings, studio = self.settings, self.studio
         people, size_px = len(chance), settings.size_px
         frames = 1 + settings.frames
-        motion = clip_motion(chance, self._tracks, settings.frames, settings.window_share, settings.mouth_shares)
+        motion = clip_motion(
+            chance, self._tracks, settings.frames, settings.window_share, settings.mouth_shares, settings.every
+        )
         clip = torch.arange(people, device=who.device).repeat_interleave(frames)
         person = who[clip]
         face, head, body = (x.reshape(people * frames, -1) for x in (motion.face, motion.head, motion.body))
@@ -171,13 +175,14 @@ class PeopleStream:
         vertices = studio.anatomy.pose(pool.neutral[person], face, gaze, head, body, pool.joints[person])
         reference_of = clip * frames
         camera = self._cameras(step, number, studio.anatomy.marks(vertices[::frames])).rows(clip)
-        shot = Shot.take(vertices, studio.surface, camera)
+        worn = None if pool.worn is None else pool.worn.rows(person)
+        shot = Shot.take(vertices, studio.surface, camera, worn=worn)
         labels = FrameLabels.of(shot, shot, studio.surface, reference_of=reference_of, face=face, head=head)
         lights = sample_lights(chance)
         behind = backgrounds(chance, size_px, white_of_kelvin(lights.kelvin), self._photos)
         light, _ = studio.painter.draw(
             pool.looks, person, vertices, face, lights.rows(clip), camera, behind[clip], settings.finer,
-            settings.shadows,
+            settings.shadows, pool.worn,
         )  # fmt: skip
         rgb = self._captured(step, number, chance, lights, light, frames)
         pictures = (people, frames, size_px, size_px, 3)

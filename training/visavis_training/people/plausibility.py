@@ -19,7 +19,7 @@ _OPPOSED = (
     ("mouthLeft", "mouthRight", 1.0), ("mouthSmile", "mouthFrown", 0.85), ("mouthSmile", "mouthPucker", 0.6),
     ("mouthStretch", "mouthPucker", 0.8), ("mouthStretch", "mouthFunnel", 0.5), ("mouthDimple", "mouthPucker", 0.7),
     ("mouthDimple", "mouthFunnel", 0.5), ("browDown", "browOuterUp", 0.7), ("mouthRollUpper", "mouthUpperUp", 0.9),
-    ("mouthRollLower", "mouthLowerDown", 0.9), ("mouthRollUpper", "mouthFunnel", 0.8),
+    ("mouthRollLower", "mouthLowerDown", 0.5), ("mouthRollUpper", "mouthFunnel", 0.8),
     ("mouthRollLower", "mouthFunnel", 0.8), ("mouthRollLower", "mouthShrugLower", 0.4),
     ("mouthPress", "mouthUpperUp", 0.7), ("mouthPress", "mouthLowerDown", 0.7), ("mouthPress", "mouthFunnel", 0.7),
     ("cheekPuff", "mouthSmile", 0.6), ("cheekPuff", "mouthStretch", 0.6),
@@ -31,7 +31,7 @@ _YIELDING = (
 )  # fmt: skip
 """The first gives way to the second, not the second to the first."""
 _PARTS = {"jawOpen": 1.0, "mouthClose": -1.0, "mouthLowerDown": 0.3, "mouthUpperUp": 0.25, "mouthFunnel": 0.12}
-_NEEDS_SHUT = {"cheekPuff": 4.0, "mouthPress": 1.6, "mouthRollUpper": 1.2, "mouthRollLower": 0.8}
+_NEEDS_SHUT = {"cheekPuff": 4.0, "mouthPress": 1.6, "mouthRollUpper": 1.2, "mouthRollLower": 0.6}
 """How fast each fades as lips part: gone at a parting of 1 / this, in units of jawOpen."""
 _TONGUE_NEEDS = (0.02, 0.12)
 _OPENING = ("jawOpen", "mouthClose", "mouthLowerDown", "mouthUpperUp", "mouthFunnel", "tongueOut")

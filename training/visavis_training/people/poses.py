@@ -32,7 +32,7 @@ _SPOKEN: tuple[dict[str, float], ...] = (
     {"jawOpen": 0.12, "mouthFunnel": 0.55, "mouthPucker": 0.2}, {"jawOpen": 0.5, "mouthLowerDown": 0.25},
     {"jawOpen": 0.2, "mouthStretch": 0.35, "mouthSmile": 0.3, "mouthLowerDown": 0.3, "mouthUpperUp": 0.2},
     {"jawOpen": 0.3, "mouthFunnel": 0.5}, {"jawOpen": 0.1, "mouthPucker": 0.7, "mouthFunnel": 0.25},
-    {"jawOpen": 0.35, "mouthClose": 0.35},
+    {"jawOpen": 0.35, "mouthClose": 0.35}, {"jawOpen": 0.75, "mouthClose": 0.65},
 )  # fmt: skip
 """Mouths of sounds: silence, p, f, th, t, s, sh, ah, ee, oh, oo, m."""
 

@@ -116,24 +116,26 @@ class Tracks:
                 "tracks_broken", f"{path} does not hold motion tracks: {error}.", "Make it again with people.sequences."
             ) from error
 
-    def windows(self, place: Tensor, frames: int) -> Tensor:
+    def windows(self, place: Tensor, frames: int, every: int = 1) -> Tensor:
         """Rows int64 (P, frames) of windows that lie within one scene each.
 
         Args:
             place: float32 (P,), 0..1: where, evenly over all windows that there are.
             frames: of each window.
+            every: rows from one of its frames to the next.
 
         Raises:
             ValueError: no scene is that long.
         """
-        counts = (self.starts.diff() - frames + 1).clamp(min=0)
+        length = (frames - 1) * every + 1
+        counts = (self.starts.diff() - length + 1).clamp(min=0)
         ends = counts.cumsum(0)
-        if frames > int(self.starts.diff().max()):
-            raise ValueError(f"no scene has {frames} frames")
+        if int(counts.max()) == 0:
+            raise ValueError(f"no scene has {length} frames")
         chosen = (place.double() * ends[-1]).long().clamp(max=ends[-1] - 1)
         scene = torch.searchsorted(ends, chosen, right=True)
         first = self.starts[scene] + chosen - (ends[scene] - counts[scene])
-        return first[:, None] + torch.arange(frames, device=place.device)
+        return first[:, None] + torch.arange(frames, device=place.device) * every
 
 
 def _seeded(*numbers: int) -> np.random.Generator:
