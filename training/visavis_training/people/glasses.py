@@ -24,7 +24,7 @@ from visavis_training.people.worn_shading import Spots
 
 RIM, TEMPLE, WIRE, PAD, FRONT = range(5)
 """Parts; a part's number plus a half, in eighths, is the third number of its texture."""
-AROUND = 36
+AROUND = 32
 _BASE_CURVE_DM = 0.95
 _WRAP = 0.075
 _TILT = 0.13
@@ -199,11 +199,11 @@ def _pieces(shapes: Shapes, fit: FaceFit, chance: Chance) -> tuple[list[Piece], 
         middle = front.placed(front.outline(order[:1], side, 0.0))
         width, depth = shapes.rim(order), shapes.rim_depth[:, None].expand(-1, AROUND)
         # rims are flat bars; the nylon of half rims and the edges of rimless lenses are part of this tube too
-        rim = sweep(edge, edge - middle, width, depth, sides=8, square=0.6, closed=True)
-        u = (order / (2 * math.pi)).repeat_interleave(8).expand(len(edge), -1)
+        rim = sweep(edge, edge - middle, width, depth, sides=6, square=0.6, closed=True)
+        u = (order / (2 * math.pi)).repeat_interleave(6).expand(len(edge), -1)
         add(Piece(rim.points, rim.triangles, u, rim.v, rim.tangent), RIM)
         inner = front.placed(front.outline(order, side, 0.985))
-        rings = 4
+        rings = 3
         share = torch.linspace(0, 1, rings + 1, device=device)
         dome = (share.square() - share)[None] * (front.half.square() / (2 * _BASE_CURVE_DM))[:, None]
         add(disc(inner, middle[:, 0], rings, dome), RIM, True)
@@ -261,7 +261,7 @@ def _temple(front: _Front, shapes: Shapes, fit: FaceFit, side: int) -> tuple[Pie
     over = functional.avg_pool1d(functional.pad(over, (1, 1), mode="replicate"), 3, 1)[:, 0]
     line = line + over[..., None] * outwards
     hinge = line[:, 0]
-    behind = roots[:, 1:] + outwards * 0.014
+    behind = roots[:, 1:] + outwards * 0.008 + torch.tensor([0.0, 0.0, 0.014], device=device)
     hook = torch.stack(
         [(behind[:, 0] + line[:, -1]) / 2 + outwards * 0.004, behind[:, 0], behind[:, 1],
          behind[:, 2] + torch.tensor([0.0, 0.02, 0.0], device=device)], 1
@@ -270,9 +270,11 @@ def _temple(front: _Front, shapes: Shapes, fit: FaceFit, side: int) -> tuple[Pie
     count = line.shape[1]
     way = torch.arange(count, device=device) / (count - 1)
     front_share = (1 - way / 0.5).clamp(0, 1)
-    tall = shapes.temple[:, None] * (0.62 + 0.38 * front_share) * (1 - 0.25 * step(way, 0.85, 1.0))
+    hooked = step(way, 0.76, 0.86)  # thin behind the ear
+    tall = shapes.temple[:, None] * (0.62 + 0.38 * front_share)
+    tall = tall + hooked * (0.009 - tall)
     down = torch.tensor([0.0, 1.0, 0.0], device=device).expand(len(line), 1, 3)
-    bar = sweep(line, down, tall, thick[:, None].expand(-1, count), sides=6, square=0.6)
+    bar = sweep(line, down, tall, thick[:, None] + hooked * (0.007 - thick[:, None]), sides=6, square=0.6)
     # the end piece bends from the rim round to the hinge
     bend = torch.linspace(0, 1, 5, device=device)[:, None]
     corner = torch.cat([hinge[:, :1], rim[:, 1:2], rim[:, 2:]], 1)
@@ -333,16 +335,16 @@ def _coats(chance: Chance, shapes: Shapes) -> dict[str, dict[str, Tensor]]:
     dark = tint[chance.pick("tint", (0.5, 0.3, 0.2))]
     # clear lenses swallow a few per cent, some a little more in one colour
     clear = 0.965 - 0.03 * chance.uniform("lens tint", 0.0, 1.0, 3) ** 3
-    coated = chance.happens("coated lens", 0.75)
+    coated = chance.happens("coated lens", 0.82)
     # coatings against reflections leave a green, blue or violet rest
     rest = torch.tensor([[0.35, 0.75, 0.40], [0.30, 0.40, 0.85], [0.55, 0.35, 0.75]], device=device)
     mirror = torch.where(
-        coated[:, None] > 0, rest[chance.pick("coating", (0.55, 0.3, 0.15))] * 0.022, torch.full_like(clear, 0.075)
+        coated[:, None] > 0, rest[chance.pick("coating", (0.55, 0.3, 0.15))] * 0.022, torch.full_like(clear, 0.07)
     )
     mirror = torch.where(sun[:, None] > 0, torch.full_like(clear, 0.055), mirror)
     frame = {
         "colour": colour,
-        "flecks": flecks,
+        "pattern": torch.stack([flecks, chance.uniform("shell")], 1),
         "metal": shapes.metal,
         "metal_colour": metal,
         "roughness": 0.12 + 0.25 * chance.uniform("frame roughness") ** 2,
@@ -357,11 +359,7 @@ def _coats(chance: Chance, shapes: Shapes) -> dict[str, dict[str, Tensor]]:
 def shade_frame(spots: Spots) -> Tensor:
     """Acetate with its flecks, metal, clear pads, and the pale edges of bare lenses."""
     part = (spots.texture[:, 2] * 8).floor().clamp(0, 4)
-    place = spots.canonical * 9.0
-    flecks = torch.sin(place[:, 0] * 4.1 + 2.2 * torch.sin(place[:, 1] * 3.3 + place[:, 2] * 2.1 + spots.person * 1.7))
-    flecks = flecks + torch.sin(place[:, 1] * 6.7 + 1.9 * torch.sin(place[:, 0] * 5.1 - place[:, 2] * 4.2))
-    dark = step(flecks, -0.3, 0.8) * spots.own("flecks")
-    colour = spots.own("colour") * (1 - 0.93 * dark)[:, None]
+    colour = spots.own("colour") * (1 - 0.93 * _tortoiseshell(spots.canonical, spots.own("pattern")))[:, None]
     metal = torch.where(part == TEMPLE, spots.own("temple_metal"), spots.own("metal"))
     metal = torch.where(part == WIRE, torch.ones_like(metal), metal)
     thin = spots.own("thin_edge")
@@ -381,6 +379,17 @@ def shade_frame(spots: Spots) -> Tensor:
     return body + gleam
 
 
+def _tortoiseshell(place: Tensor, pattern: Tensor) -> Tensor:
+    """(n,) 0..1, how dark the shell is at places (n, 3) dm; `pattern` (n, 2) how flecked and which."""
+    total, scale = torch.zeros_like(place[:, 0]), 1.0
+    bend = place * 11.0 + 40.0 * pattern[:, 1:]
+    for _ in range(3):  # waves that bend each other have no beat
+        bend = bend + 0.9 * torch.sin(bend[:, [1, 2, 0]] * 1.31 + 2.1)
+        total = total + scale * torch.sin(bend * 1.7 / scale).sum(-1)
+        scale *= 0.55
+    return step(total, -0.4, 1.6) * pattern[:, 0]
+
+
 def shade_lens(spots: Spots, behind: Tensor) -> Tensor:
     """What is behind, tinted, and the lamps mirrored by the outer surface."""
     facing = (spots.normal * spots.towards).sum(-1).clamp(0.05, 1.0)
@@ -391,7 +400,9 @@ def shade_lens(spots: Spots, behind: Tensor) -> Tensor:
     )
     tint = spots.own("tint")
     tint = tint + gradient[:, None] * (0.7 - tint)
-    seen = spots.mirrored(spots.bent(spots.normal), 0.012).clamp(max=14.0)
+    way = spots.bent(spots.normal)
+    # a room seen in glass is darker than its lamps' light on a white card
+    seen = (spots.mirrored(way, 0.012) - 0.6 * spots.around(way)).clamp(0.0, 14.0)
     return behind * tint ** (1 / facing[:, None]).clamp(max=3.0) * (1 - fresnel) + fresnel * seen
 
 
