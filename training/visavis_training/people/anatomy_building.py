@@ -40,9 +40,11 @@ SHOW = "teeth/show"
 _HEAD_BOTTOM_DM = 1.3
 _NECK_BOTTOM_DM = 1.75
 _WALL_ROUNDS = 25
-_TONGUE_SHIFT = np.array([0.0, 0.115, 0.07])
+_EYE_SHIFT = np.array([0.0, 0.011, 0.0])
+"""MakeHuman's upper lids hang over half of the pupil: eyes look ahead from further down."""
+_TONGUE_SHIFT = np.array([0.0, 0.062, 0.032])
 _TONGUE_SCALE = np.array([0.93, 0.72, 1.0])
-"""MakeHuman's tongue lies so high and far in front that it covers the teeth and fills the mouth."""
+"""MakeHuman's tongue covers the teeth and fills the mouth; a resting tip lies behind the lower front teeth."""
 _UPPER_LIP, _LOWER_LIP = (467, 509, 468, 474), (494, 513, 495, 496)
 """Vertices of base.obj in the middle of the lips."""
 _LIP_WALL = (554, 571, 557, 574)
@@ -144,7 +146,7 @@ def _eye(source: BaseFields, side: str) -> Part:
     identity = shift[:, None] + growth[:, None, None] * sphere
     region = np.full(len(triangles), REGIONS.index("eye_left" if side == "l" else "eye_right"), np.uint8)
     units = np.zeros((len(ARKIT_NAMES), len(sphere), 3))
-    return Part(centre + radius * sphere, identity, units, triangles, region, uv, triangles)
+    return Part(centre + _EYE_SHIFT + radius * sphere, identity, units, triangles, region, uv, triangles)
 
 
 def _arch(source: BaseFields, which: str) -> tuple[Part, dict[str, Floats]]:

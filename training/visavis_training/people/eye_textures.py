@@ -75,7 +75,7 @@ def paint_eyes(chance: Chance, european: Tensor, age_years: Tensor, size: int = 
     light = chance.uniform("light eyes") < european
     kind = torch.where(light, chance.pick("iris", _EUROPEAN_SHARES), chance.pick("dark iris", _OTHER_SHARES))
     colours = torch.tensor(IRIS_RGB, device=device)
-    outer = colours[kind] * chance.uniform("iris depth", 0.75, 1.3)[:, None] * (1 + chance.normal("hue", 0, 0.06, 3))
+    outer = colours[kind] * chance.uniform("iris depth", 0.60, 1.05)[:, None] * (1 + chance.normal("hue", 0, 0.06, 3))
     warm = colours[torch.tensor([1, 2, 3, 2, 3, 4, 5], device=device)[kind]]
     inner = outer * 0.5 + warm * chance.uniform("inner", 0.2, 0.7)[:, None] * 1.1
     collar = each(chance.uniform("collarette", 0.40, 0.58))
@@ -84,7 +84,7 @@ def paint_eyes(chance: Chance, european: Tensor, age_years: Tensor, size: int = 
     relief = 1.0 + each(chance.uniform("fibre depth", 0.10, 0.22)) * fibres + 0.12 * cloud
     ridge = 0.25 * torch.exp(-(((part - collar) / 0.07) ** 2))
     iris = iris * (relief * (1 - 0.35 * crypts * step(part, 0.4, 0.6)) + ridge).clamp(0.25, 2.2)[..., None]
-    ring = each(chance.uniform("limbal ring", 0.35, 0.85) * (1.0 - 0.4 * step(age_years, 40.0, 80.0)))
+    ring = each(chance.uniform("limbal ring", 0.45, 0.90) * (1.0 - 0.4 * step(age_years, 40.0, 80.0)))
     iris = iris * (1.0 - ring * step(part + 0.02 * cloud, 0.74, 0.98))[..., None]
     haze = each(step(age_years, 55.0, 90.0) * chance.uniform("arcus", 0.0, 0.5))
     iris = iris + (haze * torch.exp(-(((part - 0.95) / 0.06) ** 2)))[..., None] * 0.18
@@ -100,7 +100,7 @@ def paint_eyes(chance: Chance, european: Tensor, age_years: Tensor, size: int = 
     red = each(chance.uniform("red eyes") ** 2 * 0.9 + 0.12)
     vein = vein * red * (0.15 + 0.85 * corner) * step(part, 1.0, 1.4)
     yellow = each(chance.uniform("yellow eyes", 0.0, 0.5) + 0.5 * step(age_years, 40.0, 85.0))
-    white = torch.tensor([0.58, 0.53, 0.50], device=device) * (
+    white = torch.tensor([0.425, 0.388, 0.368], device=device) * (
         1 - yellow[..., None] * torch.tensor([0.03, 0.07, 0.20], device=device)
     )
     white = white * (1 - (0.05 + 0.22 * red * corner)[..., None] * torch.tensor([0.35, 1.0, 0.9], device=device))
@@ -133,5 +133,5 @@ def cornea_normals(uv: Tensor, turn: Tensor) -> tuple[Tensor, Tensor]:
         return functional.normalize((turn @ straight[..., None])[..., 0], dim=-1)
 
     # the cornea's radius is 7.8 mm on a ball of 12.2 mm: its normal tilts faster, then falls back to the ball's
-    reach = ((0.66 - angle) / 0.26).clamp(0, 1)
+    reach = ((LIMBUS * 1.32 - angle) / (LIMBUS * 0.52)).clamp(0, 1)
     return along(angle), along(angle * (1.0 + 0.56 * reach * reach * (3 - 2 * reach)))

@@ -104,10 +104,10 @@ class Lights:
         bands = normal.new_tensor([1.0, 2 / 3, 2 / 3, 2 / 3, 0.25, 0.25, 0.25, 0.25, 0.25])
         return torch.einsum("b...k,bkc->b...c", harmonics(normal), self.around * bands[:, None]).clamp(min=0.0)
 
-    def mirrored(self, direction: Tensor, blur: float) -> Tensor:
+    def mirrored(self, direction: Tensor, blur: float | Tensor) -> Tensor:
         """(B, ..., 3) light that comes from unit directions (B, ..., 3), lamps with their shapes; what wet things show.
 
-        `blur` is half the angle, in radians, over which the reflection is smeared.
+        `blur` (or one for all) is half the angle, in radians, over which the reflection is smeared.
         """
         soft = torch.einsum("b...k,bkc->b...c", harmonics(direction), self.around).clamp(min=0.0)
         middle = (1,) * (direction.ndim - 2)

@@ -1,7 +1,6 @@
 """Turns painted people into the surface each pixel shows: colour, fine shape, roughness, wetness and what shades it.
 
-Skin is read from the face chart; eyes, teeth, gums and tongue from their own textures. How much light reaches the
-inside of a mouth follows from the opening between the lips. Knows nothing of lamps' colours or of cameras.
+Skin is read from the face chart; eyes and mouths have files of their own. Knows nothing of lamps or of cameras.
 """
 
 from __future__ import annotations
@@ -13,10 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from visavis_models.face import topology as topo
 from visavis_training.people.chance import Chance, each, noise, step
-from visavis_training.people.eye_textures import EyeTextures, cornea_normals
+from visavis_training.people.eye_surface import with_eyes
+from visavis_training.people.eye_textures import EyeTextures
 from visavis_training.people.face_chart import HALF_ANGLE, FaceChart
+from visavis_training.people.mouth_surface import with_mouth
 from visavis_training.people.mouth_textures import MouthTextures
 from visavis_training.people.rasteriser import Fragments, interpolate
 from visavis_training.people.skin_textures import Person, SkinTextures
@@ -34,6 +34,10 @@ class Looks:
     eyes: EyeTextures
     mouth: MouthTextures
     chance: Chance
+
+    def skin_depth(self, person: Tensor) -> Tensor:
+        """(N,) 0..1 how light the skin of persons (N,) is, for flesh that shares its pigment."""
+        return step(self.person.melanin[person].log(), -1.2, -3.6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +164,8 @@ def read_materials(
     film = visible.normal.clone()
     normal = functional.normalize(normal, dim=-1)
     material = Material(albedo, normal, visible.normal, roughness, gloss, wet, film, scatter, open_)
-    material = _with_eyes(visible, looks, person, eye_turns, material)
-    return _with_mouth(visible, looks, person, material)
+    material = with_eyes(visible, looks, person, eye_turns, material)
+    return with_mouth(visible, looks, person, material)
 
 
 def _hair_and_clothes(
@@ -188,7 +192,8 @@ def _hair_and_clothes(
     strands = noise(chance, "crop", canonical * canonical.new_tensor([1.0, 0.45, 0.7]), 90.0, 2)
     grown = visible.where("skin", "neck") * painted.crop
     cover = grown * step(y + 0.03 * ragged, line + 0.05, line - 0.04) if painted.follows_hairline else grown
-    cover = cover * (0.86 + 0.14 * step(strands, -1.5, 0.8))
+    if painted.follows_hairline:  # skin shows between shorn hairs, not under hair that grows
+        cover = cover * (0.86 + 0.14 * step(strands, -1.5, 0.8))
     hair = each(painted.hair) * (1 + 0.22 * strands[..., None]).clamp(0.3, 2.0)
     albedo = albedo + cover[..., None] * (hair - albedo)
     gloss, roughness = gloss * (1 - 0.6 * cover), roughness + cover * (0.5 - roughness)
@@ -200,161 +205,6 @@ def _hair_and_clothes(
     shirt = each(dye) * ((1 + 0.08 * weave) * edge)[..., None]
     albedo = albedo + cloth[..., None] * (shirt - albedo)
     return albedo, gloss * (1 - cloth), roughness + cloth * (0.8 - roughness)
-
-
-def _with_eyes(visible: Visible, looks: Looks, person: Tensor, turns: Tensor, material: Material) -> Material:
-    albedo, normal, smooth, film = material.albedo, material.normal, material.smooth, material.film
-    wet, scatter, open_, gloss = material.wet, material.scatter, material.open, material.gloss
-    eye_mask = visible.where("eye_left", "eye_right").to(torch.float32)
-    # lids shade the ball: open sky is what a blurred mask, looked at from below, still sees
-    shaded = _soft_mask(eye_mask, visible.dm_per_px, 0.030, 0.022)
-    for number, name in enumerate(("eye_left", "eye_right")):
-        at = visible.where(name).nonzero(as_tuple=True)
-        uv = visible.uv[at]
-        mirrored = torch.stack([1 - uv[:, 0], uv[:, 1]], -1) if number else uv
-        colour, iris = looks.eyes.read(person[at[0]], mirrored)
-        # uv's second axis points up on the eye
-        flipped = torch.stack([uv[:, 0], 1 - uv[:, 1]], -1)
-        ball, front = cornea_normals(flipped, turns[at[0], number])
-        lit = step(shaded[at], 0.18, 0.80)
-        albedo[at] = colour * (0.55 + 0.45 * lit)[:, None] * (1 - (1 - lit) * 0.35)[:, None]
-        # the iris is a bowl behind the cornea: it is lit from the side away from the lamp
-        bowl = functional.normalize(ball - 0.6 * iris[:, None] * (front - ball), dim=-1)
-        normal[at], smooth[at], film[at] = bowl, bowl, front
-        wet[at], open_[at] = 1.0, 0.25 + 0.75 * lit
-        scatter[at], gloss[at] = 0.0, 0.0
-    return Material(albedo, normal, smooth, material.roughness, gloss, wet, film, scatter, open_)
-
-
-def _soft_mask(mask: Tensor, dm_per_px: Tensor, blur_dm: float, rise_dm: float) -> Tensor:
-    """(N, H, W) the mask blurred over `blur_dm`, read `rise_dm` higher up: what is under an upper edge gets less."""
-    people, height, width = mask.shape
-    sigma = (blur_dm / dm_per_px).clamp(0.6, 8.0)
-    reach = 12
-    taps = torch.arange(-reach, reach + 1, device=mask.device, dtype=torch.float32)
-    kernel = torch.exp(-0.5 * (taps / sigma[:, None]) ** 2)
-    kernel = kernel / kernel.sum(1, keepdim=True)
-    lifted = torch.exp(-0.5 * ((taps + (rise_dm / dm_per_px)[:, None]) / sigma[:, None]) ** 2)
-    lifted = lifted / lifted.sum(1, keepdim=True)
-    rows = functional.conv2d(mask[None], kernel[:, None, None], padding=(0, reach), groups=people)
-    return functional.conv2d(rows, lifted[:, None, :, None], padding=(reach, 0), groups=people)[0]
-
-
-def _with_mouth(visible: Visible, looks: Looks, person: Tensor, material: Material) -> Material:
-    albedo, normal, smooth, film = material.albedo, material.normal, material.smooth, material.film
-    wet, scatter, open_, gloss, roughness = (
-        material.wet, material.scatter, material.open, material.gloss, material.roughness,
-    )  # fmt: skip
-    at = visible.where("upper_teeth", "lower_teeth", "gums").nonzero(as_tuple=True)
-    is_lower = visible.region[at] == visible.names.index("lower_teeth")
-    is_gum = visible.region[at] == visible.names.index("gums")
-    lower = torch.where(is_gum, visible.canonical[at][:, 1] > 0.475, is_lower).long()
-    read = looks.mouth.teeth(person[at[0]], lower, visible.uv[at])
-    albedo[at] = read[:, :3]
-    enamel = read[:, 3]
-    across, down = visible.head_axes()
-    ahead = torch.linalg.cross(across, down)
-    base = visible.normal[at]
-    level = functional.normalize(torch.linalg.cross(base, down[at[0]]), dim=-1)
-    nudge = visible.uv.new_tensor([[0.0025, 0.0], [0.0, 0.012]])
-    slopes = [looks.mouth.teeth(person[at[0]], lower, visible.uv[at] + n)[:, 4] - read[:, 4] for n in nudge]
-    # along the arch a step of u is some 2.2 mm per hundredth; down a crown a step of v is some 1.5 mm per hundredth
-    bumpy = base - (slopes[0] / 0.0045)[:, None] * level - (slopes[1] / 0.016)[:, None] * down[at[0]]
-    bumpy = functional.normalize(bumpy, dim=-1)
-    normal[at], film[at] = bumpy, bumpy
-    roughness[at], gloss[at] = 0.22 + 0.1 * (1 - enamel), 0.0
-    wet[at], scatter[at] = 0.75 + 0.15 * enamel, 0.32
-    at = visible.where("tongue").nonzero(as_tuple=True)
-    bumps = looks.mouth.papillae(person[at[0]], visible.canonical[at])
-    red = visible.normal.new_tensor([0.05, 0.10, 0.09])
-    albedo[at] = looks.mouth.tongue[person[at[0]]] * (1 - bumps[:, 1:] * red)
-    delta = 0.012
-    canonical = visible.canonical[at]
-    slopes = [
-        (looks.mouth.papillae(person[at[0]], canonical + canonical.new_tensor(shift))[:, 0] - bumps[:, 0]) / delta
-        for shift in ((delta, 0.0, 0.0), (0.0, 0.0, delta))
-    ]
-    along = ahead[at[0]]
-    rough = visible.normal[at] - 0.8 * slopes[0][:, None] * across[at[0]] - 0.8 * slopes[1][:, None] * along
-    rough = functional.normalize(rough, dim=-1)
-    normal[at], film[at], smooth[at] = rough, rough, visible.normal[at]
-    roughness[at], gloss[at], wet[at], scatter[at] = 0.4, 0.0, 0.55, 0.6
-    return Material(albedo, normal, smooth, roughness, gloss, wet, film, scatter, open_)
-
-
-@dataclass(frozen=True, slots=True)
-class MouthOpening:
-    """The slit between the lips of N faces, in the camera's axes.
-
-    `corner` (N, 3) its middle, `axes` (N, 3, 3) rows right, down and inwards, `edges` (N, 2, 11, 3) upper and
-    lower inner lip in those axes.
-    """
-
-    corner: Tensor
-    axes: Tensor
-    edges: Tensor
-
-    @classmethod
-    def of(cls, visible: Visible) -> MouthOpening:
-        """Measured on the landmarks."""
-        rows = torch.tensor((topo.UPPER_LIP[0], topo.LOWER_LIP[0]), device=visible.landmarks.device)
-        lips = visible.landmarks[:, rows]
-        middle = lips.mean((1, 2))
-        right = functional.normalize(lips[:, :, -1].mean(1) - lips[:, :, 0].mean(1), dim=-1)
-        down = visible.head_axes()[1]
-        down = functional.normalize(down - (down * right).sum(-1, keepdim=True) * right, dim=-1)
-        axes = torch.stack([right, down, torch.linalg.cross(right, down)], 1)
-        edges = torch.einsum("nrkc,nac->nrka", lips - middle[:, None, None], axes)
-        return cls(middle, axes, edges)
-
-    def _edge_at(self, frame: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Y of the upper and lower lip, and their mean z, at x (n,) of frames (n,)."""
-        found = []
-        for row in (0, 1):
-            knots = self.edges[frame, row]  # (n, 11, 3)
-            right = (knots[:, :, 0] < x[:, None]).sum(1).clamp(1, 10)
-            index = torch.arange(len(x), device=x.device)
-            low, high = knots[index, right - 1], knots[index, right]
-            share = ((x - low[:, 0]) / (high[:, 0] - low[:, 0]).clamp(min=1e-4)).clamp(0, 1)
-            found.append(low[:, 1:] + share[:, None] * (high - low)[:, 1:])
-        return found[0][:, 0], found[1][:, 0], (found[0][:, 1] + found[1][:, 1]) / 2
-
-    def light(self, frame: Tensor, position: Tensor, lamps: Tensor, sizes: Tensor) -> tuple[Tensor, Tensor]:
-        """How much light gets in.
-
-        Args:
-            frame: int64 (n,) of each point.
-            position: (n, 3) of points behind the lips.
-            lamps: (N, L, 3) directions of lamps.
-            sizes: (N, L) half angular sizes, radians.
-
-        Returns:
-            (n,) share of the surroundings and (n, L) share of each lamp.
-        """
-        local = torch.einsum("nc,nac->na", position - self.corner[frame], self.axes[frame])
-        upper, lower, lips_z = self._edge_at(frame, local[:, 0])
-        # lips are thick: light enters before the seam's own depth
-        depth = (local[:, 2] - lips_z + 0.035).clamp(min=0.01)
-        half = self.edges[frame, 0, -1, 0]
-
-        def seen(a: Tensor, b: Tensor) -> Tensor:
-            return ((a / torch.hypot(a, depth) + b / torch.hypot(b, depth)) / 2).clamp(0.0, 1.0)
-
-        around = seen(local[:, 1] - upper, lower - local[:, 1]) * seen(half - local[:, 0], half + local[:, 0])
-        turned = torch.einsum("nlc,nac->nla", lamps, self.axes)[frame]  # (n, L, 3)
-        way = depth[:, None] / (-turned[..., 2]).clamp(min=0.05)
-        x = local[:, None, 0] + turned[..., 0] * way
-        y = local[:, None, 1] + turned[..., 1] * way
-        soft = 0.012 + way * sizes[frame].tan() * 0.8
-        through = []
-        for lamp in range(lamps.shape[1]):
-            upper, lower, _ = self._edge_at(frame, x[:, lamp])
-            clear = step(y[:, lamp] - upper, -soft[:, lamp], soft[:, lamp]) * step(
-                lower - y[:, lamp], -soft[:, lamp], soft[:, lamp]
-            )
-            clear = clear * step(half - x[:, lamp].abs(), -soft[:, lamp], soft[:, lamp]) * (turned[:, lamp, 2] < -0.02)
-            through.append(clear)
-        return around, torch.stack(through, 1)
 
 
 def nobody(visible: Visible) -> Tensor:

@@ -16,8 +16,8 @@ from torch.nn import functional
 from visavis_training.people.chance import Chance, each, noise, step
 from visavis_training.people.dentition import BACK_ROWS, FRONT_ROWS, SPANS_PER_TOOTH, TEETH_PER_ARCH
 
-CELL_PX = 24
-ROWS_PX = 72
+CELL_PX = 28
+ROWS_PX = 80
 TOOTH_LAB = (76.5, 0.4, 17.5)
 """Mean of upper central incisors."""
 TOOTH_DEVIATION = (4.2, 1.0, 3.4)
@@ -45,14 +45,14 @@ class MouthTextures:
     def teeth(self, person: Tensor, lower: Tensor, uv: Tensor) -> Tensor:
         """(n, 5) arch values at `dentition.py`'s uv (n, 2); `lower` int64 (n,) 0 for the upper arch."""
         place = arch_place(uv)
-        # what closes the strip between two teeth is no tooth but the dark behind them
         within = torch.remainder(uv[:, 0] * (TEETH_PER_ARCH * (SPANS_PER_TOOTH + 1) - 1), SPANS_PER_TOOTH + 1)
-        between = (within > SPANS_PER_TOOTH + 0.02) & (within < SPANS_PER_TOOTH + 0.98) & (place[:, 1] > 0.05)
+        between = (within > SPANS_PER_TOOTH + 0.02) & (within < SPANS_PER_TOOTH + 0.98)
         height, width = self.arches.shape[-2:]
         spot = torch.stack([place[:, 0] * width - 0.5, (place[:, 1] + 1) / 2 * height - 0.5], -1)
         read = _bilinear(self.arches.permute(0, 1, 3, 4, 2), (person, lower), spot)
-        shade = torch.where(between[:, None], read.new_tensor([0.42, 0.30, 0.26, 0.0, 1.0]), torch.ones_like(read))
-        return read * shade
+        # what closes the strip between two teeth is the gum's papilla at their necks, and beyond it the dark behind
+        dark = (between * read[:, 3])[:, None]
+        return read * (1 - dark * read.new_tensor([0.84, 0.89, 0.91, 1.0, 0.0]))
 
     def papillae(self, person: Tensor, canonical: Tensor) -> Tensor:
         """(n, 2) height and redness of the tongue at canonical points (n, 3)."""
@@ -114,40 +114,55 @@ def paint_mouth(chance: Chance, age_years: Tensor, melanin: Tensor) -> MouthText
         ],
         -1,
     )
-    whitened = chance.happens("whitened", 0.15)
-    middle = middle + aged[:, None] * middle.new_tensor([-5.5, 1.0, 2.5])
+    whitened = chance.happens("whitened", 0.22)
+    middle = middle + aged[:, None] * middle.new_tensor([-6.0, 1.6, 1.6])
     middle = middle + whitened[:, None] * middle.new_tensor([3.0, -0.5, -6.0])
     canine = torch.exp(-((from_middle - 2.0) ** 2) / 0.3)[..., None] * middle.new_tensor(_CANINE)
     molar = step(from_middle, 2.4, 4.0)[..., None] * middle.new_tensor(_MOLAR)
-    neck, tip = step(v, 0.42, -0.05)[..., None], step(v, 0.70, 1.0)[..., None]
+    border = torch.minimum(across, 1.0 - across)
+    neck, tip = step(v, 0.50, -0.05)[..., None], step(v, 0.62, 0.90)
+    halo = step(v, 0.945, 0.985)[..., None]
     arches = []
     for arch in ("upper", "lower"):
         own = chance.normal(f"{arch} shades", 0.0, 1.0, TEETH_PER_ARCH)[:, tooth]  # (B, H, W)
-        lab = each(middle) + canine + molar + own[..., None] * middle.new_tensor([1.3, 0.25, 0.9])
+        lab = each(middle) + canine + molar + own[..., None] * middle.new_tensor([1.0, -0.15, -0.6])
         lab = lab + (middle.new_tensor(_LOWER) if arch == "lower" else 0.0)
-        lab = lab + neck * middle.new_tensor([-4.0, 0.9, 4.5])
+        lab = lab + neck * middle.new_tensor([-4.0, 1.2, 5.0])
+        # thin enamel at the edge lets the dark of the mouth through, but for its very rim; it is whitest over the
+        # three lobes of the dentine behind it
         clear = each(chance.uniform("clear edges", 0.2, 1.0) * (1.0 - 0.6 * aged)) * step(from_middle, 2.6, 1.6)
-        mamelons = 0.75 + 0.25 * torch.cos(across * 6 * torch.pi)
-        lab = lab + (clear * mamelons)[..., None] * tip * middle.new_tensor([-9.0, -1.2, -8.0])
-        lab = (
-            lab
-            + stains[..., None]
-            * middle.new_tensor([-0.8, 0.15, 0.8])
-            * each(chance.uniform("stained", 0.2, 1.5))[..., None]
-        )
-        enamel = rgb_of_lab(torch.stack([lab[..., 0].clamp(30, 84), lab[..., 1], lab[..., 2].clamp(6, 27)], -1))
-        border = torch.minimum(across, 1.0 - across)
-        # gaps widen towards the gum's corner and the edge's corner; light that enters them does not come back
-        gap = step(border, 0.09, 0.0) * (0.50 + 0.45 * step(v, 0.70, 1.0) + 0.30 * step(v, 0.3, 0.0))
-        enamel = enamel * (1.0 - gap[..., None] * middle.new_tensor([0.58, 0.70, 0.76])).clamp(min=0.05)
-        line = 0.05 * noise(chance, f"{arch} gum line", points, 22.0)
-        is_tooth = step(v + line, -0.03, 0.03)
+        lobes = 0.70 + 0.30 * torch.cos((across + 0.06 * stains) * 6 * torch.pi) * step(v, 0.98, 0.72)
+        see_through = clear * torch.maximum(tip * lobes, 0.55 * step(border, 0.16, 0.02) * step(v, 0.3, 0.7))
+        lab = lab + see_through[..., None] * (1 - halo) * middle.new_tensor([-7.5, -1.3, -8.5])
+        lab = lab + (clear[..., None] * halo) * middle.new_tensor([1.5, 0.0, -1.0])
+        blotches = each(chance.uniform("stained", 0.2, 1.5)) * stains
+        lab = lab + blotches[..., None] * middle.new_tensor([-0.8, 0.15, 0.8])
+        white_spots = each(chance.happens("white spots", 0.25)) * step(stains - 0.4 * grain, 1.5, 2.3)
+        lab = lab + white_spots[..., None] * middle.new_tensor([4.0, -0.4, -5.0])
+        enamel = rgb_of_lab(torch.stack([lab[..., 0].clamp(30, 86), lab[..., 1], lab[..., 2].clamp(4, 24)], -1))
+        # light that enters where teeth meet does not come back
+        corner_notch = step(v, 0.62, 1.0) * step(border, 0.16, 0.0)
+        gap = step(border, 0.05, 0.0) * 0.55 + 0.30 * step(border, 0.20, 0.0) + 0.25 * corner_notch
+        enamel = enamel * (1.0 - gap[..., None] * middle.new_tensor([0.55, 0.66, 0.74])).clamp(min=0.05)
+        line = 0.035 * noise(chance, f"{arch} gum line", points, 22.0)
+        # papillae fill the corners between the necks, lower in age
+        own_rise = chance.uniform(f"{arch} papillae", 0.24, 0.44, TEETH_PER_ARCH + 1)
+        left, right = own_rise[:, :-1][:, tooth], own_rise[:, 1:][:, tooth]
+        rise = torch.where(across < 0.5, left, right) * (1.0 - 0.55 * each(aged))
+        papilla = rise * torch.exp(-((border / 0.085) ** 1.3))
+        over = v + line - papilla
+        is_tooth = step(over, -0.025, 0.025)
         gum = _gum(chance, melanin, v, across, points)
-        cuff = torch.exp(-(((v + 0.03) / 0.05) ** 2))[..., None]
-        colour = gum + is_tooth[..., None] * (enamel - gum)
-        colour = colour * (1.0 - 0.28 * cuff * middle.new_tensor([0.45, 1.0, 1.0]))
-        height = 0.0055 * (1 - (2 * across - 1).abs() ** 3) + 0.0003 * grain + 0.0004 * torch.cos(v * 14.0) * is_tooth
-        height = height * is_tooth + (1 - is_tooth) * 0.0012 * noise(chance, "stipple", points, 55.0)
+        cuff = torch.exp(-(((over + 0.04) / 0.05) ** 2))[..., None]
+        gum = gum * (1.0 + cuff * gum.new_tensor([0.10, 0.02, 0.02]))
+        root_shade = torch.exp(-(over.clamp(min=0.0) / 0.06))[..., None] * middle.new_tensor([0.12, 0.22, 0.24])
+        colour = gum + is_tooth[..., None] * (enamel * (1.0 - root_shade) - gum)
+        # line angles, two shallow furrows between the lobes, growth lines, and gums that stand over the necks
+        furrows = torch.cos((2 * across - 1) * 3 * torch.pi) * step(v, 0.2, 0.6) * step(border, 0.0, 0.2)
+        crown = 0.0030 * (1 - (2 * across - 1).abs() ** 4) + 0.00045 * furrows + 0.00030 * grain
+        crown = crown + 0.00018 * torch.cos(v * 60.0 + 3.0 * stains)
+        flesh = 0.0040 + 0.0009 * noise(chance, "stipple", points, 55.0) + 0.0015 * cuff[..., 0]
+        height = flesh + is_tooth * (crown - flesh)
         arches.append(torch.cat([colour, is_tooth[..., None], height[..., None]], -1).permute(0, 3, 1, 2))
 
     size = 160

@@ -11,8 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from visavis_training.people.chance import step
-from visavis_training.people.lighting import Lights, cast_shadows
-from visavis_training.people.materials import Material, MouthOpening
+from visavis_training.people.lighting import Lights, card_light, cast_shadows
+from visavis_training.people.materials import Material
+from visavis_training.people.mouth_opening import MouthOpening
+from visavis_training.people.mouth_surface import TEETH
 from visavis_training.people.visible import Visible
 
 _WRAP = (0.26, 0.10, 0.06)
@@ -43,12 +45,15 @@ def shade(visible: Visible, material: Material, lights: Lights, shadow: Tensor |
     at = _behind_lips(visible, material).nonzero(as_tuple=True)
     opening = MouthOpening.of(visible)
     sky, through = opening.light(at[0], visible.position[at], lights.direction, lights.size)
-    # light bounces about in a mouth and comes out red
     around = around.clone()
     around[at] = sky
     reach[at] = through
+    # light bounces about in a mouth and comes out red; teeth near the lips get it from each other, less coloured
     bounce = torch.zeros_like(material.albedo)
-    bounce[at] = (0.20 * sky.sqrt() + 0.02)[:, None] * material.albedo.new_tensor([1.0, 0.52, 0.45])
+    teeth = visible.where(*TEETH)[at][:, None]
+    tint = torch.where(teeth, sky.new_tensor([0.34, 0.28, 0.255]), sky.new_tensor([0.24, 0.12, 0.105]))
+    card = functional.pad(lights.kelvin.new_full((people, 1, 1), -1.0), (2, 0))
+    bounce[at] = (sky**0.7)[:, None] * tint * card_light(lights, card)[at[0], 0]
 
     light = lights.irradiance(material.smooth * 0.5 + material.normal * 0.5) * around[..., None] + bounce
     gleam = torch.zeros_like(light)
@@ -110,13 +115,15 @@ def _film(visible: Visible, material: Material, lights: Lights, around: Tensor, 
     at = (material.wet > 0.02).nonzero(as_tuple=True)
     frame = at[0]
     film, towards = material.film[at], visible.towards[at]
-    cosine = (film * towards).sum(-1).clamp(0.0, 1.0)
+    eyes = visible.where("eye_left", "eye_right")[at]
+    teeth = visible.where(*TEETH)[at]
+    # fine roughness keeps all but eyes from turning into mirrors where they are seen at a glance
+    least = torch.where(eyes, 0.0, 0.42)
+    cosine = torch.maximum((film * towards).sum(-1), least).clamp(max=1.0)
     fresnel = 0.021 + 0.979 * (1 - cosine) ** 5
     bent = functional.normalize(2 * (film * towards).sum(-1, keepdim=True) * film - towards, dim=-1)
-    eyes = visible.where("eye_left", "eye_right")[at]
-    seen = torch.zeros_like(bent)
-    sharp, smeared = lights.rows(frame), lights.rows(frame)
-    seen = torch.where(eyes[:, None], sharp.mirrored(bent, 0.03), smeared.mirrored(bent, 0.11))
+    blur = torch.where(eyes, 0.03, torch.where(teeth, 0.07, 0.11))
+    seen = lights.rows(frame).mirrored(bent, blur)
     let_through = torch.where(
         eyes, step(around[at], 0.2, 0.7), (0.35 * around[at] + 0.65 * reach[at][:, 0]).clamp(0, 1)
     )
