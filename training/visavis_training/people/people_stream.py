@@ -18,10 +18,10 @@ from visavis_training.people.chance import Chance
 from visavis_training.people.clip_motion import Motion, clip_motion
 from visavis_training.people.frame_labels import FrameLabels, Shot
 from visavis_training.people.lighting import Lights, sample_lights, white_of_kelvin
+from visavis_training.people.motion_tracks import Tracks
 from visavis_training.people.people_pool import People, PeoplePool, Studio
 from visavis_training.people.posing import eye_gaze
 from visavis_training.people.scenery import backgrounds, photographs
-from visavis_training.people.sequences import Tracks
 from visavis_training.people.tensor_trees import joined
 
 _CANVAS_PX = 1024

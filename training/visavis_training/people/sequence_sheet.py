@@ -17,9 +17,10 @@ from PIL import Image
 
 from visavis_training.people.anatomy import Anatomy
 from visavis_training.people.anny_data import anny_data
+from visavis_training.people.motion_tracks import Tracks
 from visavis_training.people.people_pool import Studio
 from visavis_training.people.people_stream import PeopleStream, StreamSettings
-from visavis_training.people.sequences import Tracks, small_tracks
+from visavis_training.people.sequences import small_tracks
 
 
 def main() -> None:

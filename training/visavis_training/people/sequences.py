@@ -1,6 +1,6 @@
 """Motion in time for people who do not exist: speech, expressions, eyes, head and body of scenes of half a minute.
 
-    python -m visavis_training.people.sequences --corpus CORPUS --out MOTION.safetensors [--seed 1] [--takes 1]
+    python -m visavis_training.people.sequences --corpus CORPUS --out MOTION.safetensors [--processes N]
 
 makes scenes from a corpus of `visavis_training.speech`, shard by shard, from where a killed run stopped. The mouth is
 what the shipped listener says of the voices, presence is the product's own, so that timing is what the product will
@@ -12,29 +12,28 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
+import multiprocessing
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
-from safetensors.torch import save_file
-from torch import Tensor
 
 from visavis_models.arkit import ARKIT
 from visavis_models.behaviour import Presence, Situation
 from visavis_models.behaviour.easing import FRAME_S
-from visavis_models.errors import StorageError
+from visavis_models.errors import StorageError, VisavisError
 from visavis_models.motion import MotionWindow
 from visavis_models.voice.mouth import face_of_mouth
 from visavis_models.weights import manifest as weights_manifest
 from visavis_training.people.expressions import act, envelope
 from visavis_training.people.heard_speech import Heard, listen, small_set
+from visavis_training.people.motion_tracks import Tracks
 from visavis_training.people.plausibility import over_speech
 from visavis_training.speech import shards
 
@@ -43,99 +42,6 @@ SMALL_TAKES = 16
 _EYE_OF_HEAD = 1.3
 """Shares of the eye's range that one radian of the head's turn is answered with, as presence does."""
 _HEAD_LIMITS_RAD = np.radians((22.0, 38.0, 22.0))
-
-
-@dataclass(frozen=True, slots=True)
-class Tracks:
-    """Motion of S scenes, one after another, T frames in all, 25 a second."""
-
-    face: Tensor
-    """float16 (T, 52), ARKit."""
-    head: Tensor
-    """float16 (T, 6), see `visavis_models.motion.HEAD_NAMES`."""
-    body: Tensor
-    """float16 (T, 5), see `visavis_models.motion.BODY_NAMES`."""
-    speaking: Tensor
-    """uint8 (T,)."""
-    starts: Tensor
-    """int64 (S + 1,): where each scene begins, and T."""
-
-    def __len__(self) -> int:
-        return len(self.face)
-
-    @classmethod
-    def of(cls, windows: Sequence[MotionWindow]) -> Tracks:
-        """Of one motion window a scene."""
-        arrays = {
-            name: torch.from_numpy(np.concatenate([getattr(w, name) for w in windows]))
-            for name in ("face", "head", "body", "speaking")
-        }
-        starts = torch.tensor([0, *np.cumsum([len(w) for w in windows]).tolist()])
-        return cls(
-            arrays["face"].half(), arrays["head"].half(), arrays["body"].half(), arrays["speaking"].byte(), starts
-        )
-
-    @classmethod
-    def join(cls, parts: Sequence[Tracks]) -> Tracks:
-        """All scenes of all parts in order.
-
-        Raises:
-            ValueError: there is no part.
-        """
-        if not parts:
-            raise ValueError("no tracks to join")
-        ends = np.cumsum([0, *(len(p) for p in parts)])
-        starts = torch.cat([p.starts[:-1] + int(end) for p, end in zip(parts, ends[:-1], strict=True)])
-        whole = {n: torch.cat([getattr(p, n) for p in parts]) for n in ("face", "head", "body", "speaking")}
-        return cls(**whole, starts=torch.cat([starts, torch.tensor([int(ends[-1])])]))
-
-    def to(self, device: torch.device | str) -> Tracks:
-        """On another device."""
-        return Tracks(*(getattr(self, name).to(device) for name in self.__slots__))
-
-    def save(self, path: Path, note: dict[str, object]) -> None:
-        """Write one safetensors file that is there wholly or not at all, with a `note` of how it was made."""
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        tensors = {name: getattr(self, name).contiguous().cpu() for name in self.__slots__}
-        save_file(tensors, partial, {"note": json.dumps(note, sort_keys=True)})
-        partial.replace(path)
-
-    @classmethod
-    def load(cls, path: Path) -> tuple[Tracks, dict[str, object]]:
-        """What `save` wrote, and its note.
-
-        Raises:
-            StorageError: the file is not such a one.
-        """
-        try:
-            with safe_open(path, "pt") as stored:
-                note: dict[str, object] = json.loads((stored.metadata() or {})["note"])
-                return cls(*(stored.get_tensor(name) for name in cls.__slots__)), note
-        except Exception as error:
-            raise StorageError(
-                "tracks_broken", f"{path} does not hold motion tracks: {error}.", "Make it again with people.sequences."
-            ) from error
-
-    def windows(self, place: Tensor, frames: int, every: int = 1) -> Tensor:
-        """Rows int64 (P, frames) of windows that lie within one scene each.
-
-        Args:
-            place: float32 (P,), 0..1: where, evenly over all windows that there are.
-            frames: of each window.
-            every: rows from one of its frames to the next.
-
-        Raises:
-            ValueError: no scene is that long.
-        """
-        length = (frames - 1) * every + 1
-        counts = (self.starts.diff() - length + 1).clamp(min=0)
-        ends = counts.cumsum(0)
-        if int(counts.max()) == 0:
-            raise ValueError(f"no scene has {length} frames")
-        chosen = (place.double() * ends[-1]).long().clamp(max=ends[-1] - 1)
-        scene = torch.searchsorted(ends, chosen, right=True)
-        first = self.starts[scene] + chosen - (ends[scene] - counts[scene])
-        return first[:, None] + torch.arange(frames, device=place.device) * every
 
 
 def _seeded(*numbers: int) -> np.random.Generator:
@@ -256,13 +162,17 @@ def small_tracks(seed: int = 1, takes: int = SMALL_TAKES) -> Tracks:
     return Tracks.of(list(scenes(small_set(), seed, takes)))
 
 
+Hear = Callable[[Sequence[NDArray[np.int16]]], list[Heard]]
+
+
 def make(
     corpus: Path,
     out: Path,
     seed: int = 1,
     takes: int = 1,
+    processes: int = 1,
     report: Callable[[str], None] = print,
-    hear: Callable[[Sequence[NDArray[np.int16]]], list[Heard]] = listen,
+    hear: Hear = listen,
 ) -> Tracks:
     """Scenes of all training utterances of a corpus, in one file; parts that a killed run made are kept.
 
@@ -271,36 +181,34 @@ def make(
         out: the file to write; parts lie in `out`.parts until it is whole.
         seed: of all chance.
         takes: how often each utterance is used.
+        processes: how many shards are worked on at a time; changes nothing in what comes out.
         report: told of every shard in one line.
         hear: turns voices into mouths.
 
     Raises:
-        StorageError: the corpus has no finished shard.
+        StorageError: the corpus has no finished shard, or nothing to train with.
     """
     names = shards.names(corpus)
     if not names:
         raise StorageError("corpus_empty", f"{corpus} holds no finished shard.", "Make the corpus first.")
     folder = out.with_name(f"{out.name}.parts")
     folder.mkdir(parents=True, exist_ok=True)
-    parts: list[Tracks] = []
-    for number, name in enumerate(names):
-        note = _note(corpus, name, seed, takes)
-        path = folder / f"{name}.safetensors"
-        part = _kept(path, note)
-        if part is None:
-            began = time.monotonic()
-            rows = [row for row in shards.rows_of(corpus, name) if row["part"] == "train"]
-            samples = shards.samples_of(corpus, name)
-            heard = hear([samples[row["offset"] : row["offset"] + row["samples"]] for row in rows])
-            made = list(scenes(heard, seed * 100_003 + number, takes))
-            if not made:
-                report(f"shard {name}: nothing to train with")
-                continue
-            part = Tracks.of(made)
-            part.save(path, note)
-            spent_s = time.monotonic() - began
-            report(f"shard {name}: {len(rows)} utterances, {len(part) * FRAME_S:.0f} s of motion in {spent_s:.0f} s")
-        parts.append(part)
+    notes = {name: _note(corpus, name, seed, takes) for name in names}
+    paths = {name: folder / f"{name}.safetensors" for name in names}
+    waiting = [
+        (corpus, name, seed * 100_003 + number, takes, paths[name], notes[name], hear)
+        for number, name in enumerate(names)
+        if _kept(paths[name], notes[name]) is None
+    ]
+    report(f"{len(names) - len(waiting)} of {len(names)} shards are there")
+    if processes > 1 and len(waiting) > 1:
+        with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
+            for future in as_completed([pool.submit(_act_shard, *one) for one in waiting]):
+                report(future.result())
+    else:
+        for one in waiting:
+            report(_act_shard(*one))
+    parts = [part for name in names if (part := _kept(paths[name], notes[name])) is not None]
     if not parts:
         raise StorageError("corpus_empty", f"{corpus} has nothing to train with.", "Make a larger corpus.")
     tracks = Tracks.join(parts)
@@ -309,6 +217,21 @@ def make(
         path.unlink()
     folder.rmdir()
     return tracks
+
+
+def _act_shard(corpus: Path, name: str, seed: int, takes: int, path: Path, note: dict[str, object], hear: Hear) -> str:
+    """Write the scenes of one shard; a line for the report."""
+    began = time.monotonic()
+    rows = [row for row in shards.rows_of(corpus, name) if row["part"] == "train"]
+    samples = shards.samples_of(corpus, name)
+    heard = hear([samples[row["offset"] : row["offset"] + row["samples"]] for row in rows])
+    made = list(scenes(heard, seed, takes))
+    if not made:
+        return f"shard {name}: nothing to train with"
+    part = Tracks.of(made)
+    part.save(path, note)
+    spent_s = time.monotonic() - began
+    return f"shard {name}: {len(rows)} utterances, {len(part) * FRAME_S:.0f} s of motion in {spent_s:.0f} s"
 
 
 def _listener() -> str:
@@ -334,8 +257,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--takes", type=int, default=1, help="how often each utterance is used")
+    parser.add_argument("--processes", type=int, default=1)
     args = parser.parse_args()
-    tracks = make(args.corpus, args.out, args.seed, args.takes)
+    try:
+        tracks = make(args.corpus, args.out, args.seed, args.takes, args.processes)
+    except VisavisError as error:
+        sys.exit(f"{error.message}\n{error.remedy}")
     hours = len(tracks) * FRAME_S / 3600
     print(json.dumps({"scenes": len(tracks.starts) - 1, "frames": len(tracks), "hours": round(hours, 3)}))
 
