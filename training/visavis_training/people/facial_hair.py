@@ -25,7 +25,7 @@ def brows(features: Features, surface: Surface, strength: float, seed: int) -> S
     inside = smooth_step(np.abs(local[:, 2] - line), half * 1.2, half * 0.25)
     inside = inside * smooth_step(x, 0.14, 0.30) * (0.35 + 0.65 * smooth_step(x, 0.2, 0.45)) * smooth_step(x, 1.03, 0.9)
     inside = inside * (local[:, 1] < 0.5)
-    count = int(500 + 900 * strength)
+    count = int(700 + 1500 * strength)
     roots, normals, _ = scatter(surface, inside, count, seed)
     place = (roots - features.eyes) / width
     side = np.sign(place[:, 0])
@@ -40,25 +40,25 @@ def brows(features: Features, surface: Surface, strength: float, seed: int) -> S
     for k in range(1, 6):
         points[:, k] = points[:, k - 1] + direction * (length / 5)[:, None]
         direction = _unit(direction - 0.10 * normals - 0.03 * UP)
-    return _tapered(points, 0.00005, chance)
+    return _tapered(points, 0.000042, chance)
 
 
 def lashes(features: Features, roots: Floats, tips: Floats, upper: bool, seed: int) -> Strands:
     """Lashes along a lid: `roots` and `tips` (M, 3) are the inner and outer edge of the base mesh's lash band."""
     chance = np.random.default_rng(seed)
-    count = 230 if upper else 80
+    count = 190 if upper else 70
     pick = chance.integers(0, len(roots), count)
     other = np.argsort(np.linalg.norm(roots[pick][:, None] - roots[None], axis=2), axis=1)[:, 1]
     share = chance.random((count, 1))
     root = roots[pick] * share + roots[other] * (1 - share)
     direction = _unit(tips[pick] * share + tips[other] * (1 - share) - root + chance.normal(0, 0.0008, (count, 3)))
-    length = chance.uniform(0.0045, 0.0068, count) if upper else chance.uniform(0.003, 0.005, count)
+    length = chance.uniform(0.0040, 0.0066, count) if upper else chance.uniform(0.0020, 0.0036, count)
     points = np.empty((count, 8, 3))
     points[:, 0] = root
     for k in range(1, 8):
         points[:, k] = points[:, k - 1] + direction * (length / 7)[:, None]
-        direction = _unit(direction + (0.16 if upper else -0.05) * UP)
-    return _tapered(points, 0.00006 if upper else 0.00004, chance)
+        direction = _unit(direction + (0.20 if upper else -0.05) * UP)
+    return _tapered(points, 0.000042 if upper else 0.000026, chance)
 
 
 def lash_band(quads: Floats, eye: Floats) -> tuple[Floats, Floats]:

@@ -1,4 +1,4 @@
-"""Hair of the scalp as strands, in four cuts. Guides are grown over the head, then many strands follow them.
+"""Hair of the scalp as strands, in five cuts. Guides are grown over the head, then many strands follow them.
 
 Everything is numpy in metres and repeats for a seed. It knows the face by features.py; it does not shade.
 """
@@ -77,36 +77,68 @@ def buzz(features: Features, surface: Surface, hairdo: Hairdo, count: int, seed:
 
 
 def crop(features: Features, surface: Surface, hairdo: Hairdo, count: int, seed: int) -> Strands:
-    """Short sides, a longer top brushed forward and to one side over the forehead's edge."""
+    """Short sides that fade, a longer top in loose tufts: combed up and aside, or forward when `part` is negative."""
     chance = np.random.default_rng(seed)
     body = Body(surface)
-    density = scalp_density(features, surface, hairdo.recede)
+    density = scalp_density(features, surface, hairdo.recede, 0.05)
     crown = np.array(
-        [features.middle[0] - 0.01, features.middle[1] + 0.45 * features.height, features.eyes[2] + features.height]
+        [features.middle[0] - 0.01, features.middle[1] + 0.55 * features.height, features.eyes[2] + features.height]
     )
-    roots, normals, _ = scatter(surface, density, 1500, seed)
+    roots, normals, _ = scatter(surface, density, 2600, seed)
     level = (roots[:, 2] - features.eyes[2]) / features.height
-    top = smooth_step(level, 0.34, 0.72)
-    front = smooth_step(roots[:, 1], features.middle[1], features.middle[1] - 0.07)
-    length = 0.011 + top * (0.034 + 0.016 * front) + 0.006 * noise(roots, 60.0, 2, seed) * top
-    away = _tangent(roots - crown + np.array([0.012, 0, 0]), normals)
-    swept = _tangent(np.array([0.75, -0.55, 0.0]) + 0 * roots, normals)
-    flow = _unit(away * (1 - 0.75 * front * top)[:, None] + swept * (0.75 * front * top)[:, None])
-    tufts = 0.35 * np.stack([noise(roots, 75.0, 2, seed + k) for k in (1, 2, 3)], 1)
-    steps = 12
+    top = smooth_step(level, 0.50, 0.86)
+    front = smooth_step(roots[:, 1], features.middle[1] + 0.01, features.middle[1] - 0.075)
+    length = 0.006 + 0.010 * smooth_step(level, 0.05, 0.5) + top * hairdo.length * (0.62 + 0.38 * front)
+    length *= 1.0 + 0.28 * noise(roots, 55.0, 2, seed)
+    away = _tangent(roots - crown, normals)
+    forward = -1.0 if hairdo.part >= 0 else 1.0
+    swept = _tangent(np.array([0.9 if hairdo.part >= 0 else 0.55, -0.55 * forward, 0.0]) + 0 * roots, normals)
+    flow = _unit(away * (1 - 0.8 * top)[:, None] + swept * (0.8 * top)[:, None])
+    tufts = np.stack([noise(roots, 48.0, 3, seed + k) for k in (1, 2, 3)], 1)
+    steps = 14
     guides = np.empty((len(roots), steps, 3))
     guides[:, 0] = roots - 0.001 * normals
-    lift = (0.30 + 0.75 * top)[:, None]
-    direction = _unit(normals * lift + flow + tufts)
+    lift = (0.30 + (1.0 if forward < 0 else 0.62) * top + 0.35 * top * front)[:, None]
+    direction = _unit(normals * lift + flow + 0.8 * tufts * (0.4 + top[:, None]))
+    curl = hairdo.wave * chance.normal(0, 1, (len(roots), 3))
     for k in range(1, steps):
-        direction = _unit(direction + (0.16 * top[:, None]) * (flow - 0.75 * UP) + 0.10 * tufts)
+        direction = _unit(direction + (0.15 * top[:, None]) * (flow - 0.5 * UP) + 0.10 * tufts + 0.10 * curl)
         moved = guides[:, k - 1] + direction * (length / (steps - 1))[:, None]
-        guides[:, k] = body.outside(moved, 0.0010 + 0.007 * top * np.sin(np.pi * min(1.0, 0.25 + 0.6 * k / steps)))
+        guides[:, k] = body.outside(moved, 0.0010 + 0.006 * top * np.sin(np.pi * min(1.0, 0.25 + 0.6 * k / steps)))
     child_roots, child_normals, _ = scatter(surface, density, count, seed + 9)
-    strands = _followers(guides, child_roots - 0.0008 * child_normals, chance, 0.45, 0.0022)
-    edge = smooth_step(above_hairline(features, child_roots, hairdo.recede), -0.02, 0.07)
-    strands = strands[:, :1] + (strands - strands[:, :1]) * (0.35 + 0.65 * edge)[:, None, None]
-    return _tapered(strands, 0.00007, chance)
+    strands = _followers(guides, child_roots - 0.0008 * child_normals, chance, 0.85, 0.0016)
+    edge = smooth_step(above_hairline(features, child_roots, hairdo.recede), -0.03, 0.09)
+    size = (0.30 + 0.70 * edge) * chance.uniform(0.72, 1.08, count)
+    strands = strands[:, :1] + (strands - strands[:, :1]) * size[:, None, None]
+    return _tapered(strands, 0.00006, chance)
+
+
+def afro(features: Features, surface: Surface, hairdo: Hairdo, count: int, seed: int) -> Strands:
+    """Tightly coiled hair that stands away from the head; `length` is its reach, `wave` the coils' radius in metres."""
+    chance = np.random.default_rng(seed)
+    density = scalp_density(features, surface, hairdo.recede, 0.05)
+    roots, normals, _ = scatter(surface, density, count, seed)
+    centre = np.array([features.middle[0], features.middle[1] + 0.01, features.eyes[2] + 0.45 * features.height])
+    high = smooth_step(above_hairline(features, roots, hairdo.recede), -0.02, 0.22)
+    lump = noise(roots, 42.0, 3, seed + 1)
+    reach = hairdo.length * (0.42 + 0.58 * high) * (1.0 + 0.22 * lump) * chance.uniform(0.66, 1.05, count)
+    # coils gather in small locks: all hairs of a lock lean and turn together
+    lock = np.stack([noise(roots, 160.0, 2, seed + k) for k in (2, 3, 4)], 1)
+    axis = _unit(
+        0.75 * _unit(roots - centre) + 0.5 * normals + 0.75 * lock + 0.10 * UP + chance.normal(0, 0.06, (count, 3))
+    )
+    side = _unit(np.cross(axis, chance.normal(0, 1, (count, 3))))
+    other = np.cross(axis, side)
+    steps = 30
+    along = np.linspace(0, 1, steps)
+    phase = 2 * np.pi * (lock[:, :1] * 2.0 + chance.uniform(-0.12, 0.12, (count, 1)))
+    turns = (reach / 0.0075)[:, None] * 2 * np.pi * along[None]
+    radius = hairdo.wave * chance.uniform(0.6, 1.2, (count, 1)) * smooth_step(along, 0.0, 0.25)[None]
+    points = roots[:, None] - 0.0006 * normals[:, None] + axis[:, None] * (reach[:, None] * along[None])[..., None]
+    points = points + side[:, None] * (radius * np.cos(turns + phase))[..., None]
+    points = points + other[:, None] * (radius * np.sin(turns + phase))[..., None]
+    bend = chance.normal(0, 0.10, (count, 1, 3)) * (reach[:, None] * along[None] ** 2)[..., None]
+    return _tapered(points + bend, 0.00005, chance)
 
 
 def tied(features: Features, surface: Surface, hairdo: Hairdo, count: int, seed: int) -> Strands:
@@ -120,7 +152,7 @@ def tied(features: Features, surface: Surface, hairdo: Hairdo, count: int, seed:
     tuft = noise(roots, 95.0, 2, seed + 1)
     loose = 0.0035 + 0.0016 * tuft + 0.003 * smooth_step((roots[:, 2] - features.eyes[2]) / features.height, 0.5, 0.9)
     reach = np.linalg.norm(knot - roots, axis=1) * 1.22
-    side = np.sign(roots[:, 0] - features.middle[0] - 0.012)[:, None] * np.array([1.0, 0, 0])
+    side = np.sign(roots[:, 0] - features.middle[0] - hairdo.part)[:, None] * np.array([1.0, 0, 0])
     front = smooth_step(roots[:, 1], features.middle[1] + 0.02, features.middle[1] - 0.06)[:, None]
     guides = np.empty((len(roots), steps, 3))
     guides[:, 0] = roots - 0.0008 * normals
@@ -131,7 +163,7 @@ def tied(features: Features, surface: Surface, hairdo: Hairdo, count: int, seed:
         moved = guides[:, k - 1] + direction * (reach / (steps - 1))[:, None]
         guides[:, k] = body.outside(moved, loose * min(1.0, k / 4.0))
     child_roots, child_normals, _ = scatter(surface, density, count, seed + 9)
-    strands = _followers(guides, child_roots - 0.0006 * child_normals, chance, 0.55, 0.0011)
+    strands = _followers(guides, child_roots - 0.0006 * child_normals, chance, 0.7, 0.0013)
     fine_roots, fine_normals, _ = scatter(
         surface, density * np.exp(-((above_hairline(features, surface.points) / 0.045) ** 2)), 900, seed + 5
     )
@@ -153,41 +185,61 @@ def _wisps(features: Features, roots: Floats, normals: Floats, chance: np.random
     return points
 
 
-def bob(features: Features, surface: Surface, hairdo: Hairdo, count: int, seed: int) -> Strands:
-    """Hair to the jaw from a side parting, with volume, ends turned in."""
+def fall(features: Features, surface: Surface, hairdo: Hairdo, count: int, seed: int) -> Strands:
+    """Hair that falls from a parting at `part` metres: to `length` metres below the chin, in waves of `wave` metres."""
     chance = np.random.default_rng(seed)
     body = Body(surface)
     density = scalp_density(features, surface, hairdo.recede, 0.03)
-    part = features.middle[0] + 0.028
-    roots, normals, _ = scatter(surface, density, 1900, seed)
-    end = features.chin[2] - 0.022
+    part = features.middle[0] + hairdo.part
+    roots, normals, _ = scatter(surface, density, 2400, seed)
+    end = features.chin[2] - hairdo.length
     side = np.sign(roots[:, 0] - part + 0.004 * noise(roots, 120.0, 2, seed))
     level = (roots[:, 2] - features.eyes[2]) / features.height
     top = smooth_step(level, 0.35, 0.85)
-    tuft = np.stack([noise(roots, 70.0, 2, seed + k) for k in (1, 2, 3)], 1)
+    tuft = np.stack([noise(roots, 60.0, 3, seed + k) for k in (1, 2, 3)], 1)
     back = smooth_step(skull_angle(features, roots), 95.0, 150.0)
-    steps, step = 44, 0.0075
+    steps = 56
+    step = (hairdo.length + 0.36) / (steps - 1)
     guides = np.empty((len(roots), steps, 3))
     guides[:, 0] = roots - 0.0008 * normals
-    outward = np.stack([side, 0.35 + 0.2 * back, 0 * side], 1)
-    direction = _unit(0.9 * normals + 0.9 * outward * np.array([1, 1, 1]) + 0.25 * tuft)
-    clearance = 0.005 + 0.006 * top + 0.003 * tuft[:, 0]
+    outward = np.stack([side, 0.45 + 0.2 * back, 0 * side], 1)
+    direction = _unit(0.55 * normals + 0.9 * outward + 0.35 * tuft)
+    clearance = 0.005 + 0.007 * top + 0.006 * np.abs(tuft[:, 0]) + 0.004 * chance.random(len(roots))
+    shoulder = features.chin[2] - 0.055
     for k in range(1, steps):
         here = guides[:, k - 1]
         height, normal = body.nearest(here)
-        fall = smooth_step(here[:, 2], features.eyes[2] + 0.09, features.eyes[2] + 0.01)[:, None]
-        steer = 0.15 * (1 - fall) * outward - (0.22 + 0.36 * fall) * UP
-        steer = steer - 0.10 * np.maximum(height - 0.014, 0.0)[:, None] / 0.01 * normal
-        near_end = smooth_step(here[:, 2], end + 0.045, end)[:, None]
+        down = smooth_step(here[:, 2], features.eyes[2] + 0.09, features.eyes[2] + 0.01)[:, None]
+        steer = 0.15 * (1 - down) * outward - (0.20 + 0.34 * down) * UP
+        steer = steer - 0.10 * np.maximum(height - 0.016, 0.0)[:, None] / 0.01 * normal * (here[:, 2:] > shoulder)
+        near_end = smooth_step(here[:, 2], end + 0.05, end)[:, None] * hairdo.tuck
         inward = _unit((features.middle - here) * np.array([1.0, 1.0, 0.0]))
-        aside = smooth_step(here[:, 1], features.middle[1] - 0.01, features.middle[1] - 0.05)[:, None] * fall
-        steer = steer + 0.30 * near_end * inward + 0.09 * aside * np.stack([0 * side, 1 + 0 * side, 0 * side], 1)
-        direction = _unit(direction + steer + 0.03 * tuft)
-        guides[:, k] = body.outside(here + direction * step, clearance * min(1.0, k / 5.0))
-    guides = _cut(guides, end + 0.007 * tuft[:, 1] + 0.006 * back)
+        # hair beside the face is drawn back behind the cheekbones
+        aside = smooth_step(here[:, 1], features.middle[1] + 0.01, features.middle[1] - 0.045)[:, None] * down
+        above = smooth_step(here[:, 2], shoulder - 0.02, shoulder + 0.04)[:, None]
+        steer = (
+            steer + 0.30 * near_end * inward + 0.20 * aside * above * np.stack([0.5 * side, 1 + 0 * side, 0 * side], 1)
+        )
+        direction = _unit(direction + steer + 0.04 * tuft)
+        low = smooth_step(here[:, 2], shoulder + 0.02, shoulder - 0.03)
+        guides[:, k] = body.outside(here + direction * step, clearance * min(1.0, k / 5.0) + 0.015 * low)
+    guides = _cut(guides, end + 0.012 * tuft[:, 1] + 0.010 * back + 0.01 * chance.normal(0, 1, len(roots)))
+    along = np.linspace(0, 1, steps)[None]
+    size = np.linalg.norm(np.diff(guides, axis=1), axis=2).sum(1)[:, None]
+    swing = 2 * np.pi * (along * size / 0.075) + 5.0 * tuft[:, :1] + 2.0 * tuft[:, 1:2]
+    amount = hairdo.wave * smooth_step(along, 0.25, 0.7) * (1.0 + 0.5 * tuft[:, 2:])
+    radial = _unit((guides - features.middle) * np.array([1.0, 1.0, 0.0]))
+    across = np.cross(radial, UP)
+    guides = (
+        guides + radial * (0.5 * amount * (1 + np.sin(swing)))[..., None] + across * (amount * np.cos(swing))[..., None]
+    )
     child_roots, child_normals, _ = scatter(surface, density, count, seed + 9)
-    strands = _followers(guides, child_roots - 0.0006 * child_normals, chance, 0.6, 0.0022)
-    return _tapered(strands, 0.00007, chance)
+    strands = _followers(guides, child_roots - 0.0006 * child_normals, chance, 0.75, 0.0024)
+    fly_roots, fly_normals, _ = scatter(
+        surface, density * (above_hairline(features, surface.points) > 0.0), 700, seed + 5
+    )
+    fine = _wisps(features, fly_roots, fly_normals, chance, steps)
+    return _tapered(np.concatenate([strands, fine]), 0.00006, chance)
 
 
 def _cut(strands: Floats, height: Floats) -> Floats:
@@ -203,4 +255,4 @@ def _cut(strands: Floats, height: Floats) -> Floats:
     return shortened
 
 
-STYLES = {"buzz": buzz, "crop": crop, "tied": tied, "bob": bob}
+STYLES = {"buzz": buzz, "crop": crop, "tied": tied, "fall": fall, "afro": afro}

@@ -47,6 +47,7 @@ class Shape:
     ancestry: dict[str, float]
     age: float = 0.0
     weight: float = 0.0
+    muscle: float = 0.0
     targets: dict[str, float] = field(default_factory=dict)
     expression: dict[str, float] = field(default_factory=dict)
     wander: float = 0.12
@@ -54,6 +55,8 @@ class Shape:
     head_pitch: float = 0.0
     head_yaw: float = 0.0
     head_roll: float = 0.0
+    elbow: float = 0.22
+    legs_together: float = 0.07
 
 
 def read_base(data: Path) -> BaseMesh:
@@ -93,17 +96,20 @@ def read_target(path: Path) -> tuple[Ints, Floats]:
 def target_weights(shape: Shape) -> dict[str, float]:
     """Weights of the macro targets (paths below `mpfb2/targets`, without suffix) that the shape asks for."""
     weights: dict[str, float] = {}
-    body = "maxweight" if shape.weight > 0 else "minweight"
-    share = abs(shape.weight)
+    levels = [
+        {("max" if amount > 0 else "min"): abs(amount), "average": 1.0 - abs(amount)}
+        for amount in (shape.muscle, shape.weight)
+    ]
     for age, part in (("young", 1.0 - shape.age), ("old", shape.age)):
         if part == 0:
             continue
         for ancestry, amount in shape.ancestry.items():
             weights[f"macrodetails/{ancestry}-{shape.sex}-{age}"] = amount * part
-        stem = f"macrodetails/universal-{shape.sex}-{age}-averagemuscle"
-        weights[f"{stem}-averageweight"] = part * (1.0 - share)
-        if share:
-            weights[f"{stem}-{body}"] = part * share
+        for muscle, muscle_share in levels[0].items():
+            for weight, weight_share in levels[1].items():
+                if muscle_share * weight_share:
+                    name = f"macrodetails/universal-{shape.sex}-{age}-{muscle}muscle-{weight}weight"
+                    weights[name] = part * muscle_share * weight_share
     for name, amount in shape.targets.items():
         weights[name] = weights.get(name, 0.0) + amount
     return weights
@@ -175,10 +181,15 @@ def _posed(base: BaseMesh, points: Floats, data: Path, shape: Shape) -> Floats:
 
     for side, sign in (("l", 1.0), ("r", -1.0)):
         arm = ("upperarm", "lowerarm", "hand", "index_01", "index_02", "index_03", "thumb_01", "thumb_02", "thumb_03")
-        limb = (*arm, "middle_01", "middle_02", "middle_03", "ring_01", "ring_02", "ring_03", "pinky_01", "pinky_02")
+        fingers = tuple(f"{finger}_0{k}" for finger in ("middle", "ring", "pinky") for k in (1, 2, 3))
+        limb = (*arm, *fingers)
         share = bone_share(table, tuple(f"{bone}_{side}" for bone in limb), count)
         shoulder = joint(f"joint-{side}-shoulder")
         points = turn(points, share, shoulder, rotation(0.0, 0.0, -sign * 0.62))
+        below = bone_share(table, tuple(f"{bone}_{side}" for bone in limb if bone != "upperarm"), count)
+        points = turn(points, below, joint(f"joint-{side}-elbow"), rotation(-shape.elbow, -sign * 0.2, -sign * 0.06))
+        leg = bone_share(table, tuple(f"{bone}_{side}" for bone in ("thigh", "calf", "foot", "ball")), count)
+        points = turn(points, leg, joint(f"joint-{side}-upper-leg"), rotation(0.0, 0.0, -sign * shape.legs_together))
         girdle = bone_share(table, tuple(f"{bone}_{side}" for bone in (*limb, "clavicle")), count)
         points = turn(points, girdle, joint(f"joint-{side}-clavicle"), rotation(0.0, 0.0, -sign * 0.07))
     rigid = base.group_vertices(*{g for g in base.groups if any(word in g for word in HEAD_GROUPS)})

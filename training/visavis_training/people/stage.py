@@ -8,29 +8,19 @@ from __future__ import annotations
 
 import importlib
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from visavis_training.people.rooms import Lamp, Room
 from visavis_training.people.surface import Floats, Ints, Surface, vertex_normals
-
-
-@dataclass(frozen=True, slots=True)
-class Light:
-    """A rectangular soft light: place relative to the eyes (metres), size (metres), watts and colour."""
-
-    place: tuple[float, float, float]
-    size: tuple[float, float]
-    watts: float
-    colour: tuple[float, float, float]
 
 
 class Stage:
     """One scene. Add things, then `render`."""
 
-    def __init__(self, width_px: int, height_px: int, samples: int, threads: int) -> None:
+    def __init__(self, width_px: int, height_px: int, samples: int, threads: int, limit_s: float = 0.0) -> None:
         import bpy
 
         self._bpy: Any = bpy
@@ -39,15 +29,15 @@ class Stage:
         render, cycles = self._scene.render, self._scene.cycles
         render.engine = "CYCLES"
         render.resolution_x, render.resolution_y = width_px, height_px
-        render.film_transparent = True
         render.threads_mode, render.threads = "FIXED", threads
         render.image_settings.file_format = "OPEN_EXR"
         render.image_settings.color_depth = "32"
-        cycles.device, cycles.samples = "CPU", samples
+        cycles.device, cycles.samples, cycles.time_limit = "CPU", samples, limit_s
         cycles.use_denoising = True
-        cycles.use_adaptive_sampling, cycles.adaptive_threshold = True, 0.03
-        cycles.max_bounces, cycles.transparent_max_bounces = 8, 24
-        cycles.sample_clamp_indirect = 4.0
+        cycles.use_adaptive_sampling, cycles.adaptive_threshold = True, 0.02
+        cycles.max_bounces, cycles.diffuse_bounces, cycles.transparent_max_bounces = 6, 2, 24
+        cycles.sample_clamp_indirect, cycles.sample_clamp_direct = 3.0, 40.0
+        cycles.caustics_reflective = cycles.caustics_refractive = False
         self._scene.cycles_curves.shape = "RIBBONS"
 
     def subdivide(self, points: Floats, quads: Ints, texture: Floats, texture_quads: Ints, levels: int) -> Surface:
@@ -88,8 +78,17 @@ class Stage:
         mesh.polygons.foreach_set("use_smooth", np.ones(len(quads), dtype=bool))
         return mesh
 
-    def add_mesh(self, name: str, points: Floats, quads: Ints, material: Any, **attributes: Floats) -> None:
-        """Add a smooth quad mesh; attributes are (V,) floats or (V, 3) colours the material may read by name."""
+    def add_mesh(
+        self,
+        name: str,
+        points: Floats,
+        quads: Ints,
+        material: Any,
+        smooth: bool = True,
+        thick: float = 0.0,
+        **attributes: Floats,
+    ) -> None:
+        """Add a quad mesh; attributes are (V,) floats or (V, 3) colours the material may read by name."""
         mesh = self._mesh(name, points, quads)
         for key, values in attributes.items():
             if values.ndim == 2:
@@ -97,8 +96,14 @@ class Stage:
                 mesh.attributes.new(key, "FLOAT_COLOR", "POINT").data.foreach_set("color", colours.ravel())
             else:
                 mesh.attributes.new(key, "FLOAT", "POINT").data.foreach_set("value", values.astype(np.float32))
+        if not smooth:
+            mesh.polygons.foreach_set("use_smooth", np.zeros(len(quads), dtype=bool))
         mesh.materials.append(material)
-        self._scene.collection.objects.link(self._bpy.data.objects.new(name, mesh))
+        thing = self._bpy.data.objects.new(name, mesh)
+        self._scene.collection.objects.link(thing)
+        if thick:
+            solid = thing.modifiers.new("thick", "SOLIDIFY")
+            solid.thickness, solid.offset = thick, -1.0
 
     def add_strands(self, name: str, strands: Floats, radius: Floats, material: Any) -> None:
         """Add strands (N, K, 3) in metres, with a radius in metres per strand point (N, K)."""
@@ -109,6 +114,40 @@ class Stage:
         layer.data.foreach_set("value", radius.astype(np.float32).ravel())
         curves.materials.append(material)
         self._scene.collection.objects.link(self._bpy.data.objects.new(name, curves))
+
+    def drape(self, points: Floats, quads: Ints, held: Floats, body: Surface, frames: int, wider: float) -> Floats:
+        """Let cloth (V, 3) fall over a body for some frames of 1/24 s; `held` (V,) 0..1 keeps vertices where they are.
+
+        `wider` is how much larger than its first shape the cloth wants to be, which makes the folds.
+        """
+        scene = self._scene
+        solid = self._bpy.data.objects.new("solid", self._mesh("solid", body.points, body.quads))
+        scene.collection.objects.link(solid)
+        solid.modifiers.new("collision", "COLLISION")
+        solid.collision.thickness_outer, solid.collision.cloth_friction = 0.004, 12.0
+        thing = self._bpy.data.objects.new("drape", self._mesh("drape", points, quads))
+        scene.collection.objects.link(thing)
+        group = thing.vertex_groups.new(name="held")
+        for level in np.unique(held[held > 0.02].round(1)):
+            group.add(np.flatnonzero(held.round(1) == level).tolist(), float(level), "REPLACE")
+        cloth = thing.modifiers.new("cloth", "CLOTH")
+        cloth.settings.quality, cloth.settings.mass, cloth.settings.air_damping = 5, 0.25, 2.0
+        cloth.settings.tension_stiffness = cloth.settings.compression_stiffness = 25.0
+        cloth.settings.bending_stiffness, cloth.settings.bending_damping = 0.6, 0.8
+        cloth.settings.vertex_group_mass, cloth.settings.pin_stiffness = "held", 2.0
+        cloth.settings.shrink_min = -wider
+        cloth.collision_settings.distance_min, cloth.collision_settings.collision_quality = 0.004, 2
+        scene.frame_start, scene.frame_end = 1, frames
+        cloth.point_cache.frame_start, cloth.point_cache.frame_end = 1, frames
+        for frame in range(1, frames + 1):
+            scene.frame_set(frame)
+        evaluated = thing.evaluated_get(self._bpy.context.evaluated_depsgraph_get())
+        fallen = np.empty((len(points), 3), np.float32)
+        evaluated.data.vertices.foreach_get("co", fallen.ravel())
+        for used in (thing, solid):
+            self._bpy.data.objects.remove(used)
+        scene.frame_set(1)
+        return fallen.astype(np.float64)
 
     def _nodes(self, name: str) -> tuple[Any, Any, Any]:
         material = self._bpy.data.materials.new(name)
@@ -158,7 +197,7 @@ class Stage:
         tree.links.new(self._attribute(tree, "roughness").outputs["Fac"], shader.inputs["Roughness"])
         tree.links.new(normal, shader.inputs["Normal"])
         shader.subsurface_method = "RANDOM_WALK"
-        for key, value in (("Weight", 1.0), ("Scale", 0.0032), ("Radius", (1.0, 0.42, 0.24)), ("Anisotropy", 0.7)):
+        for key, value in (("Weight", 1.0), ("Scale", 0.0025), ("Radius", (1.0, 0.42, 0.24)), ("Anisotropy", 0.7)):
             shader.inputs[f"Subsurface {key}"].default_value = value
         shader.inputs["IOR"].default_value = 1.42
         shader.inputs["Specular IOR Level"].default_value = 0.5
@@ -198,11 +237,17 @@ class Stage:
         tree.nodes.remove(shader)
         fibre = self._node(tree, "ShaderNodeBsdfHairPrincipled", parametrization="MELANIN")
         random = self._node(tree, "ShaderNodeHairInfo").outputs["Random"]
-        inputs = {"Value": random, "From Min": grey - 0.02, "From Max": grey + 0.001, "To Min": 0.10, "To Max": melanin}
+        inputs = {
+            "Value": random,
+            "From Min": grey - 0.02,
+            "From Max": grey + 0.001,
+            "To Min": 0.035,
+            "To Max": melanin,
+        }
         amount = self._node(tree, "ShaderNodeMapRange", inputs)
         tree.links.new(amount.outputs[0], fibre.inputs["Melanin"])
         for key, value in (
-            ("Melanin Redness", redness),
+            ("Melanin Redness", redness * (1.0 - grey)),
             ("Roughness", roughness),
             ("Radial Roughness", 0.45),
             ("Random Color", 0.25),
@@ -214,62 +259,110 @@ class Stage:
         tree.links.new(fibre.outputs[0], tree.nodes["Material Output"].inputs[0])
         return material
 
-    def cloth(self, name: str, colour: tuple[float, float, float], weave_per_metre: float, fuzz: float) -> Any:
-        """Cloth: a weave in relief, small colour changes, a soft sheen."""
+    def cloth(
+        self, name: str, colour: tuple[float, float, float], weave_per_metre: float, fuzz: float, kind: str
+    ) -> Any:
+        """Cloth: a weave in relief, small changes of colour, a sheen; plain, knit, rib, stripes, check or denim."""
         material, tree, shader = self._nodes(name)
         place = self._node(tree, "ShaderNodeTexCoord").outputs["Object"]
         tone = self._node(
-            tree, "ShaderNodeTexNoise", {"Vector": place, "Scale": 70.0, "Detail": 8.0, "Roughness": 0.75}
+            tree, "ShaderNodeTexNoise", {"Vector": place, "Scale": 45.0, "Detail": 9.0, "Roughness": 0.75}
         )
-        low, high = (np.array(colour) * 0.72, np.array(colour) * 1.2)
+        spread = 0.35 if kind == "denim" else 0.16
+        low, high = (np.array(colour) * (1 - spread), np.array(colour) * (1 + spread))
         mix = self._node(tree, "ShaderNodeMix", data_type="RGBA")
         tree.links.new(tone.outputs[0], mix.inputs["Factor"])
         mix.inputs[6].default_value, mix.inputs[7].default_value = (*low, 1.0), (*high, 1.0)
-        tree.links.new(mix.outputs[2], shader.inputs["Base Color"])
-        weave = self._node(tree, "ShaderNodeTexVoronoi", {"Vector": place, "Scale": weave_per_metre})
-        inputs = {"Height": weave.outputs["Distance"], "Distance": 0.6 / weave_per_metre, "Strength": 0.5}
+        paint = mix.outputs[2]
+        if kind in ("stripes", "check"):
+            for axis in ("Z", "X") if kind == "check" else ("Z",):
+                bands = self._node(tree, "ShaderNodeTexWave", {"Vector": place, "Scale": 11.0, "Distortion": 0.0})
+                bands.bands_direction = axis
+                edge = {
+                    "Value": bands.outputs["Fac"],
+                    "From Min": 0.62,
+                    "From Max": 0.68,
+                    "To Min": 1.0,
+                    "To Max": 0.42,
+                }
+                dark = self._node(tree, "ShaderNodeMapRange", edge).outputs[0]
+                paint = self._node(tree, "ShaderNodeVectorMath", {0: paint, 1: dark}, operation="MULTIPLY").outputs[0]
+        tree.links.new(paint, shader.inputs["Base Color"])
+        if kind in ("knit", "rib"):
+            rows = self._node(tree, "ShaderNodeTexWave", {"Vector": place, "Scale": weave_per_metre / 6.3})
+            rows.bands_direction = "X" if kind == "rib" else "Z"
+            rows.inputs["Distortion"].default_value = 1.2
+            rows.inputs["Detail Scale"].default_value = 3.0
+            height, depth, strength = rows.outputs["Fac"], 0.0011, 0.6
+        else:
+            weave = self._node(tree, "ShaderNodeTexVoronoi", {"Vector": place, "Scale": weave_per_metre})
+            height, depth, strength = weave.outputs["Distance"], 0.5 / weave_per_metre, 0.4
+        inputs = {"Height": height, "Distance": depth, "Strength": strength}
         normal = self._node(tree, "ShaderNodeBump", inputs).outputs["Normal"]
         tree.links.new(normal, shader.inputs["Normal"])
-        shader.inputs["Roughness"].default_value = 0.9
-        shader.inputs["Specular IOR Level"].default_value = 0.2
+        shader.inputs["Roughness"].default_value = 0.85
+        shader.inputs["Specular IOR Level"].default_value = 0.25
         shader.inputs["Sheen Weight"].default_value = fuzz
-        shader.inputs["Sheen Roughness"].default_value = 0.5
+        shader.inputs["Sheen Roughness"].default_value = 0.4
         return material
 
-    def light(self, eyes: Floats, lights: tuple[Light, ...], ambient: tuple[float, float, float]) -> None:
-        """Place soft lights around the eyes' middle and an even ambient light."""
-        vector = importlib.import_module("mathutils").Vector
+    def room(self, room: Room, floor: float) -> None:
+        """Put a room around the person, its floor at height `floor`."""
+        points, quads, colour, roughness, glow = room.arrays()
+        material, tree, shader = self._nodes("room")
+        place = self._node(tree, "ShaderNodeTexCoord").outputs["Object"]
+        stain = self._node(tree, "ShaderNodeTexNoise", {"Vector": place, "Scale": 2.3, "Detail": 6.0, "Roughness": 0.7})
+        tone = self._node(tree, "ShaderNodeMapRange", {"Value": stain.outputs[0], "To Min": 0.72, "To Max": 1.22})
+        paint = self._attribute(tree, "colour").outputs["Color"]
+        mix = self._node(tree, "ShaderNodeVectorMath", {0: paint, 1: tone.outputs[0]}, operation="MULTIPLY")
+        tree.links.new(mix.outputs[0], shader.inputs["Base Color"])
+        tree.links.new(self._attribute(tree, "roughness").outputs["Fac"], shader.inputs["Roughness"])
+        tree.links.new(mix.outputs[0], shader.inputs["Emission Color"])
+        tree.links.new(self._attribute(tree, "glow").outputs["Fac"], shader.inputs["Emission Strength"])
+        moved = points + np.array([0.0, 0.0, floor])
+        self.add_mesh("room", moved, quads, material, smooth=False, colour=colour, roughness=roughness, glow=glow)
 
-        for number, light in enumerate(lights):
-            lamp = self._bpy.data.lights.new(f"light{number}", "AREA")
-            lamp.shape, lamp.size, lamp.size_y = "RECTANGLE", *light.size
-            lamp.energy, lamp.color = light.watts, light.colour
-            thing = self._bpy.data.objects.new(lamp.name, lamp)
-            thing.location = (eyes + np.array(light.place)).tolist()
-            thing.rotation_euler = (vector(eyes.tolist()) - thing.location).to_track_quat("-Z", "Y").to_euler()
-            self._scene.collection.objects.link(thing)
+    def light(self, eyes: Floats, room: Room) -> None:
+        """Hang the room's lamps around the eyes' middle; let in its sky and sun."""
+        for number, lamp in enumerate(room.lamps):
+            self._lamp(f"lamp{number}", eyes, lamp)
+        if room.sun is not None:
+            place, strength, colour = room.sun
+            sun = self._bpy.data.lights.new("sun", "SUN")
+            sun.energy, sun.color, sun.angle = strength, colour, 0.03
+            self._aim("sun", sun, eyes + np.array(place), eyes)
         world = self._bpy.data.worlds.new("world")
         world.use_nodes = True
-        world.node_tree.nodes["Background"].inputs[0].default_value = (*ambient, 1.0)
+        world.node_tree.nodes["Background"].inputs[0].default_value = (*room.sky, 1.0)
         self._scene.world = world
+
+    def _lamp(self, name: str, eyes: Floats, lamp: Lamp) -> None:
+        light = self._bpy.data.lights.new(name, "AREA")
+        light.shape, light.size, light.size_y = "RECTANGLE", *lamp.size
+        light.energy, light.color = lamp.watts, lamp.colour
+        thing = self._aim(name, light, eyes + np.array(lamp.place), eyes + np.array(lamp.target))
+        thing.visible_camera = False
+
+    def _aim(self, name: str, data: Any, place: Floats, target: Floats) -> Any:
+        vector = importlib.import_module("mathutils").Vector
+        thing = self._bpy.data.objects.new(name, data)
+        thing.location = place.tolist()
+        thing.rotation_euler = vector((target - place).tolist()).to_track_quat("-Z", "Y").to_euler()
+        self._scene.collection.objects.link(thing)
+        return thing
 
     def camera(self, eye: Floats, target: Floats, frame_width: float, focus: float, f_stop: float) -> None:
         """Look from `eye` at `target` (metres) with a frame `frame_width` metres wide there."""
-        vector = importlib.import_module("mathutils").Vector
-
         camera = self._bpy.data.cameras.new("camera")
         distance = float(np.linalg.norm(target - eye))
         camera.sensor_fit, camera.sensor_width = "HORIZONTAL", 36.0
         camera.lens = 36.0 * distance / frame_width
         camera.dof.use_dof, camera.dof.focus_distance, camera.dof.aperture_fstop = True, focus, f_stop
-        thing = self._bpy.data.objects.new("camera", camera)
-        thing.location = eye.tolist()
-        thing.rotation_euler = vector((target - eye).tolist()).to_track_quat("-Z", "Y").to_euler()
-        self._scene.collection.objects.link(thing)
-        self._scene.camera = thing
+        camera.dof.aperture_blades = 9
+        self._scene.camera = self._aim("camera", camera, eye, target)
 
     def render(self) -> Floats:
-        """Linear light with premultiplied alpha, float32 (H, W, 4), top row first."""
+        """Linear light, float32 (H, W, 3), top row first."""
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "light.exr"
             self._scene.render.filepath = str(path)
@@ -278,4 +371,4 @@ class Stage:
             width, height = image.size
             pixels = np.empty(width * height * 4, np.float32)
             image.pixels.foreach_get(pixels)
-        return np.ascontiguousarray(pixels.reshape(height, width, 4)[::-1])
+        return np.ascontiguousarray(pixels.reshape(height, width, 4)[::-1, :, :3])
