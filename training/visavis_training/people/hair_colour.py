@@ -35,7 +35,7 @@ def hair_rgb(eumelanin: Tensor, pheomelanin: Tensor) -> Tensor:
     inside = torch.exp(-absorbed.sqrt() * depth)
     white = eumelanin.new_tensor(_WHITE)
     # a little comes off every hair's own surface, whatever its pigment
-    return inside * white + 0.010
+    return inside * white + 0.014
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,27 @@ from torch import Tensor
 from visavis_training.people.chance import Chance
 from visavis_training.people.hairdo import Hairdo
 
-LAYOUTS: dict[str, tuple[int, int]] = {"short": (4800, 3), "mid": (1700, 7), "long": (1080, 10), "curly": (560, 18)}
-"""Strands a person and points a strand; none has more than 19 000 triangles."""
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Strands that grow on one part of the scalp: `where` "all", "upper" or "lower", `count` of them of `points`."""
+
+    where: str
+    count: int
+    points: int
+
+
+LAYOUTS: dict[str, tuple[Group, ...]] = {
+    "short": (Group("all", 5600, 3),),
+    "duo": (Group("upper", 1000, 7), Group("lower", 2600, 3)),
+    "mid": (Group("upper", 1000, 7), Group("lower", 1200, 5)),
+    "puff": (Group("all", 1650, 7),),
+    "long": (Group("upper", 740, 11), Group("lower", 290, 11)),
+    "curly": (Group("upper", 380, 18), Group("lower", 210, 18)),
+    "tied": (Group("upper", 470, 11), Group("lower", 330, 11)),
+}
+"""How strands are shared out; tied hair has `TAIL_STRANDS` more."""
+TAIL_STRANDS = 220
 NO_LEVEL = 9.0
 
 Comb = tuple[float, float, float, float, float]
@@ -84,16 +103,16 @@ CUTS: tuple[Cut, ...] = (
     Cut("caesar", "short", (0.2, 4.0), (0.15, 1.3, 1.0), _ANY, (0.34, 0.36, 0.12, 0.12), (_AHEAD, _AHEAD, _SIDE, _SIDE),
         volume=0.12, gravity=1.6, cling=0.35, fade=0.6, clump=0.5, fringe=1.0, fringe_over=0.28, stray=0.07,
         uneven=0.2, width=0.013),
-    Cut("side part", "mid", (0.2, 11.0), (0.05, 0.9, 1.0), (16, 120), (0.80, 0.72, 0.20, 0.16),
+    Cut("side part", "duo", (0.2, 11.0), (0.05, 0.9, 1.0), (16, 120), (0.80, 0.72, 0.20, 0.16),
         ((-0.25, 1.0, 0.0, 0.55, 0.0), (-0.25, 1.0, 0.0, 0.4, 0.0), _SIDE_BACK, _SIDE), parting=(-0.34, 0.34),
         volume=0.20, gravity=1.6, cling=0.55, fade=0.45, clump=0.4, clump_size=2, uneven=0.12, width=0.013),
-    Cut("quiff", "mid", (0.2, 8.0), (0.06, 1.0, 1.0), (16, 60), (0.75, 0.62, 0.12, 0.10),
-        ((-0.75, 0.15, 0.0, 1.0, 0.0), (-0.9, 0.15, 0.0, 0.45, 0.0), _SIDE_BACK, _SIDE), volume=0.32, gravity=1.2,
-        cling=0.32, fade=0.6, clump=0.45, uneven=0.12, width=0.013),
+    Cut("quiff", "duo", (0.2, 8.0), (0.06, 1.0, 1.0), (16, 60), (0.75, 0.62, 0.12, 0.10),
+        ((-0.75, 0.15, 0.0, 0.8, 0.0), (-0.9, 0.15, 0.0, 0.4, 0.0), _SIDE_BACK, _SIDE), volume=0.32, gravity=1.2,
+        cling=0.42, fade=0.6, clump=0.45, uneven=0.12, width=0.013),
     Cut("slick back", "mid", (0.6, 5.0), (0.05, 0.9, 1.0), (18, 90), (1.05, 0.95, 0.5, 0.35),
         (_BACK, _BACK, (-1.0, 0.0, 0.25, 0.1, 0.0), _SIDE), volume=0.13, gravity=1.0, cling=0.75, clump=0.45, fade=0.2,
         width=0.014, stray=0.02),
-    Cut("undercut", "mid", (0.5, 5.0), (0.05, 1.2, 1.0), (16, 45), (1.15, 1.0, 0.06, 0.06),
+    Cut("undercut", "duo", (0.5, 5.0), (0.05, 1.2, 1.0), (16, 45), (1.15, 1.0, 0.06, 0.06),
         ((0.1, 1.0, 0.0, 0.6, 0.0), (-0.1, 1.0, 0.0, 0.35, 0.0), _SIDE, _SIDE), parting=(-0.42, 0.42), volume=0.22,
         gravity=2.6, cling=0.5, fade=0.3, fade_top=-0.9, clump=0.4, width=0.013),
     Cut("curtains", "mid", (0.4, 5.0), (0.03, 1.4, 0.8), (16, 45), (1.15, 1.0, 0.62, 0.5),
@@ -103,13 +122,13 @@ CUTS: tuple[Cut, ...] = (
         ((0.45, 0.55, 0.0, 0.6, 0.2), (0.3, 0.4, 0.0, 0.5, 0.6), _SIDE, _SIDE), parting=(-0.3, 0.3), volume=0.22,
         gravity=3.2, cling=0.4, fringe=1.0, fringe_over=0.22, curl=0.035, wave=0.55, clump=0.55, fade=0.2, uneven=0.35,
         stray=0.09, width=0.016),
-    Cut("curly top", "mid", (0.5, 6.0), (1.0, 0.15, 0.7), (16, 60), (0.75, 0.70, 0.10, 0.08),
+    Cut("curly top", "duo", (0.5, 6.0), (1.0, 0.15, 0.7), (16, 60), (0.75, 0.70, 0.10, 0.08),
         ((0.5, 0.2, 0.0, 0.8, 0.3), (0.2, 0.1, 0.0, 0.9, 0.5), _SIDE, _SIDE), volume=0.34, gravity=2.0, cling=0.25,
         fringe=1.0, fringe_over=0.30, curl=0.085, wave=0.26, ramp=0.2, clump=0.7, clump_size=1, fade=0.6, uneven=0.3,
         stray=0.09, width=0.024),
-    Cut("afro short", "mid", (2.0, 6.0), _KINKY, _ANY, (0.30, 0.32, 0.20, 0.20), (_OUT,) * 4, volume=0.3, gravity=0.0,
+    Cut("afro short", "puff", (2.0, 6.0), _KINKY, _ANY, (0.30, 0.32, 0.20, 0.20), (_OUT,) * 4, volume=0.3, gravity=0.0,
         cling=0.0, puff=1.0, curl=0.016, wave=0.10, fade=0.5, uneven=0.15, width=0.022),
-    Cut("afro", "mid", (4.0, 2.5), _KINKY, (16, 75), (0.70, 0.85, 0.75, 0.70), (_OUT,) * 4, volume=0.9, gravity=0.0,
+    Cut("afro", "puff", (4.0, 2.5), _KINKY, (16, 75), (0.70, 0.85, 0.75, 0.70), (_OUT,) * 4, volume=0.9, gravity=0.0,
         cling=0.0, puff=1.0, curl=0.028, wave=0.15, uneven=0.15, width=0.032),
     Cut("twists", "curly", (1.5, 3.0), _KINKY, (16, 55), (0.7, 0.7, 0.55, 0.5),
         ((0.4, 0.1, 0.0, 1.0, 0.2), (0.0, 0.2, 0.0, 1.0, 0.3), (0.0, 0.0, 0.5, 0.8, 0.0), (0.0, 0.0, 0.5, 0.8, 0.0)),
@@ -117,10 +136,10 @@ CUTS: tuple[Cut, ...] = (
         stray=0.02, width=0.034, fringe=1.0, fringe_over=0.2),
     Cut("locs", "curly", (3.0, 2.0), _KINKY, (16, 65), (2.2, 2.3, 2.1, 2.0), (_CENTRE, _CENTRE, _DOWN, _DOWN),
         parting=(0.0, -0.3, 0.3), volume=0.22, gravity=5.0, cling=0.45, open=0.88, curl=0.02, wave=0.12, ramp=0.05,
-        clump=0.97, clump_size=1, uneven=0.25, stray=0.012, width=0.036),
+        clump=0.97, clump_size=1, uneven=0.25, stray=0.012, width=0.050),
     Cut("braids", "curly", (5.0, 0.8), _KINKY, (16, 55), (3.4, 3.4, 3.2, 3.0), (_CENTRE, _CENTRE, _DOWN, _DOWN),
         parting=(0.0, -0.25, 0.25), volume=0.16, gravity=6.0, cling=0.6, open=0.9, curl=0.012, wave=0.11, ramp=0.02,
-        clump=0.98, clump_size=1, uneven=0.1, stray=0.006, width=0.022),
+        clump=0.98, clump_size=1, uneven=0.1, stray=0.006, width=0.034),
     Cut("pixie", "mid", (6.0, 0.4), (0.15, 0.8, 1.0), (18, 90), (0.72, 0.62, 0.34, 0.28),
         ((0.35, 1.0, 0.0, 0.35, 0.0), (0.15, 0.7, 0.0, 0.4, 0.4), (0.35, 0.0, 1.0, 0.1, 0.0), _SIDE),
         parting=(-0.32, 0.32), volume=0.17, gravity=3.0, cling=0.55, fringe=1.0, fringe_over=0.10, clump=0.5,
@@ -140,7 +159,7 @@ CUTS: tuple[Cut, ...] = (
         open=0.86, level=1.45, clump=0.15, uneven=0.15, width=0.022, stray=0.02),
     Cut("shoulder wavy", "curly", (10.0, 0.5), _LOOSE, (16, 80), (2.7, 2.8, 2.3, 2.0),
         (_CENTRE, _CENTRE, _DOWN, _DOWN), parting=(0.0, -0.28, 0.28), volume=0.26, gravity=7.0, cling=0.4, open=0.88,
-        level=1.45, clump=0.6, clump_size=1, curl=0.075, wave=0.75, ramp=0.35, uneven=0.2, width=0.030, stray=0.03),
+        level=1.45, clump=0.45, clump_size=1, curl=0.075, wave=0.75, ramp=0.35, uneven=0.2, width=0.030, stray=0.03),
     Cut("curly bob", "curly", (6.0, 1.2), (1.0, 0.15, 0.7), (16, 75), (1.7, 1.7, 1.4, 1.2),
         ((-0.2, 0.9, 0.0, 0.6, 0.0), (-0.2, 0.8, 0.0, 0.6, 0.2), (0.0, 0.2, 0.8, 0.5, 0.0), (0.0, 0.2, 0.8, 0.5, 0.0)),
         parting=(0.0, -0.28, 0.28), volume=0.45, gravity=4.5, cling=0.25, open=0.98, level=0.95, clump=0.72,
@@ -152,21 +171,21 @@ CUTS: tuple[Cut, ...] = (
         ((1.0, 0.25, 0.0, 0.35, 0.0), (0.0, 1.0, 0.1, 0.2, 0.0), _DOWN, _DOWN), volume=0.17, gravity=9.0, cling=0.5,
         open=0.92, fringe=1.0, fringe_over=0.03, clump=0.15, uneven=0.15, width=0.024, stray=0.02),
     Cut("long wavy", "curly", (9.0, 0.8), _LOOSE, (16, 65), (4.0, 4.1, 3.6, 3.2), (_CENTRE, _CENTRE, _DOWN, _DOWN),
-        parting=(0.0, -0.25, 0.25), volume=0.24, gravity=8.0, cling=0.42, open=0.88, clump=0.6, clump_size=1,
+        parting=(0.0, -0.25, 0.25), volume=0.24, gravity=8.0, cling=0.42, open=0.88, clump=0.45, clump_size=1,
         curl=0.085, wave=0.85, ramp=0.4, uneven=0.2, width=0.032, stray=0.03),
     Cut("long curly", "curly", (5.0, 0.5), (0.8, 0.1, 0.7), (16, 60), (3.2, 3.2, 2.9, 2.6),
         ((-0.25, 1.0, 0.1, 0.5, 0.0), _CENTRE, (0.0, 0.3, 0.9, 0.4, 0.0), (0.0, 0.3, 0.9, 0.4, 0.0)),
         parting=(0.0, -0.28, 0.28), volume=0.42, gravity=6.0, cling=0.3, open=0.95, clump=0.75, clump_size=1,
         curl=0.11, wave=0.36, ramp=0.2, uneven=0.25, width=0.036, stray=0.05),
-    Cut("bun", "long", (7.0, 1.0), (0.7, 1.0, 0.9), (16, 120), (1.9, 1.8, 1.7, 1.5),
+    Cut("bun", "tied", (7.0, 1.0), (0.7, 1.0, 0.9), (16, 120), (1.9, 1.8, 1.7, 1.5),
         ((-1.0, 0.15, 0.0, 0.3, 0.0), (-1.0, 0.0, 0.0, 0.25, 0.0), (-1.0, 0.0, -0.3, 0.1, 0.0),
          (0.0, 0.0, -1.0, 0.1, 0.0)), volume=0.08, gravity=0.0, cling=0.85, clump=0.3, width=0.024, stray=0.012,
         tie=(0.0, -0.95, 1.55), bun=0.24),
-    Cut("ponytail", "long", (8.0, 0.8), (0.6, 1.1, 1.0), (16, 70), (2.0, 1.9, 1.7, 1.5),
+    Cut("ponytail", "tied", (8.0, 0.8), (0.6, 1.1, 1.0), (16, 70), (2.0, 1.9, 1.7, 1.5),
         ((-1.0, 0.2, 0.0, 0.3, 0.0), (-1.0, 0.0, 0.0, 0.25, 0.0), (-1.0, 0.0, 0.1, 0.1, 0.0),
          (0.0, 0.0, -0.6, 0.1, 0.0)), volume=0.08, gravity=0.0, cling=0.85, clump=0.3, width=0.024, stray=0.012,
         tie=(0.0, -0.70, 1.70), tail=2.4),
-    Cut("low tie", "long", (6.0, 0.8), (0.7, 1.0, 1.0), (18, 120), (2.2, 2.1, 1.7, 1.4),
+    Cut("low tie", "tied", (6.0, 0.8), (0.7, 1.0, 1.0), (18, 120), (2.2, 2.1, 1.7, 1.4),
         ((-0.6, 0.9, 0.1, 0.15, 0.0), (-0.5, 0.9, 0.2, 0.15, 0.0), (-0.8, 0.0, 0.6, 0.1, 0.0),
          (0.0, 0.0, 0.8, 0.1, 0.0)), parting=(0.0, -0.28, 0.28), volume=0.10, gravity=0.6, cling=0.8, clump=0.35,
         width=0.024, stray=0.015, tie=(0.0, 0.15, 1.52), tail=1.8),

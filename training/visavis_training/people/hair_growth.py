@@ -55,7 +55,7 @@ def grow(
     """
     place = scalp.canonical[:count]
     root = (neutral[:, scalp.corners[:count]] * scalp.weights[:count, :, None]).sum(2)
-    spacing = (5.0 / count) ** 0.5
+    spacing = (scalp.area / count) ** 0.5
     nudge = chance.uniform("root", -0.5, 0.5, count * 3).reshape(len(chance), count, 3) * spacing
     outward = shell.outwards(root)
     nudge = nudge - (nudge * outward).sum(-1, keepdim=True) * outward
@@ -151,7 +151,9 @@ def _paths(
     forehead = shell.canonical(torch.stack([shell.brow_y * 0, shell.brow_y, shell.brow_y * 0], -1)[:, None])[..., 1]
     edge = forehead - each(do.fringe_over, 1) * (1 + 0.3 * ragged) - 0.04
     level = each(do.level, 1) + each(do.uneven, 1) * 0.35 * ragged
-    rest = each(do.volume, 1) * layer
+    # short hair has no volume, whatever the rest has
+    rest = each(do.volume, 1) * layer * (length / 0.6).clamp(0.12, 1.0)
+    over_ears = length > 0.75
     down = root.new_tensor([0.0, 1.0, 0.0])
     tie = shell.over_base(do.tie[:, None])
     tied = each(do.tied, 1)[..., None]
@@ -173,6 +175,8 @@ def _paths(
         line.append(place)
         over = shell.canonical(place)
         cut = (over[..., 1] > level) | ((over[..., 1] > edge) & (fringe > 0.3) & (azimuth(over) < 1.0))
+        angle = azimuth(over)
+        cut |= (angle > 1.33) & (angle < 1.93) & (over[..., 1] > -0.36) & (over[..., 1] < 0.25) & ~over_ears
         cut |= (tied[..., 0] > 0) & ((tie - place).norm(dim=-1) < 0.10)
         alive = alive * (~cut)
     return torch.stack(line, 2)

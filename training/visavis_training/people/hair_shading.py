@@ -51,7 +51,7 @@ def strand_colour(texture: Tensor, coat: Mapping[str, Tensor]) -> Tensor:
     first, _ = _fibres(texture)
     colour = coat["root"] + step(u, 0.0, 0.10)[:, None] * (coat["pigment"] - coat["root"])
     colour = colour + (step(u, 0.30, 0.95) * (0.6 + 0.4 * torch.sin(random * 71.0)))[:, None] * (coat["tip"] - colour)
-    own = torch.exp(0.30 * torch.sin(random * 113.0) + 0.25 * first)
+    own = torch.exp(0.20 * torch.sin(random * 113.0) + 0.22 * first)
     # each strip holds some tens of hairs, and white ones come in locks
     threshold = torch.remainder(random * 17.31, 1.0)
     white = torch.sigmoid((coat["white"] - 0.15 - 0.7 * threshold) * 9.0 + 1.2 * first)
@@ -100,7 +100,7 @@ def shade_hair(spots: Spots) -> Tensor:
         mirrored = (surface * shine)[:, None] + (inner * shine)[:, None] * colour.sqrt()
         total = total + light * (passed + mirrored)
     ambient = spots.irradiance(functional.normalize(out + 0.3 * towards, dim=-1))
-    sheen = (_F0 * 0.6 * coat["gloss"])[:, None] * spots.irradiance(spots.bent(out))
+    sheen = (_F0 * 0.45 * coat["gloss"])[:, None] * spots.irradiance(spots.bent(out))
     return total + ambient * colour + sheen
 
 

@@ -17,29 +17,22 @@ from visavis_training.people.hairdo import Hairdo
 from visavis_training.people.head_shell import HeadShell
 
 
-def grow_tails(strands: Strands, shell: HeadShell, chance: Chance, do: Hairdo, count: int) -> Strands:
-    """Strands with the last `count` of those of people with tied hair put behind the tie instead."""
-    people, total, points = strands.points.shape[:3]
-    rows = slice(total - count, total)
+def grow_tails(shell: HeadShell, chance: Chance, do: Hairdo, count: int, points: int) -> Strands:
+    """`count` strands behind each tie; none grow where nothing is tied."""
     tie = shell.over_base(do.tie[:, None])[:, 0]
     out = shell.outwards(tie[:, None])[:, 0]
     along = torch.linspace(0, 1, points, device=tie.device)
-    made = torch.where(
-        each(do.bun > 0, 3), _knot(tie, out, chance, do, count, along), _tail(shell, tie, out, chance, do, count, along)
+    knotted = each(do.bun > 0, 3)
+    line = torch.where(
+        knotted, _knot(tie, out, chance, do, count, along), _tail(shell, tie, out, chance, do, count, along)
     )
-    tied = do.tied > 0
-    points_all, grows, layer = strands.points.clone(), strands.grows.clone(), strands.layer.clone()
-    points_all[:, rows] = torch.where(each(tied, 3), made, points_all[:, rows])
-    grows[:, rows] |= tied[:, None]
-    over = torch.where(tied[:, None], chance.uniform("tail layer", 0.0, 1.0, count), layer[:, rows])
-    layer[:, rows] = over
-    outside = shell_out(shell, points_all)
-    # a knot's own middle is what its strands face away from
+    # strands of a knot face away from its middle
     middle = tie + out * do.bun[:, None] * 0.75
-    away = functional.normalize(points_all[:, rows] - middle[:, None, None], dim=-1)
-    knotted = each(tied & (do.bun > 0), 3)
-    outside[:, rows] = torch.where(knotted, away, outside[:, rows])
-    return Strands(points_all, grows, layer, strands.random, outside)
+    away = functional.normalize(line - middle[:, None, None], dim=-1)
+    outside = torch.where(knotted, away, shell_out(shell, line))
+    layer = chance.uniform("tail layer", 0.0, 1.0, count)
+    grows = (do.tied > 0)[:, None].expand(-1, count)
+    return Strands(line, grows, layer, chance.uniform("tail strand", 0.0, 1.0, count), outside)
 
 
 def _knot(tie: Tensor, out: Tensor, chance: Chance, do: Hairdo, count: int, along: Tensor) -> Tensor:

@@ -14,9 +14,10 @@ from torch import Tensor
 from visavis_training.people.anatomy import Anatomy
 from visavis_training.people.chance import Chance, step
 from visavis_training.people.hair_colour import HairColour, white_hair
-from visavis_training.people.hair_cuts import CUT_NAMES, CUTS, LAYOUTS, choose, hairdo
-from visavis_training.people.hair_growth import grow
+from visavis_training.people.hair_cuts import CUT_NAMES, CUTS, LAYOUTS, TAIL_STRANDS, choose, hairdo
+from visavis_training.people.hair_growth import Strands, grow
 from visavis_training.people.hair_tails import grow_tails
+from visavis_training.people.hair_tufts import BODY_POINTS, BODY_TRIANGLES, dense_body
 from visavis_training.people.hairdo import Hairdo
 from visavis_training.people.hairline import Hairline
 from visavis_training.people.head_shell import HeadShell, Topology
@@ -26,9 +27,12 @@ from visavis_training.people.skin_textures import Person
 from visavis_training.people.strips import strip_triangles, strips
 from visavis_training.people.worn import Things, kind
 
-TAIL_STRANDS = 240
+TAIL_POINTS = 11
 _STANDING = ("shaven", "buzz", "afro short", "afro", "crop")
-_MATTE = {"afro short": 0.35, "afro": 0.3, "twists": 0.45, "locs": 0.4, "braids": 0.5, "curly top": 0.7}
+_MATTE = {"afro short": 0.35, "afro": 0.35, "twists": 0.35, "locs": 0.3, "braids": 0.4, "curly top": 0.7}
+_KINKY = {"afro short": 1.0, "afro": 1.0, "twists": 0.7, "locs": 0.7, "braids": 0.6}
+_WITHIN = {"long": 2.4, "tied": 2.4, "curly": 1.9}
+"""How much wider than usual the innermost strips are."""
 _LAYOUT_NAMES = tuple(LAYOUTS)
 
 
@@ -38,14 +42,17 @@ class Salon:
 
     anatomy: Anatomy
     topology: Topology
-    scalp: Scalp
+    scalps: dict[str, Scalp]
+    """"all" of the roots, those of the "upper" and the "lower" part."""
 
     @classmethod
     def of(cls, anatomy: Anatomy) -> Salon:
         """Kept for as long as the anatomy is; the first call takes some seconds."""
         found = _salons.get(anatomy)
         if found is None:
-            found = cls(anatomy, Topology.of(anatomy), Scalp.of(anatomy))
+            scalp = Scalp.of(anatomy)
+            parts = {"all": scalp, "upper": scalp.only(True), "lower": scalp.only(False)}
+            found = cls(anatomy, Topology.of(anatomy), parts)
             _salons[anatomy] = found
         return found
 
@@ -85,11 +92,12 @@ class Heads:
         standing = torch.tensor([0.85 * (name in _STANDING) for name in CUT_NAMES], device=device)[self.cut]
         matte = torch.tensor([_MATTE.get(name, 1.0) for name in CUT_NAMES], device=device)[self.cut]
         gloss = matte * chance.uniform("hair gloss", 0.55, 1.25) * (1 - 0.35 * self.colour.white)
+        kinky = torch.tensor([_KINKY.get(name, 0.0) for name in CUT_NAMES], device=device)[self.cut]
         colour = self.colour
         return {
             "pigment": colour.pigment, "root": colour.root, "tip": colour.tip, "white": colour.white,
-            "roughness": chance.uniform("hair rough", 0.10, 0.17), "gloss": gloss, "standing": standing,
-            "kinky": self.do.puff,
+            "roughness": chance.uniform("hair rough", 0.10, 0.17) * (1 + 1.5 * kinky), "gloss": gloss,
+            "standing": standing, "kinky": kinky,
         }  # fmt: skip
 
 
@@ -104,30 +112,43 @@ def _bald_wear_short(chance: Chance, line: Hairline, cut: Tensor) -> Tensor:
 
 def make_hair(salon: Salon, neutral: Tensor, heads: Heads, shell: HeadShell, layout: str) -> Things:
     """Hair of B people whose cuts all have the layout."""
-    count, points = LAYOUTS[layout]
-    tails = bool(layout == "long")
-    do = heads.do
-    strands = grow(salon.scalp, shell, neutral, heads.chance, heads.line, do, count, points)
-    if tails:
-        strands = grow_tails(strands, shell, heads.chance, do, TAIL_STRANDS)
-    chance = heads.chance
-    number = strands.points.shape[1]
+    do, chance = heads.do, heads.chance
+    made = []
+    for group in LAYOUTS[layout]:
+        scalp = salon.scalps[group.where]
+        strands = grow(
+            scalp, shell, neutral, chance, heads.line, do, min(group.count, len(scalp.canonical)), group.points
+        )
+        made.append(_strip_things(strands, chance, do, shell, layout))
+    if layout == "tied":
+        made.append(_strip_things(grow_tails(shell, chance, do, TAIL_STRANDS, TAIL_POINTS), chance, do, shell, layout))
+    if layout == "puff":
+        made.append(_things(dense_body(do, heads.line, shell, chance), shell))
+    return Things.together(made)
+
+
+def _strip_things(strands: Strands, chance: Chance, do: Hairdo, shell: HeadShell, layout: str) -> Things:
+    number, points = strands.points.shape[1:3]
     width = do.width[:, None] * chance.uniform("strip width", 0.65, 1.35, number)
     # wide strips within close the gaps, fine ones lie over them
-    within = torch.where(do.puff > 0, 5.0, torch.full_like(do.puff, 2.4 if layout == "long" else 1.5))[:, None]
+    within = torch.where(do.puff > 0, 2.6, _WITHIN.get(layout, 1.5))[:, None]
     finest = torch.where(do.puff > 0, 0.5, 0.72)[:, None]
     width = width * (within + (finest - within) * strands.layer.clamp(0, 1) ** 0.7)
     roll = chance.uniform("roll", -1.0, 1.0, number)
-    along = torch.linspace(0, 1, points, device=neutral.device)
+    along = torch.linspace(0, 1, points, device=do.width.device)
     rooted = 0.55 + 0.45 * step(along, 0.0, 0.25)
     deep = 0.22 + 0.78 * strands.layer**0.8
-    occlusion = deep[..., None] * rooted
-    spread = 1.4 if layout in ("short", "mid") else 0.55
+    spread = 0.55 if layout in ("long", "curly", "tied") else 1.3
     blunt = (do.level < 5.0).to(torch.float32) * 0.8
-    place, triangles, texture, tangent = strips(strands, width, roll, spread, occlusion, blunt)
-    rigid = 1.0 - step(place[..., 1] - shell.chin_y[:, None], -0.1, 0.55)
-    kinds = torch.full(triangles.shape[:2], kind("hair"), dtype=torch.uint8, device=neutral.device)
-    return Things(place, triangles, kinds, texture, tangent, rigid)
+    return _things(strips(strands, width, roll, spread, deep[..., None] * rooted, blunt), shell)
+
+
+def _things(mesh: tuple[Tensor, Tensor, Tensor, Tensor], shell: HeadShell) -> Things:
+    points, triangles, texture, tangent = mesh
+    # what lies on the shoulders goes with them
+    rigid = 1.0 - step(points[..., 1] - shell.chin_y[:, None], -0.1, 0.55)
+    kinds = torch.full(triangles.shape[:2], kind("hair"), dtype=torch.uint8, device=points.device)
+    return Things(points, triangles, kinds, texture, tangent, rigid)
 
 
 def wear_hair(anatomy: Anatomy, neutral: Tensor, identity: Identity, person: Person) -> Things:
@@ -145,12 +166,24 @@ def wear_hair(anatomy: Anatomy, neutral: Tensor, identity: Identity, person: Per
     return dress_heads(salon, neutral, heads, shell)
 
 
+def _points_of(layout: str) -> int:
+    groups = sum(2 * group.count * group.points for group in LAYOUTS[layout])
+    return groups + BODY_POINTS * (layout == "puff") + 2 * TAIL_STRANDS * TAIL_POINTS * (layout == "tied")
+
+
+def triangles_of(layout: str) -> int:
+    """The most that a head with such hair has."""
+    groups = sum(group.count * strip_triangles(group.points) for group in LAYOUTS[layout])
+    tail = TAIL_STRANDS * strip_triangles(TAIL_POINTS)
+    return groups + BODY_TRIANGLES * (layout == "puff") + tail * (layout == "tied")
+
+
 def dress_heads(salon: Salon, neutral: Tensor, heads: Heads, shell: HeadShell) -> Things:
     """Hair of B people with any cuts: those of one layout are grown together."""
     people, device = len(heads.cut), neutral.device
     layout_of = torch.tensor([_LAYOUT_NAMES.index(cut.layout) for cut in CUTS], device=device)[heads.cut]
-    most_points = max(2 * count * points for count, points in LAYOUTS.values())
-    most_triangles = max(count * strip_triangles(points) for count, points in LAYOUTS.values())
+    most_points = max(_points_of(layout) for layout in LAYOUTS)
+    most_triangles = max(triangles_of(layout) for layout in LAYOUTS)
     whole = Things(
         torch.zeros(people, most_points, 3, device=device),
         torch.full((people, most_triangles, 3), -1, dtype=torch.int32, device=device),
@@ -183,4 +216,4 @@ def scalp_paint(salon: Salon, heads: Heads) -> dict[str, Tensor]:
     colour = heads.colour
     mixed = colour.root + colour.white[:, None] * 0.7 * (white_hair(colour.root) - colour.root)
     # deep in hair little light is left
-    return {"roots": roots * 0.9 * shorn[:, None], "scalp_colour": 0.55 * mixed}
+    return {"roots": (1.15 * roots).clamp(max=1.0) * shorn[:, None], "scalp_colour": 0.55 * mixed}

@@ -20,7 +20,7 @@ from visavis_training.people.head_shell import MIDDLE
 __all__ = ["PARTS", "Scalp"]
 
 ROOTS = 6144
-_LEADERS = 768
+_LEADERS = (48, 192, 768)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,23 @@ class Scalp:
     canonical: Tensor
     parts: Tensor
     near: Tensor
+    area: float
+    """Of the part of the scalp that roots lie on, square dm."""
+
+    def only(self, upper: bool) -> Scalp:
+        """The roots of the top and the fringe, or those of the sides and the back."""
+        chosen = (self.parts[:, :2].sum(1) > 0.5) == upper
+        places = self.canonical[chosen]
+        near = _near(places.cpu().numpy())
+        share = len(places) / len(self.canonical)
+        return Scalp(
+            self.corners[chosen],
+            self.weights[chosen],
+            places,
+            self.parts[chosen],
+            torch.from_numpy(near).to(places.device),
+            self.area * share,
+        )
 
     @classmethod
     def of(cls, anatomy: Anatomy) -> Scalp:
@@ -62,15 +79,16 @@ class Scalp:
         places = (base[triangles[chosen]] * weights[..., None]).sum(1)
         order = _spread(places, facing[chosen] ** 0.5, ROOTS)
         chosen, weights, places = chosen[order], weights[order], places[order]
-        near = np.stack([_nearest(places, n) for n in (48, 192, _LEADERS)], 1)
+        near = _near(places)
         device = anatomy.device
         canonical = torch.from_numpy(places).float().to(device)
         return cls(
             torch.from_numpy(triangles[chosen]).long().to(device),
             torch.from_numpy(weights).float().to(device),
             canonical,
-            _parts(canonical),
+            part_shares(canonical),
             torch.from_numpy(near).to(device),
+            5.0,
         )
 
 
@@ -89,19 +107,23 @@ def _spread(places: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:
     return order
 
 
-def _nearest(places: np.ndarray, leaders: int) -> np.ndarray:
-    away = np.linalg.norm(places[:, None] - places[None, :leaders], axis=-1)
-    return np.asarray(away.argmin(1))
+def _near(places: np.ndarray) -> np.ndarray:
+    """int64 (R, 3): for each place the nearest of the first few, some and many."""
+    columns = []
+    for leaders in _LEADERS:
+        away = np.linalg.norm(places[:, None] - places[None, :leaders], axis=-1)
+        columns.append(away.argmin(1))
+    return np.stack(columns, 1)
 
 
-def _parts(canonical: Tensor) -> Tensor:
-    """(R, 4) shares of `PARTS`, summing to 1."""
-    y, z = canonical[:, 1], canonical[:, 2]
+def part_shares(canonical: Tensor) -> Tensor:
+    """(..., 4) shares of `PARTS` at canonical points (..., 3), summing to 1."""
+    y, z = canonical[..., 1], canonical[..., 2]
     around = torch.rad2deg(azimuth(canonical))
     above = step(y, -0.80, -1.02)
     fringe = step(z, 0.30, 0.02) * step(around, 62.0, 46.0) * step(y, -0.70, -0.84)
     top = above * (1 - fringe)
     back = (1 - above) * (1 - fringe) * step(around, 108.0, 135.0)
     side = (1 - above) * (1 - fringe) - back
-    shares = torch.stack([fringe, top, side, back], 1).clamp(min=0)
-    return shares / shares.sum(1, keepdim=True)
+    shares = torch.stack([fringe, top, side, back], -1).clamp(min=0)
+    return shares / shares.sum(-1, keepdim=True)
