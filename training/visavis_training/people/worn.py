@@ -79,6 +79,9 @@ class Things:
     covers: Tensor | None = None
     """bool (B, F): triangles of the body that lie wholly under things and are not drawn (skin under cloth would poke
     through in some pose); none if None."""
+    seats: Tensor | None = None
+    """(B, W, 3): each point belongs to the skin nearest to its seat, as a long beard's strands to where they grow; to
+    the skin nearest to the point itself if None."""
 
     def __post_init__(self) -> None:
         people, points = self.points.shape[:2]
@@ -104,9 +107,10 @@ class Things:
         """What people `index` (N,) wear, repeated as it says."""
         coats = {name: {part: value[index] for part, value in coat.items()} for name, coat in self.coats.items()}
         covers = None if self.covers is None else self.covers[index]
+        seats = None if self.seats is None else self.seats[index]
         return Things(
             self.points[index], self.triangles[index], self.kind[index], self.texture[index], self.tangent[index],
-            self.rigid[index], coats, covers,
+            self.rigid[index], coats, covers, seats,
         )  # fmt: skip
 
     def only(self, worn: Tensor) -> Things:
@@ -145,7 +149,10 @@ class Things:
         points, kinds, texture, tangent = joined
         covers = torch.stack(covering).any(0) if covering else None
         rigid = torch.cat([part.rigid for part in parts], 1)
-        return cls(points, torch.cat(triangles, 1), kinds, texture, tangent, rigid, coats, covers)
+        seats = None
+        if any(part.seats is not None for part in parts):
+            seats = torch.cat([part.points if part.seats is None else part.seats for part in parts], 1)
+        return cls(points, torch.cat(triangles, 1), kinds, texture, tangent, rigid, coats, covers, seats)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +205,7 @@ def bind(neutral: Tensor, wearer: Wearer, things: Things) -> Bound:
         wearer: of the body's topology, `Wearer.of(anatomy)`.
         things: on these shapes.
     """
-    binding = wearer.nearest(neutral, things.points)
+    binding = wearer.nearest(neutral, things.points if things.seats is None else things.seats)
     place, turn = binding.ground(neutral, wearer)
     skull_turn, skull_place = wearer.skull(neutral)
     return Bound(
@@ -224,8 +231,6 @@ class Worn:
     bound: Bound
     triangles: Tensor
     """int32 (B, F + G, 3): what is drawn opaque; lenses and what things cover are rows of -1."""
-    glass: Tensor
-    """int32 (B, F + G, 3): lenses alone."""
     region: Tensor
     """uint8 (B, F + G), index into `REGIONS`."""
     canonical: Tensor
@@ -244,20 +249,19 @@ class Worn:
         if things.covers is not None:
             body = torch.where(things.covers[..., None], NOT_DRAWN, body)
         opaque = torch.cat([body, torch.where(lens, NOT_DRAWN, numbered)], 1)
-        glass = torch.cat([torch.full_like(body, NOT_DRAWN), torch.where(lens, numbered, NOT_DRAWN)], 1)
         table = torch.tensor([REGIONS.index(REGION_OF_KIND[k]) for k in KINDS], dtype=torch.uint8)
         region = torch.cat([wearer.region.expand(people, -1), table.to(neutral.device)[things.kind.long()]], 1)
         on_head = bound.binding.on(wearer.canonical.expand(people, -1, -1))
         offset = things.points - bound.binding.on(neutral)
         canonical = torch.cat([wearer.canonical.expand(people, -1, -1), on_head + offset], 1)
         around = Neighbours.own(things.triangles, things.points.shape[1])
-        return cls(things, bound, as_triangles(opaque), as_triangles(glass), region, canonical, around)
+        return cls(things, bound, as_triangles(opaque), region, canonical, around)
 
     def rows(self, index: Tensor) -> Worn:
         """Of people `index` (N,)."""
         around = Neighbours(self.around.starts[index], self.around.around[index])
         return Worn(
-            self.things.rows(index), self.bound.rows(index), self.triangles[index], self.glass[index],
+            self.things.rows(index), self.bound.rows(index), self.triangles[index],
             self.region[index], self.canonical[index], around,
         )  # fmt: skip
 
