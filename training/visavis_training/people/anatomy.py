@@ -188,6 +188,11 @@ class Anatomy:
         vertices, weights = self.landmarks
         return (points[:, vertices] * weights[..., None]).sum(2)
 
+    def anchor_marks(self, points: Tensor) -> Tensor:
+        """(B, 478, 3) anchors of points (B, V, 3)."""
+        vertices, weights = self.anchors
+        return (points[:, vertices] * weights[..., None]).sum(2)
+
     def eye(self, points: Tensor, side: str) -> tuple[Tensor, Tensor]:
         """(B, 3) centre and (B,) radius of an eyeball, side "left" or "right" (the person's)."""
         ring = points[:, self._eyes[side].ring]

