@@ -125,7 +125,7 @@ def find_places(anatomy: Anatomy, sights: Sights) -> Floats:
         length = np.linalg.norm(step, axis=-1, keepdims=True)
         step *= np.minimum(1.0, _MOST_STEP_DM / np.maximum(length, 1e-9))
         found = _calmed(found + np.einsum("lk,lkc->lc", step, along), start, mirror)
-    return found
+    return np.asarray(found)
 
 
 def _tangents(anatomy: Anatomy, vertices: Ints) -> Floats:
@@ -182,7 +182,8 @@ def main() -> None:
         "# landmark of the 478-point face mesh, then where it lies on the base mesh in head space: x, y, z in dm.",
         f"# Made by visavis_training.people.landmark_places from {int(detections.found.sum())} pictures.",
     ]
-    lines += [f"{k},{x:.4f},{y:.4f},{z:.4f}" for k, (x, y, z) in enumerate(places[: topo.MESH_COUNT])]
+    rounded = places[: topo.MESH_COUNT].round(4) + 0.0  # no minus zero
+    lines += [f"{k},{x:.4f},{y:.4f},{z:.4f}" for k, (x, y, z) in enumerate(rounded)]
     asked.out.write_text("\n".join(lines) + "\n", "utf-8")
     told = {name: round(float(np.median(values)), 4) for name, values in (("before", before), ("after", after))}
     print(json.dumps({f"held_out_median_{name}": value for name, value in told.items()}))
