@@ -303,7 +303,10 @@ class ShadowMap:
         spread = (lights.size[:, lamp].tan() * 0.22 * scale).clamp(0.8, 9.0)
         map_ = cls(points.new_zeros(len(points), size, size), axes, middle, spread)
         drawn = rasterise(map_.seen(points), triangles, size, size, perspective=False, near=-1e9)
-        return cls(torch.where(drawn.mask, drawn.depth, torch.full_like(drawn.depth, 50.0)), axes, middle, spread)
+        depth = torch.where(drawn.mask, drawn.depth, torch.full_like(drawn.depth, 50.0))
+        depth[:, [0, -1]] = 50.0  # what lies beyond the map's border is lit
+        depth[:, :, [0, -1]] = 50.0
+        return cls(depth, axes, middle, spread)
 
     def seen(self, place: Tensor) -> Tensor:
         """(B, n, 3) as the lamp sees places (B, n, 3): texels and depth."""
