@@ -12,6 +12,7 @@ from torch import Tensor
 
 from visavis_training.people.anatomy import Anatomy
 from visavis_training.people.glasses import make_glasses
+from visavis_training.people.hairdressing import wear_hair
 from visavis_training.people.sampling import Identity
 from visavis_training.people.skin_textures import Person
 from visavis_training.people.worn import Things
@@ -22,7 +23,7 @@ Maker = Callable[[Anatomy, Tensor, Identity, Person], Things]
 
 def all_makers() -> tuple[Maker, ...]:
     """All that there are, in the order in which things are put on."""
-    return (make_glasses,)
+    return (wear_hair, make_glasses)
 
 
 def dress(anatomy: Anatomy, neutral: Tensor, identity: Identity, person: Person, makers: Sequence[Maker]) -> Things:
@@ -55,4 +56,5 @@ def padded(things: Things, points: int, triangles: int) -> Things:
         longer(things.points, more_points, 0.0), longer(things.triangles, more_triangles, -1),
         longer(things.kind, more_triangles, 0), longer(things.texture, more_points, 0.0),
         longer(things.tangent, more_points, 0.0), longer(things.rigid, more_points, 1.0), things.coats, things.covers,
+        None if things.seats is None else longer(things.seats, more_points, 0.0),
     )  # fmt: skip
