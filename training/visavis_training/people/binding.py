@@ -17,8 +17,10 @@ from visavis_training.people.rasteriser import Neighbours, as_triangles, vertex_
 
 OUTER = ("skin", "lips", "ears", "neck", "body")
 _CLUSTERS = 256
-_NEAR_CLUSTERS = 5
-_CANDIDATES_AT_ONCE = 1 << 22
+_NEAR_CLUSTERS = 4
+_NEAR_VERTICES = 2
+_CANDIDATES_AT_ONCE = {"cpu": 1 << 20, "cuda": 1 << 25}
+"""Distances computed in one go: what fits a cache, or little of a GPU."""
 _SKULL_DM = ((0.72, -0.30, 0.62), (-0.72, -0.30, 0.62), (0.0, -1.25, 0.30))
 """Near these places of the base head lie the vertices that tell how the skull moves: over the ears, on the crown."""
 
@@ -131,7 +133,9 @@ class Wearer:
         people, count = points.shape[:2]
         corners = torch.zeros(people, count, 3, dtype=torch.int64, device=points.device)
         weights = torch.zeros(people, count, 3, device=points.device)
-        step = max(1, _CANDIDATES_AT_ONCE // (people * _NEAR_CLUSTERS * self.members.shape[1]))
+        step = max(
+            1, _CANDIDATES_AT_ONCE.get(points.device.type, 1 << 20) // (people * _NEAR_CLUSTERS * self.members.shape[1])
+        )
         for first in range(0, count, step):
             part = slice(first, first + step)
             corners[:, part], weights[:, part] = self._nearest(body, points[:, part])
@@ -142,8 +146,8 @@ class Wearer:
         near = torch.cdist(points, body[:, self.middles]).topk(_NEAR_CLUSTERS, largest=False).indices
         candidates = self.members[near].flatten(2)  # (B, n, near M)
         away = (body[person, candidates] - points[:, :, None]).square().sum(-1)
-        vertex = candidates.gather(2, away.topk(3, largest=False).indices)
-        fan = self.triangles.long()[self.fans[vertex].flatten(2)]  # (B, n, 3 R, 3)
+        vertex = candidates.gather(2, away.topk(_NEAR_VERTICES, largest=False).indices)
+        fan = self.triangles.long()[self.fans[vertex].flatten(2)]  # (B, n, near R, 3)
         triangle = body[person[..., None], fan]
         weights = closest_weights(points[:, :, None], triangle)
         away = ((triangle * weights[..., None]).sum(-2) - points[:, :, None]).square().sum(-1)
