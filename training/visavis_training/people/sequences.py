@@ -73,7 +73,7 @@ def _head_turns(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Turns aside, tilts and leans that a lively talker makes: head (T, 6), and gaze that goes with it (T, 2)."""
     head, gaze = np.zeros((frames, 6)), np.zeros((frames, 2))
-    start = int(rng.exponential(4.0 / liveliness) / FRAME_S)
+    start = int(rng.exponential(6.0 / liveliness) / FRAME_S)
     while start < frames:
         times = (float(rng.uniform(0.35, 0.9)), float(rng.uniform(0.3, 2.5)), float(rng.uniform(0.4, 1.0)))
         length = min(frames - start, int(sum(times) / FRAME_S) + 1)
@@ -84,7 +84,7 @@ def _head_turns(
         head[part, 3:] += curve * rng.normal(0.0, 1.0, 3) * (0.02, 0.01, 0.035)
         if rng.random() < 0.3:  # they look where they turn; else the eyes stay with the viewer
             gaze[part] += curve * (size[1] * 2.2, -size[0] * 1.6)
-        start += length + int(rng.exponential(5.0 / liveliness) / FRAME_S)
+        start += length + int(rng.exponential(6.0 / liveliness) / FRAME_S)
     return head, gaze
 
 
@@ -101,7 +101,7 @@ def perform(heard: Sequence[Heard], seed: int) -> MotionWindow:
     presence = Presence(seed)
     steps = [presence.step(situation) for situation in now]
     face, head, body = (np.stack([step[k] for step in steps]).astype(np.float64) for k in range(3))
-    liveliness = float(np.clip(rng.lognormal(-0.25, 0.55), 0.2, 2.2))
+    liveliness = float(np.clip(rng.lognormal(0.3, 0.55), 0.35, 3.0))
     acting = act(frames, rng, liveliness)
     turns, looks = _head_turns(frames, rng, liveliness)
     size = float(np.clip(rng.lognormal(0.15, 0.4), 0.6, 2.4))
