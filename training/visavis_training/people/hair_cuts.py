@@ -29,7 +29,7 @@ LAYOUTS: dict[str, tuple[Group, ...]] = {
     "short": (Group("all", 5600, 3),),
     "duo": (Group("upper", 1000, 7), Group("lower", 2600, 3)),
     "mid": (Group("upper", 1000, 7), Group("lower", 1200, 5)),
-    "puff": (Group("all", 1650, 7),),
+    "puff": (Group("all", 1560, 7),),
     "long": (Group("upper", 740, 11), Group("lower", 290, 11)),
     "curly": (Group("upper", 380, 18), Group("lower", 210, 18)),
     "tied": (Group("upper", 470, 11), Group("lower", 330, 11)),

@@ -19,7 +19,7 @@ from visavis_training.people.head_shell import LEAST_OVER_SKIN_DM, HeadShell
 from visavis_training.people.scalp import part_shares
 
 _TURNS = 1.15
-_RINGS, _RAYS = 18, 36
+_RINGS, _RAYS = 22, 48
 _LOWEST_RAD = 0.74 * math.pi
 _BODY_SHARE = 0.80
 """How far out the dense body reaches, as a share of the hair's length."""
@@ -52,7 +52,7 @@ def tufts(
         (B, S, K, 3).
     """
     people, count = root.shape[:2]
-    high = length * (0.62 + 0.40 * layer)
+    high = length * (0.72 + 0.18 * layer)
     spread = chance.normal("tuft place", 0.0, 1.0, count * 3).reshape(people, count, 3) * 0.04
     middle = root + outward * high[..., None] + spread
     along = torch.linspace(0, 1, points, device=root.device)
@@ -104,7 +104,7 @@ def dense_body(do: Hairdo, line: Hairline, shell: HeadShell, chance: Chance) -> 
     hidden = (inside < -0.12)[:, triangles.long()].any(-1) | (do.puff < 0.5)[:, None]
     shown = torch.where(hidden[..., None], -1, triangles)
     flat = torch.zeros(people, len(way), device=device)
-    open_ = 0.25 + 0.30 * step(-way[:, 1], -0.4, 0.8).expand(people, -1)
+    open_ = 0.45 + 0.35 * step(-way[:, 1], -0.4, 0.8).expand(people, -1)
     texture = torch.stack([flat + 0.5, flat + 0.5, flat + 0.5, open_], -1)
     return points, shown, texture, way.expand(people, -1, -1)
 

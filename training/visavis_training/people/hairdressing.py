@@ -6,12 +6,13 @@ Ties hairlines, cuts, growth, strips and colours together. Knows nothing of how 
 from __future__ import annotations
 
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from visavis_training.people.anatomy import Anatomy
+from visavis_training.people.beard_styles import Beard
 from visavis_training.people.chance import Chance, step
 from visavis_training.people.hair_colour import HairColour, white_hair
 from visavis_training.people.hair_cuts import CUT_NAMES, CUTS, LAYOUTS, TAIL_STRANDS, choose, hairdo
@@ -31,6 +32,7 @@ TAIL_POINTS = 11
 _STANDING = ("shaven", "buzz", "afro short", "afro", "crop")
 _MATTE = {"afro short": 0.35, "afro": 0.35, "twists": 0.35, "locs": 0.3, "braids": 0.4, "curly top": 0.7}
 _KINKY = {"afro short": 1.0, "afro": 1.0, "twists": 0.7, "locs": 0.7, "braids": 0.6}
+_BEARDED = 0.75
 _WITHIN = {"long": 2.4, "tied": 2.4, "curly": 1.9}
 """How much wider than usual the innermost strips are."""
 _LAYOUT_NAMES = tuple(LAYOUTS)
@@ -62,13 +64,14 @@ _salons: weakref.WeakKeyDictionary[Anatomy, Salon] = weakref.WeakKeyDictionary()
 
 @dataclass(frozen=True, slots=True)
 class Heads:
-    """How the heads of B people are to look: `line`, `cut` int64 rows of `CUTS`, `do`, `colour`, `chance` theirs."""
+    """How the heads of B people are to look; `cut` int64 (B,) rows of `CUTS`, `chance` theirs."""
 
     chance: Chance
     line: Hairline
     cut: Tensor
     do: Hairdo
     colour: HairColour
+    beard: Beard
 
     @classmethod
     def of(cls, seeds: Tensor, age_years: Tensor, male: Tensor, origins: Tensor, melanin: Tensor) -> Heads:
@@ -77,13 +80,14 @@ class Heads:
         line = Hairline.of(chance, age_years, male, origins)
         cut = choose(chance, age_years, male, origins)
         cut = _bald_wear_short(chance, line, cut)
-        return cls(chance, line, cut, hairdo(chance, cut), HairColour.of(chance, age_years, male, origins, melanin))
+        colour = HairColour.of(chance, age_years, male, origins, melanin)
+        return cls(chance, line, cut, hairdo(chance, cut), colour, Beard.of(chance, age_years, male, origins))
 
     def rows(self, index: Tensor) -> Heads:
         """People `index` (N,)."""
         return Heads(
             Chance(self.chance.seeds[index]), self.line.rows(index), self.cut[index], self.do.rows(index),
-            self.colour.rows(index),
+            self.colour.rows(index), self.beard.rows(index),
         )  # fmt: skip
 
     def coat(self) -> dict[str, Tensor]:
@@ -119,6 +123,9 @@ def make_hair(salon: Salon, neutral: Tensor, heads: Heads, shell: HeadShell, lay
         strands = grow(
             scalp, shell, neutral, chance, heads.line, do, min(group.count, len(scalp.canonical)), group.points
         )
+        # who has a beard has as many strips in all
+        most = torch.where(heads.beard.worn, int(_BEARDED * group.count), group.count)
+        strands = replace(strands, grows=strands.grows & (strands.grows.cumsum(1) <= most[:, None]))
         made.append(_strip_things(strands, chance, do, shell, layout))
     if layout == "tied":
         made.append(_strip_things(grow_tails(shell, chance, do, TAIL_STRANDS, TAIL_POINTS), chance, do, shell, layout))
@@ -211,7 +218,7 @@ def scalp_paint(salon: Salon, heads: Heads) -> dict[str, Tensor]:
     base = salon.anatomy.base
     skin = base.new_zeros(len(base))
     skin[salon.topology.head.long().unique()] = 1.0
-    roots = heads.line.density(base[None]) * skin
+    roots = torch.maximum(heads.line.density(base[None]), 0.8 * heads.beard.density(base[None])) * skin
     shorn = torch.tensor([0.55 if name == "shaven" else 1.0 for name in CUT_NAMES], device=base.device)[heads.cut]
     colour = heads.colour
     mixed = colour.root + colour.white[:, None] * 0.7 * (white_hair(colour.root) - colour.root)

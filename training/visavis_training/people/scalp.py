@@ -77,7 +77,7 @@ class Scalp:
         u, v = np.where(u + v > 1, 1 - u, u), np.where(u + v > 1, 1 - v, v)
         weights = np.stack([1 - u - v, u, v], 1)
         places = (base[triangles[chosen]] * weights[..., None]).sum(1)
-        order = _spread(places, facing[chosen] ** 0.5, ROOTS)
+        order = spread(places, facing[chosen] ** 0.5, ROOTS)
         chosen, weights, places = chosen[order], weights[order], places[order]
         near = _near(places)
         device = anatomy.device
@@ -97,7 +97,7 @@ def _outward(base: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     return np.asarray(np.cross(b - a, c - a))
 
 
-def _spread(places: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:
+def spread(places: np.ndarray, weight: np.ndarray, count: int) -> np.ndarray:
     """Indices so that each next place is the farthest from those before it, by distance times weight."""
     order = np.zeros(count, np.int64)
     away = np.full(len(places), np.inf)
