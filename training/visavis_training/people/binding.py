@@ -176,6 +176,8 @@ def _clusters(canonical: Tensor, vertices: Tensor) -> tuple[Tensor, Tensor]:
 
 def closest_weights(points: Tensor, triangles: Tensor) -> Tensor:
     """(..., 3) weights of the corners at the place of triangles (..., 3, 3) closest to points (..., 3)."""
+    shape = torch.broadcast_shapes(points.shape[:-1], triangles.shape[:-2])
+    points, triangles = points.expand(*shape, 3), triangles.expand(*shape, 3, 3)
     a, b, c = triangles.unbind(-2)
     ab, ac, bc = b - a, c - a, c - b
 
@@ -188,8 +190,8 @@ def closest_weights(points: Tensor, triangles: Tensor) -> Tensor:
     normal = torch.linalg.cross(ab, ac)
     square = dot(normal, normal).clamp(min=1e-18)
     away = points - a
-    v = dot(torch.linalg.cross(away.expand_as(ac), ac), normal) / square
-    w = dot(torch.linalg.cross(ab, away.expand_as(ab)), normal) / square
+    v = dot(torch.linalg.cross(away, ac), normal) / square
+    w = dot(torch.linalg.cross(ab, away), normal) / square
     inner = torch.stack([1 - v - w, v, w], -1)
     on_ab, on_ac, on_bc = share(ab, a), share(ac, a), share(bc, b)
     nil = torch.zeros_like(on_ab)

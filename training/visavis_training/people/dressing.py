@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from visavis_training.people.anatomy import Anatomy
+from visavis_training.people.garments import clothe
 from visavis_training.people.glasses import make_glasses
 from visavis_training.people.hairdressing import wear_hair
+from visavis_training.people.jewellery import make_jewellery
 from visavis_training.people.sampling import Identity
 from visavis_training.people.skin_textures import Person
 from visavis_training.people.worn import Things
@@ -23,7 +25,7 @@ Maker = Callable[[Anatomy, Tensor, Identity, Person], Things]
 
 def all_makers() -> tuple[Maker, ...]:
     """All that there are, in the order in which things are put on."""
-    return (wear_hair, make_glasses)
+    return (clothe, wear_hair, make_glasses, make_jewellery)
 
 
 def dress(anatomy: Anatomy, neutral: Tensor, identity: Identity, person: Person, makers: Sequence[Maker]) -> Things:
