@@ -8,8 +8,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +15,8 @@ import typer
 
 from visavis_models.errors import BadInput, VisavisError
 from visavis_server import __version__
+from visavis_server.cli_motion import check_offset, record_motion
+from visavis_server.cli_progress import progress
 from visavis_server.settings import Settings
 from visavis_server.settings_sources import load_settings
 
@@ -36,6 +36,7 @@ app = typer.Typer(
 )
 avatar_app = typer.Typer(help="Add, list and remove avatars.", no_args_is_help=True)
 app.add_typer(avatar_app, name="avatar")
+app.command("motion")(record_motion)
 
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.", metavar="FILE")]
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where avatars are kept.", metavar="FOLDER")]
@@ -218,7 +219,7 @@ def render(
     from visavis_server.render_file import render_file
     from visavis_server.wiring import default_renderer, listener_maker
 
-    with _progress(f"Rendering {out.name}") as advance:
+    with progress(f"Rendering {out.name}") as advance:
         report = render_file(
             speaker,
             audio,
@@ -238,50 +239,12 @@ def render(
         typer.echo(f"note: {note}", err=True)
 
 
-@app.command("motion")
-def record_motion(
-    audio: Annotated[Path, typer.Option("--audio", help="The voice: wav, mp3, m4a, flac, ogg, ...", metavar="FILE")],
-    out: Annotated[
-        Path, typer.Option("-o", "--out", help="The file to write: .parquet, .json or .csv.", metavar="FILE")
-    ],
-    mouth_only: Annotated[
-        bool, typer.Option("--mouth-only", help="Only what the voice says: no blinks, looks, head or breath.")
-    ] = False,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Another number gives other blinks, looks and nods.")] = 0,
-    offset: Annotated[float, typer.Option("--offset", help="Seconds added to every time in the file.")] = 0.0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
-) -> None:
-    """Write the motion of a voice for a 3D avatar: ARKit's 52 coefficients, head and body, 25 times a second.
-
-    `visavis render --motion` takes the file back. docs/motion_format.md describes it.
-    """
-    from visavis_server.motion_file import check_output, write_motion
-    from visavis_server.motion_recording import record
-    from visavis_server.voice_file import VoiceFile
-    from visavis_server.wiring import listener_maker
-
-    _check_offset(offset)
-    check_output(out, overwrite)
-    voice = VoiceFile(audio)
-    listener = (listener_maker(mouth_only=True) if mouth_only else listener_maker())(seed)
-    with _progress(f"Listening to {audio.name}") as advance:
-        recording = record(voice, listener, seed=seed, mouth_only=mouth_only, on_progress=advance)
-        frames = len(recording.window)
-        advance(frames, frames)
-    write_motion(out, recording, offset)
-    typer.echo(
-        f"{out}: {frames} frames, {frames / 25:.1f} s at 25 frames per second, {out.stat().st_size / 1000:.0f} kB."
-    )
-    if voice.broken_note:
-        typer.echo(f"note: {voice.broken_note}", err=True)
-
-
 def _recorded(motion: Path, audio: Path | None, fps: float | None, offset_s: float) -> MotionWindow:
     """The motion of a file; what its user should know is said."""
     from visavis_server.motion_file import read_motion
     from visavis_server.motion_recording import sha256_of
 
-    _check_offset(offset_s)
+    check_offset(offset_s)
     recorded = read_motion(motion, fps, offset_s)
     for note in recorded.notes:
         typer.echo(f"note: {note}", err=True)
@@ -290,27 +253,6 @@ def _recorded(motion: Path, audio: Path | None, fps: float | None, offset_s: flo
     if recorded.window.first_frame + len(recorded.window) <= 0:
         raise BadInput("bad_usage", f"All of {motion.name} lies before the beginning.", "Give another --offset.")
     return recorded.window
-
-
-def _check_offset(offset_s: float) -> None:
-    if not abs(offset_s) <= 86_400.0:  # also not a number
-        raise BadInput("bad_usage", f"--offset {offset_s:g} is not a number of seconds within a day.", "Give seconds.")
-
-
-@contextmanager
-def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr, called with (done, expected); it appears when the work has begun, after what may be refused."""
-    with ExitStack() as stack:
-        bar: Any = None
-
-        def advance(done: int, expected: int) -> None:
-            nonlocal bar
-            if bar is None:
-                bar = stack.enter_context(typer.progressbar(length=expected, label=label, file=sys.stderr))
-            bar.length = expected
-            bar.update(done - bar.pos)
-
-        yield advance
 
 
 def _analysed(image: Path | None) -> Avatar:

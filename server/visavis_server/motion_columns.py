@@ -30,7 +30,7 @@ Written = Mapping[str, NDArray[np.generic]]
 _MOST_COLUMNS = 4096
 _TIMECODE = "timecode"
 _READ = MappingProxyType({name.lower(): name for name in (TIME, *MOTION_COLUMNS)})
-_FOR_OTHERS = ("frame", "phone", "blendshapecount")
+_FOR_OTHERS = ("frame", "phone", "face_seen", "blendshapecount")
 _FOR_OTHERS_FROM = ("voice_", "viseme_")
 
 

@@ -34,7 +34,7 @@ class UprightFaces:
     angles: Floats
     """float32 (N, 3): pitch, yaw, roll in radians, signs as in `HEAD_NAMES`."""
     centre: Floats
-    """float32 (N, 2): where the rigid landmarks' mean lies, in the units of the landmarks given."""
+    """float32 (N, 3): where the rigid landmarks' mean lies, in the units of the landmarks given."""
     scale: Floats
     """float32 (N,): those units per cm of the canonical face."""
 
@@ -60,7 +60,7 @@ def upright(points: NDArray[np.floating]) -> UprightFaces:
     scale = (size * sign).sum(1) / float((weights * model**2).sum())
     turned = centred @ rotation / scale[:, None, None]
     angles = np.array([head_angles(matrix) for matrix in rotation]).reshape(-1, 3)
-    return UprightFaces(*(np.asarray(part, np.float32) for part in (turned, angles, centre[:, :2], scale)))
+    return UprightFaces(*(np.asarray(part, np.float32) for part in (turned, angles, centre, scale)))
 
 
 @dataclass(frozen=True, slots=True)
