@@ -1,4 +1,4 @@
-"""What pixels of eyes and of the lids' edges are made of: iris and white under a wet front, flesh in the corner, margins.
+"""What pixels of eyes and of the lids' edges are made of: iris and white under a wet front, flesh in the corner.
 
 Lids shade the ball under them. Reads painted eyes; knows nothing of lamps' colours or of cameras.
 """
@@ -62,7 +62,7 @@ def with_eyes(visible: Visible, looks: Looks, person: Tensor, turns: Tensor, mat
         tears = step(to_lower[at], 0.25, 0.60)[:, None]
         normal[at], smooth[at] = bowl, bowl
         film[at] = functional.normalize(front - 0.35 * tears * down[at[0]], dim=-1)
-        wet[at], open_[at] = 1.0 + 0.3 * tears[:, 0], 0.18 + 0.82 * lit
+        wet[at], open_[at] = (1.0 + 0.3 * tears[:, 0]) * (1 - 0.55 * flesh[:, 0]), 0.18 + 0.82 * lit
         scatter[at], gloss[at] = 0.6 * flesh[:, 0], 0.0
     lower = step(to_lower, 0.18, 0.46) * ~is_eye
     upper = step(to_lower, -0.14, -0.42) * ~is_eye

@@ -300,7 +300,7 @@ class ShadowMap:
         middle = points.mean(1, keepdim=True) if middle is None else middle
         scale = size / _SHADOWED_DM
         # the penumbra widens with the lamp: samples spread on a disc, wider for larger lamps
-        spread = (lights.size[:, lamp].tan() * 0.22 * scale).clamp(0.8, 9.0)
+        spread = (lights.size[:, lamp].tan() * 0.22 * scale).clamp(1.2, 9.0)
         map_ = cls(points.new_zeros(len(points), size, size), axes, middle, spread)
         drawn = rasterise(map_.seen(points), triangles, size, size, perspective=False, near=-1e9)
         depth = torch.where(drawn.mask, drawn.depth, torch.full_like(drawn.depth, 50.0))
@@ -319,9 +319,13 @@ class ShadowMap:
         people, size = len(self.depth), self.depth.shape[-1]
         own = self.seen(position.reshape(people, -1, 3))
         total = torch.zeros(people, own.shape[1], device=position.device)
+        # every pixel turns the samples its own way: grain, which pixels' means remove, instead of the map's steps
+        pixel = torch.arange(own.shape[1], device=position.device)
+        turn = 2 * math.pi * torch.frac(52.98 * torch.frac(0.0671 * (pixel % position.shape[2]) + 0.00584 * pixel))
+        cosine, sine = turn.cos() * self.spread[:, None], turn.sin() * self.spread[:, None]
         for dx, dy in _TAPS:
-            offset = torch.tensor([dx, dy], device=position.device) * self.spread[:, None]
-            grid = ((own[..., :2] + offset[:, None]) / size * 2 - 1)[:, None]
+            offset = torch.stack([dx * cosine - dy * sine, dx * sine + dy * cosine], -1)
+            grid = ((own[..., :2] + offset) / size * 2 - 1)[:, None]
             nearest = functional.grid_sample(
                 self.depth[:, None], grid, mode="nearest", padding_mode="border", align_corners=False
             )

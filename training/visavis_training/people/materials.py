@@ -158,7 +158,7 @@ def read_materials(
     roughness = roughness + moist * (0.25 - roughness)
     wet = wet + 0.65 * moist
     nostril = step(behind, 0.03, 0.10) * ((x < 0.24) & (y > -0.05) & (y <= 0.26) & (z < 0.1) & is_skin)
-    albedo = albedo * (1 - 0.8 * nostril[..., None])
+    albedo = albedo * (1 - nostril[..., None] * albedo.new_tensor([0.66, 0.84, 0.86]))
     open_ = open_ * (1 - 0.85 * nostril) + (1 - open_) * inside
     albedo, gloss, roughness = _hair_and_clothes(visible, looks, person, painted, albedo, gloss, roughness)
     film = visible.normal.clone()

@@ -56,8 +56,8 @@ def _furrow(distance: Tensor, width: float) -> Tensor:
     return torch.exp(-((distance / width) ** 2))
 
 
-def relief(chart: FaceChart, chance: Chance, age_years: Tensor) -> Relief:
-    """Heights of everybody's skin; `age_years` float32 (B,)."""
+def relief(chart: FaceChart, chance: Chance, age_years: Tensor, pores: Tensor) -> Relief:
+    """Heights of everybody's skin; `age_years` float32 (B,); `pores` float32 (B, T, T), noise, high in pores."""
     points = chart.position[None]
     x, y, z = points[..., 0].abs(), points[..., 1], points[..., 2]
     front = step(z, 0.35, 0.0)
@@ -67,6 +67,7 @@ def relief(chart: FaceChart, chance: Chance, age_years: Tensor) -> Relief:
     breaks = step(noise(chance, "wrinkle breaks", points, 3.5, 2), -1.4, 0.5)
     age = each(((age_years - 22.0) / 50.0).clamp(0.0, 1.25) * chance.uniform("wrinkles", 0.6, 1.3))
 
+    grain = noise(chance, "grain", points, 45.0, 2)
     spacing = each(chance.uniform("forehead spacing", 0.085, 0.13))
     forehead = _lines((y + 0.018 * sway + 0.10 * x**2) / spacing, 1.0, 5.0) * breaks
     forehead = forehead * step(y, -0.47, -0.56) * step(y, -1.0, -0.86) * step(x, 0.55, 0.35) * front
@@ -84,12 +85,10 @@ def relief(chart: FaceChart, chance: Chance, age_years: Tensor) -> Relief:
     cheek = torch.exp(-(((x - fold_x - 0.055) / 0.05) ** 2)) * step(y, 0.08, 0.2) * step(y, 0.6, 0.45) * front
     below = _furrow(x - curve(y, torch.tensor(_FOLD_BELOW_CORNER, device=y.device)) - 0.006 * sway, 0.014)
     below = below * step(y, 0.45, 0.52) * step(y, 0.78, 0.66) * front
-    round_lips = _lines(lips.along * 0.25 + 0.004 * sway, 0.03, 3.0) * step(lips.across, 1.0, 1.25)
+    round_lips = _lines(lips.along * 0.25 + 0.013 * sway + 0.004 * grain, 0.034, 3.0) * step(lips.across, 1.0, 1.25)
     round_lips = round_lips * step(lips.across, 2.0, 1.4) * step(lips.along.abs(), 1.1, 0.9) * breaks
     neck = _lines(y + 0.05 * x + 0.02 * sway, 0.17, 9.0) * step(y, 0.98, 1.1)
 
-    pores = noise(chance, "pores", points, 62.0)
-    grain = noise(chance, "grain", points, 26.0, 2)
     cheeks_and_nose = torch.exp(-((x / 0.45) ** 2) - (((y - 0.05) / 0.3) ** 2)) * front
     pits = torch.relu(pores - 0.7) * (0.35 + 0.9 * cheeks_and_nose) * each(chance.uniform("pore depth", 0.4, 1.5))
     creases = noise(chance, "lip creases", torch.stack([lips.along * 0.25, 0.15 * y, 0 * y], -1), 85.0, 2)
@@ -97,7 +96,8 @@ def relief(chart: FaceChart, chance: Chance, age_years: Tensor) -> Relief:
 
     rest = -0.0011 * age * (forehead + eyes) - 0.0006 * age * under - 0.0011 * age * (below + 0.5 * neck)
     rest = rest - 0.0022 * (0.15 + age) * fold + 0.0018 * age * cheek - 0.0012 * age * frown - 0.0007 * age * round_lips
-    rest = rest + (1.0 - on_lips) * (0.00010 * grain - 0.00020 * pits + 0.00006 * pores) + 0.0007 * undulation * 0.5
+    rest = rest + (1.0 - on_lips) * (0.00009 * grain - 0.00016 * pits - 0.00007 * pores) + 0.0007 * undulation * 0.5
+    rest = rest + 0.0009 * torch.exp(-(((lips.across.abs() - 1.15) / 0.10) ** 2)) * step(lips.along.abs(), 1.0, 0.8)
     rest = rest + on_lips * 0.00055 * creases * each(chance.uniform("lip dryness", 0.4, 1.3))
     made_of = (forehead, frown, eyes + 0.5 * under, fold - 0.5 * cheek)
     depth = (0.0013, 0.0016, 0.0011, 0.0022)

@@ -16,6 +16,7 @@ from visavis_training.people.chance import Chance, each, noise, step
 from visavis_training.people.face_chart import FaceChart, lip_coordinates
 from visavis_training.people.skin_optics import skin_rgb
 from visavis_training.people.skin_relief import Relief, relief
+from visavis_training.people.specks import spots, stubble
 
 HAIR_RGB = (
     (0.010, 0.008, 0.007), (0.024, 0.015, 0.010), (0.055, 0.031, 0.018), (0.115, 0.068, 0.037), (0.27, 0.18, 0.098),
@@ -106,13 +107,15 @@ def paint_skin(chart: FaceChart, chance: Chance, person: Person) -> SkinTextures
     y, z = points[..., 1], points[..., 2]
     lips = lip_coordinates(points, chart.landmarks)
     edge = noise(chance, "lip edge", points, 9.0)
-    lip = step(lips.across.abs(), 1.06, 0.90) * step(lips.along.abs(), 1.02, 0.95) * step(z, 0.2, 0.0)
-    soft_lip = (
-        step(lips.across.abs() + 0.05 * edge, 1.16, 0.80) * step(lips.along.abs(), 1.02, 0.95) * step(z, 0.2, 0.0)
-    )
+    lip = step(lips.across.abs(), 1.06, 0.90) * step(lips.along.abs(), 1.0, 0.90) * step(z, 0.2, 0.0)
+    soft_lip = step(lips.across.abs() + 0.05 * edge, 1.12, 0.86) * step(lips.along.abs(), 1.0, 0.90) * step(z, 0.2, 0.0)
 
     broad, mottle = noise(chance, "broad", points, 1.6, 2), noise(chance, "mottle", points, 7.0, 3)
-    fine = noise(chance, "fine", points, 32.0, 2)
+    fine, pores = noise(chance, "fine", points, 40.0, 3), noise(chance, "pores", points, 105.0)
+    # round the red of the lips runs a pale ridge
+    ridge = (
+        torch.exp(-(((lips.across.abs() - 1.16) / 0.09) ** 2)) * step(lips.along.abs(), 1.0, 0.85) * step(z, 0.2, 0.0)
+    )
     cheeks = _spot(points, (0.42, 0.12, -0.05), (0.20, 0.20, 0.3))
     nose = _spot(points, (0.0, 0.14, -0.46), (0.14, 0.12, 0.2))
     wings = _spot(points, (0.17, 0.17, -0.27), (0.06, 0.07, 0.1))
@@ -132,25 +135,29 @@ def paint_skin(chart: FaceChart, chance: Chance, person: Person) -> SkinTextures
     melanin = uneven * (0.09 * broad + 0.07 * mottle + 0.05 * fine) + (0.10 + 0.25 * dark) * forehead
     melanin = melanin + (0.25 + 0.30 * dark) * tired * sockets + 0.14 * lids + 0.22 * dark * round_mouth - 0.10 * cheeks
     freckled = each(chance.happens("freckled", 0.30) * chance.uniform("freckles", 0.3, 1.0)) * (1.0 - 0.8 * dark)
-    spots = noise(chance, "freckle places", points, 38.0) + 0.5 * noise(chance, "freckle density", points, 5.0)
     where = (0.25 + cheeks + nose + 0.7 * _spot(points, (0.0, -0.1, -0.4), (0.3, 0.2, 0.4)) + 0.4 * forehead).clamp(
         0, 1
     )
-    melanin = melanin + 1.0 * freckled * step(spots, 1.0, 2.2) * where
+    dense = 0.5 + 0.5 * step(noise(chance, "freckle density", points, 5.0), -0.8, 1.2)
+    melanin = melanin + 1.0 * freckled * spots(chance, "freckles", chart, 2600, (0.0035, 0.012), where * dense)
     aged = each(step(person.age_years, 48.0, 85.0) * chance.uniform("age spots", 0.2, 1.0))
-    melanin = melanin + 0.55 * aged * step(noise(chance, "age spot places", points, 11.0, 2), 1.5, 2.1)
-    count = each(chance.uniform("mole count", 0.0, 5.0))
+    melanin = melanin + 0.6 * aged * spots(chance, "age spots", chart, 90, (0.010, 0.035), torch.ones_like(y[0]))
+    count = each(4.5 * chance.uniform("mole count") ** 2)
     for mole in range(_MOLES):
         spot = torch.stack([chance.uniform(f"mole {mole} {axis}", -h, h) for axis, h in (("x", 0.9), ("y", 0.75))], -1)
         spot = torch.stack([spot[:, 0] * 0.6, spot[:, 1] + 0.05], -1)
         away = torch.hypot(points[..., 0] - each(spot[:, 0]), y - each(spot[:, 1]))
-        size = each(chance.uniform(f"mole {mole} size", 0.007, 0.017))
-        melanin = melanin + 1.7 * (count > mole) * torch.exp(-((away / size) ** 4)) * step(z, 0.3, 0.0) * (1 - lip)
+        size = each(chance.uniform(f"mole {mole} size", 0.0055, 0.0145))
+        melanin = melanin + each(chance.uniform(f"mole {mole} depth", 0.6, 1.7)) * (count > mole) * torch.exp(
+            -((away / size) ** 4)
+        ) * step(z, 0.3, 0.0) * (1 - lip)
 
     blood = flush * (0.55 * cheeks + 0.60 * nose + 0.65 * wings + 0.35 * chin + 0.6 * ears + 0.25 * lids)
-    blood = blood + 0.25 * tired * sockets + uneven * (0.16 * mottle + 0.10 * broad + 0.10 * fine)
+    blood = blood + 0.25 * tired * sockets + uneven * (0.13 * mottle + 0.10 * broad + 0.11 * fine)
+    # colour gathers in pores and round hairs
+    melanin, blood = melanin + 0.030 * pores - 0.10 * ridge, blood + 0.05 * pores - 0.22 * ridge
     blemish = each(chance.happens("blemished", 0.3) * chance.uniform("blemishes", 0.3, 1.0))
-    blood = blood + 0.55 * blemish * step(noise(chance, "blemish places", points, 22.0), 1.7, 3.0)
+    blood = blood + 0.7 * blemish * spots(chance, "blemishes", chart, 60, (0.010, 0.022), torch.ones_like(y[0]))
     veins = each(step(person.age_years, 40.0, 75.0)) * (cheeks + nose + wings)
     blood = blood + 0.3 * veins * step(noise(chance, "vein places", points, 20.0, 2).abs(), 0.18, 0.0)
 
@@ -173,32 +180,33 @@ def paint_skin(chart: FaceChart, chance: Chance, person: Person) -> SkinTextures
     shaved = each(
         chance.uniform("shadow", 0.0, 1.0) ** 1.5 * step(person.male, 0.4, 0.8) * step(person.age_years, 15.0, 22.0)
     )
-    follicles = 0.55 + 0.45 * step(noise(chance, "follicles", points, 58.0), -0.4, 1.0)
-    stubble = (
-        shaved * beard_area(points, lips.across, lips.along) * follicles * (0.85 + 0.15 * mottle).clamp(0, 1) * 0.62
-    )
+    area = shaved * beard_area(points, lips.across, lips.along)
+    cut = stubble(chance, chart, 34.0, chance.uniform("stubble length", 0.002, 0.010), 0.2)
+    # the hairs themselves, and what shows of them through the skin
+    shadow = area * (0.85 * cut + 0.20 * (1.0 + 0.2 * mottle)).clamp(0, 1)
     blue_grey = person.hair * 0.8 + 0.02 * torch.tensor([0.8, 1.0, 1.15], device=skin.device)
-    skin = skin + stubble[..., None] * (each(blue_grey) * 0.6 + 0.25 * skin - skin)
+    skin = skin + shadow[..., None] * (each(blue_grey) * 0.6 + 0.20 * skin - skin)
     brows = brow_cover(points, chart.landmarks, chance, Brows.of(chance, person.male, person.age_years))
     brow_colour = each(person.hair * 0.85)
     skin = skin + brows[..., None] * (brow_colour - skin)
 
     shine = forehead + 1.2 * nose + 0.5 * chin + 0.5 * cheeks
     oil = each(chance.uniform("oil", 0.1, 1.0)) * (1.0 - 0.7 * smooth)
-    roughness = 0.46 - 0.06 * shine.clamp(0, 1) * oil + 0.02 * mottle - 0.015 * fine
+    roughness = 0.47 - 0.08 * shine.clamp(0, 1) * oil + 0.02 * mottle - 0.015 * fine
     wet = each(chance.uniform("lip wetness", 0.0, 1.0))
-    roughness = roughness + lip * (0.36 - 0.14 * wet - roughness)
-    gloss = (0.25 + 0.6 * oil * shine.clamp(0, 1)) * (1 + 0.25 * fine).clamp(0.2, 2) * (1 - lip) + lip * (
-        0.35 + 0.65 * wet
-    )
-    gloss = gloss * (1.0 - 0.9 * brows) * (1.0 - 0.5 * stubble)
+    # the lips' inner halves stay moist; dry lips shine in the creases' ridges only
+    moist = step(lips.across.abs(), 0.75, 0.15) * (0.35 + 0.65 * wet)
+    roughness = roughness + lip * (0.40 - 0.12 * wet - 0.12 * moist - roughness)
+    oily = (0.40 + 0.65 * oil * shine.clamp(0, 1)) * (1 + 0.20 * fine - 0.30 * pores).clamp(0.15, 2)
+    gloss = oily * (1 - lip) + lip * (0.30 + 0.50 * wet + 0.35 * moist) * (1 - 0.18 * creases).clamp(0.3, 1.6)
+    gloss = gloss * (1.0 - 0.9 * brows) * (1.0 - 0.5 * shadow)
     return SkinTextures(
         skin.permute(0, 3, 1, 2).contiguous(),
         roughness.clamp(0.15, 0.7),
         gloss.clamp(0.0, 1.3),
         lip,
-        torch.maximum(brows, stubble),
-        relief(chart, chance, person.age_years),
+        torch.maximum(brows, shadow),
+        relief(chart, chance, person.age_years, pores),
     )
 
 
