@@ -36,9 +36,11 @@ def dress(anatomy: Anatomy, neutral: Tensor, identity: Identity, person: Person,
         neutral: float32 (B, V, 3) of `Anatomy.shape`.
         identity: who they are; its seeds decide what they wear.
         person: how they look.
-        makers: of what they wear.
+        makers: of what they wear; clothes are left out where the anatomy has no arms (level "head").
     """
-    things = [maker(anatomy, neutral, identity, person) for maker in makers]
+    armless = "left_elbow" not in anatomy.body_point_names
+    asked = [maker for maker in makers if not (armless and maker is clothe)]
+    things = [maker(anatomy, neutral, identity, person) for maker in asked]
     return Things.together(things) if things else Things.nothing(len(identity), neutral.device)
 
 

@@ -1,10 +1,13 @@
 """What the shipped listener hears in voices: the mouth's track, loudness and speech or silence, many voices at a time.
 
-Knows nothing of what else a face does meanwhile.
+    python -m visavis_training.people.heard_speech tests/data/speech_en.flac tests/data/speech_zh.flac
+
+makes the small set that the package carries, anew for a new listener. Knows nothing of what else a face does meanwhile.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
@@ -20,6 +24,7 @@ from safetensors.numpy import save_file
 from visavis_models.chunk import CHUNK_SAMPLES, PLAYBACK_SAMPLES, Chunk
 from visavis_models.voice.listener import MouthListener, push_all
 from visavis_models.voice.mouth import MOUTH_COUNT, mouth_of_face
+from visavis_models.weights import manifest
 
 AFTER_CHUNKS = 15
 """Silent chunks after each voice, for the mouth to shut."""
@@ -117,3 +122,28 @@ def small_set() -> list[Heard]:
     """The two sentences that the package carries, an English and a Mandarin one, about 14 s."""
     with resources.as_file(resources.files("visavis_training.people") / _SMALL_SET) as path:
         return load(path)[0]
+
+
+def _voice(path: Path) -> NDArray[np.int16]:
+    """int16 (n,), 16 kHz."""
+    with av.open(str(path)) as container:
+        resampler = av.AudioResampler("s16", "mono", 16_000)
+        frames = [f for frame in container.decode(audio=0) for f in resampler.resample(frame)]
+        frames += resampler.resample(None)
+    return np.concatenate([frame.to_ndarray()[0] for frame in frames]).astype(np.int16)
+
+
+def main() -> None:
+    """Write the small set beside this file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("voices", type=Path, nargs="+")
+    args = parser.parse_args()
+    heard = listen([_voice(path) for path in args.voices])
+    out = Path(__file__).with_name(_SMALL_SET)
+    save(out, heard, {"listener": manifest()["listener"].sha256, "voices": [path.stem for path in args.voices]})
+    out.chmod(0o644)
+    print(f"{sum(map(len, heard))} frames of {len(heard)} voices in {out.name}")
+
+
+if __name__ == "__main__":
+    main()
