@@ -21,6 +21,7 @@ from visavis_training.people.hair_tails import grow_tails
 from visavis_training.people.hair_tufts import BODY_POINTS, BODY_TRIANGLES, dense_body
 from visavis_training.people.hairdo import Hairdo
 from visavis_training.people.hairline import Hairline
+from visavis_training.people.hat_styles import Hat
 from visavis_training.people.head_shell import HeadShell, Topology
 from visavis_training.people.sampling import Identity
 from visavis_training.people.scalp import Scalp
@@ -72,6 +73,7 @@ class Heads:
     do: Hairdo
     colour: HairColour
     beard: Beard
+    hat: Hat
 
     @classmethod
     def of(cls, seeds: Tensor, age_years: Tensor, male: Tensor, origins: Tensor, melanin: Tensor) -> Heads:
@@ -81,13 +83,16 @@ class Heads:
         cut = choose(chance, age_years, male, origins)
         cut = _bald_wear_short(chance, line, cut)
         colour = HairColour.of(chance, age_years, male, origins, melanin)
-        return cls(chance, line, cut, hairdo(chance, cut), colour, Beard.of(chance, age_years, male, origins))
+        high = torch.tensor([c.layout in ("puff", "tied") or c.volume > 0.4 for c in CUTS], device=cut.device)[cut]
+        hat, beard = Hat.of(chance, male, ~high), Beard.of(chance, age_years, male, origins)
+        return cls(chance, line, cut, hairdo(chance, cut), colour, beard, hat)
 
     def rows(self, index: Tensor) -> Heads:
         """People `index` (N,)."""
         return Heads(
             Chance(self.chance.seeds[index]), self.line.rows(index), self.cut[index], self.do.rows(index),
             self.colour.rows(index), self.beard.rows(index),
+            self.hat.rows(index),
         )  # fmt: skip
 
     def coat(self) -> dict[str, Tensor]:
@@ -125,12 +130,18 @@ def make_hair(salon: Salon, neutral: Tensor, heads: Heads, shell: HeadShell, lay
         )
         # who has a beard has as many strips in all
         most = torch.where(heads.beard.worn, int(_BEARDED * group.count), group.count)
-        strands = replace(strands, grows=strands.grows & (strands.grows.cumsum(1) <= most[:, None]))
+        points, shows = heads.hat.pressed(shell, strands.points)
+        grows = strands.grows & shows
+        strands = replace(strands, points=points, grows=grows & (grows.cumsum(1) <= most[:, None]))
         made.append(_strip_things(strands, chance, do, shell, layout))
     if layout == "tied":
-        made.append(_strip_things(grow_tails(shell, chance, do, TAIL_STRANDS, TAIL_POINTS), chance, do, shell, layout))
+        tail = grow_tails(shell, chance, do, TAIL_STRANDS, TAIL_POINTS)
+        tail = replace(tail, grows=tail.grows & ~heads.hat.scarf[:, None])
+        made.append(_strip_things(tail, chance, do, shell, layout))
     if layout == "puff":
-        made.append(_things(dense_body(do, heads.line, shell, chance), shell))
+        points_of, triangles, texture, tangent = dense_body(do, heads.line, shell, chance)
+        triangles = torch.where(heads.hat.scarf[:, None, None], -1, triangles)
+        made.append(_things((points_of, triangles, texture, tangent), shell))
     return Things.together(made)
 
 
