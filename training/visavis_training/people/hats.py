@@ -234,11 +234,11 @@ def shade_hat(spots: Spots) -> Tensor:
     # seams run from the button to the rim between six panels
     seam = (torch.remainder(u * 6 + 0.5, 1.0) - 0.5).abs() * v
     stitched = torch.exp(-((seam / 0.012) ** 2)) * crown * cap
+    inner = (spots.out * spots.towards).sum(-1) < 0.02
     dark = 0.5 * inner
     dark = dark + beanie * (0.16 * (1 - ribs) + 0.10 * (1 - rows) + 0.35 * torch.exp(-(((v - 0.715) / 0.012) ** 2)))
     dark = dark + cap * (0.35 * stitched + 0.04 * weave) + (felt | scarf) * 0.03 * weave
     tone = torch.exp(-1.2 * dark)[:, None]
-    inner = (spots.out * spots.towards).sum(-1) < 0.02
     band = (felt & crown & ~inner & (v > 0.80)).float()[:, None]
     stripe = (beanie & (spots.own("print") > 0) & (v > 0.45) & (v < 0.6)).float()[:, None]
     colour = colour + torch.maximum(band, stripe) * (spots.own("second") - colour)
