@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from visavis_training.people.anatomy import Anatomy
+from visavis_training.people.beards import wear_beard
 from visavis_training.people.garments import clothe
 from visavis_training.people.glasses import make_glasses
 from visavis_training.people.hairdressing import wear_hair
+from visavis_training.people.hats import wear_hat
 from visavis_training.people.jewellery import make_jewellery
 from visavis_training.people.sampling import Identity
 from visavis_training.people.skin_textures import Person
@@ -25,7 +27,7 @@ Maker = Callable[[Anatomy, Tensor, Identity, Person], Things]
 
 def all_makers() -> tuple[Maker, ...]:
     """All that there are, in the order in which things are put on."""
-    return (clothe, wear_hair, make_glasses, make_jewellery)
+    return (clothe, wear_hair, wear_beard, wear_hat, make_glasses, make_jewellery)
 
 
 def dress(anatomy: Anatomy, neutral: Tensor, identity: Identity, person: Person, makers: Sequence[Maker]) -> Things:

@@ -161,9 +161,9 @@ def _hood(shell: HeadShell, chance: Chance) -> Tensor:
     skin = _radius(shell, way.expand(people, -1, -1, -1))
     for _ in range(2):  # cloth spans the hollow under the chin and behind the ears
         skin = torch.maximum(skin, (skin.roll(2, 2) + skin.roll(-2, 2)) / 2)
-    folds = 0.022 * noise(chance, "scarf folds", way * way.new_tensor([2.2, 0.7, 1.2]), 3.2, 2) * step(back, 0.0, 0.2)
+    folds = 0.035 * noise(chance, "scarf folds", way * way.new_tensor([2.2, 0.7, 1.2]), 3.2, 2) * step(back, 0.0, 0.2)
     roll = 0.03 * step(back, 0.10, 0.0)
-    reach = skin + 0.055 + folds + roll + 0.10 * step(back, 0.3, 0.8) * step(-way[..., 1], 0.9, 0.2)
+    reach = skin + 0.075 + folds + roll + 0.10 * step(back, 0.3, 0.8) * step(-way[..., 1], 0.9, 0.2)
     return shell.middle[:, None, None] + way * reach[..., None]
 
 
