@@ -1,0 +1,122 @@
+"""Pictures of mouths and eyes as latents, and back. What the driven photo shows already, the decoder is handed.
+
+The encoder is used in training only; at run time latents come from the denoiser. Latents have unit scale at every
+place, whatever made them, so that a stream fed with its own pictures cannot grow or fade.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from visavis_models.diffusion.blocks import Grow, Residual, Shrink, normed, unit_scale
+from visavis_models.diffusion.maps import MAPS
+from visavis_models.diffusion.sizes import LATENT_CHANNELS, LATENT_FACTOR, PICTURE_CHANNELS, RendererSize
+
+
+def unit_latents(latents: Tensor) -> Tensor:
+    """(..., C, h, w) brought to unit root mean square over the channels of every place."""
+    return unit_scale(latents, -3)
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What the maps of B crops say, at three sizes."""
+
+    half: Tensor
+    """(B, stem[0], H / 2, W / 2)."""
+    quarter: Tensor
+    """(B, stem[1], H / 4, W / 4)."""
+    eighth: Tensor
+    """(B, stem[2], H / 8, W / 8)."""
+
+
+class Stem(nn.Module):
+    """Reads maps: the driven photo and what is drawn of its mesh."""
+
+    def __init__(self, channels: int, stem: tuple[int, int, int]) -> None:
+        super().__init__()
+        half, quarter, eighth = stem
+        self.first = Shrink(channels, half, 1)
+        self.at_half = nn.Conv2d(half, half, 3, padding=1)
+        self.second, self.third = Shrink(half, quarter), Shrink(quarter, eighth)
+        self.at_eighth = Residual(eighth)
+
+    def forward(self, maps: Tensor) -> Features:
+        """(B, channels, H, W) to features of three sizes."""
+        half = functional.silu(self.at_half(functional.silu(self.first(maps))))
+        quarter = functional.silu(self.second(half))
+        return Features(half, quarter, self.at_eighth(functional.silu(self.third(quarter))))
+
+
+class LatentEncoder(nn.Module):
+    """A picture as latents."""
+
+    def __init__(self, size: RendererSize) -> None:
+        super().__init__()
+        half, quarter, eighth = size.encoder
+        self.layers = nn.Sequential(
+            Shrink(3, half), Residual(half), Shrink(half, quarter), Residual(quarter), Residual(quarter),
+            Shrink(quarter, eighth), Residual(eighth), Residual(eighth), normed(eighth), nn.SiLU(),
+            nn.Conv2d(eighth, LATENT_CHANNELS, 3, padding=1),
+        )  # fmt: skip
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """RGB -1..1 (B, 3, H, W) to unit latents (B, 16, H / 8, W / 8).
+
+        Raises:
+            ValueError: the picture is no RGB or does not divide by eight.
+        """
+        if picture.shape[1] != 3 or picture.shape[2] % LATENT_FACTOR or picture.shape[3] % LATENT_FACTOR:
+            raise ValueError(f"cannot encode a picture of shape {tuple(picture.shape)}")
+        return unit_latents(self.layers(picture))
+
+
+class _Level(nn.Module):
+    def __init__(self, given: int, width: int, depth: int) -> None:
+        super().__init__()
+        self.join = nn.Conv2d(given, width, 3, padding=1)
+        self.blocks = nn.Sequential(*(Residual(width) for _ in range(depth)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, given, H, W) to (B, width, H, W)."""
+        return self.blocks(self.join(x))
+
+
+class LatentDecoder(nn.Module):
+    """Latents as a picture and a mask, beside what the maps' features and the driven photo itself tell."""
+
+    def __init__(self, size: RendererSize) -> None:
+        super().__init__()
+        eighth, quarter, half, full = size.decoder
+        self.at_eighth = _Level(LATENT_CHANNELS + size.stem[2], eighth, size.decoder_depth)
+        self.to_quarter, self.at_quarter = (
+            Grow(eighth, quarter),
+            _Level(quarter + size.stem[1], quarter, size.decoder_depth),
+        )
+        self.to_half, self.at_half = Grow(quarter, half), _Level(half + size.stem[0], half, size.decoder_depth)
+        self.to_full = Grow(half, full)
+        self.at_full = nn.Conv2d(full + 4, full, 3, padding=1)
+        self.out = nn.Conv2d(full, PICTURE_CHANNELS, 3, padding=1)
+
+    def forward(self, latents: Tensor, features: Features, maps: Tensor) -> Tensor:
+        """A picture and how much of it is to be shown.
+
+        Args:
+            latents: (B, 16, H / 8, W / 8), of unit scale.
+            features: of the maps.
+            maps: (B, MAP_CHANNELS, H, W).
+
+        Returns:
+            (B, 4, H, W): RGB about -1..1, then the mask's logits.
+        """
+        x = self.at_eighth(torch.cat([latents, features.eighth], 1))
+        x = self.at_quarter(torch.cat([self.to_quarter(x), features.quarter], 1))
+        x = self.at_half(torch.cat([self.to_half(x), features.half], 1))
+        photo = maps[:, MAPS["warped"].start : MAPS["shown"].stop]
+        x = functional.silu(self.at_full(torch.cat([functional.silu(self.to_full(x)), photo], 1)))
+        made = self.out(x)
+        return torch.cat([made[:, :3] + photo[:, :3], made[:, 3:]], 1)

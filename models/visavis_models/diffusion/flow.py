@@ -1,0 +1,55 @@
+"""Rectified flow in windows (X. Liu, C. Gong and Q. Liu, 2022): what is shown stays clean, the new comes from noise.
+
+Pure functions of tensors and of a denoiser given as a callable; any number of steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from visavis_models.diffusion.autoencoder import unit_latents
+
+Velocity = Callable[[Tensor, Tensor], Tensor]
+"""Latents (B, W, C, h, w) and flow times (B, W) to velocities (B, W, C, h, w)."""
+
+
+def noised(clean: Tensor, noise: Tensor, time: Tensor) -> Tensor:
+    """Latents on the straight way from noise (time 0) to clean (time 1); (B, W, C, h, w) and (B, W)."""
+    share = time[:, :, None, None, None]
+    return share * clean + (1 - share) * noise
+
+
+def steps_of(count: int) -> tuple[float, ...]:
+    """Flow times at which `count` steps begin, and 1 at the end. The first steps are longer: details come late.
+
+    Raises:
+        ValueError: fewer than one step.
+    """
+    if count < 1:
+        raise ValueError(f"{count} steps: at least one is needed")
+    return tuple(1 - (1 - k / count) ** 1.5 if k < count else 1.0 for k in range(count + 1))
+
+
+def flowed(velocity: Velocity, shown: Tensor, noise: Tensor, steps: int) -> Tensor:
+    """New frames of a window.
+
+    Args:
+        velocity: the denoiser with all that it is told of the window's frames.
+        shown: (B, O, C, h, w): latents that were shown already, held clean at every step; O may be 0.
+        noise: (B, N, C, h, w): where the new ones begin.
+        steps: how many.
+
+    Returns:
+        (B, N, C, h, w), of unit scale.
+    """
+    times, new = steps_of(steps), noise
+    known = shown.shape[1]
+    time = torch.ones(noise.shape[0], known + noise.shape[1], dtype=noise.dtype, device=noise.device)
+    for begin, end in zip(times, times[1:], strict=False):
+        time[:, known:] = begin
+        way = velocity(torch.cat([shown, new], 1), time)[:, known:]
+        new = new + (end - begin) * way
+    return unit_latents(new)
