@@ -170,7 +170,9 @@ def test_what_stops_the_making_of_batches_is_told(stream: PeopleStream) -> None:
         next(ahead)
 
 
-def test_settings_that_cannot_be_are_refused() -> None:
+def test_settings_that_cannot_be_are_refused(studio: Studio, tracks: Tracks) -> None:
+    with pytest.raises(ValueError, match="no seed -1"):
+        PeopleStream(studio, tracks, SMALL, seed=-1)
     with pytest.raises(ValueError, match="cannot give"):
         StreamSettings(people=9, pool=8)
 

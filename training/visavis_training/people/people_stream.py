@@ -24,6 +24,8 @@ from visavis_training.people.posing import eye_gaze
 from visavis_training.people.scenery import backgrounds, photographs
 from visavis_training.people.tensor_trees import joined
 
+MOST_SEED = 2**22 - 1
+"""Seeds of people and clips, which follow from it, have 63 bits."""
 _CANVAS_PX = 1024
 """Of the whole picture that the face region is cut out of; only ratios count."""
 
@@ -121,13 +123,15 @@ class PeopleStream:
         studio: makes and draws people.
         tracks: what windows are cut from.
         settings: of batches.
-        seed: of all chance; streams of other seeds show other people.
+        seed: of all chance, 0 to `MOST_SEED`; streams of other seeds show other people.
         step: of the first batch that `next` gives; where a stopped run goes on.
     """
 
     def __init__(
         self, studio: Studio, tracks: Tracks, settings: StreamSettings | None = None, seed: int = 0, step: int = 0
     ) -> None:
+        if not 0 <= seed <= MOST_SEED or step < 0:
+            raise ValueError(f"a stream has no seed {seed} or no step {step}: seeds are 0 to {MOST_SEED}")
         self.studio, self.settings, self.seed, self.step = studio, settings or StreamSettings(), seed, step
         device = studio.anatomy.device
         self._tracks = tracks.to(device)
