@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 EYES = ("eye_left", "eye_right")
 _INNER_CORNER = {"eye_right": 133, "eye_left": 362}
-_LID_SHADE_DM, _LID_SHADE_RISE_DM = 0.036, 0.030
+_LID_SHADE_DM, _LID_SHADE_RISE_DM = 0.042, 0.032
 """How soft the lids' shade on the ball is, and how much more of it comes from above."""
 _MARGIN_DM = 0.010
 """How broad a lid's edge is."""
@@ -49,7 +49,7 @@ def with_eyes(visible: Visible, looks: Looks, person: Tensor, turns: Tensor, mat
         # uv's second axis points up on the eye
         flipped = torch.stack([uv[:, 0], 1 - uv[:, 1]], -1)
         ball, front = cornea_normals(flipped, turns[at[0], number])
-        lit = step(shaded[at], 0.20, 0.86)
+        lit = step(shaded[at], 0.22, 0.92)
         away = (visible.position[at] - visible.landmarks[at[0], _INNER_CORNER[name]]).norm(dim=-1)
         flesh = step(away, _CARUNCLE_DM, 0.72 * _CARUNCLE_DM)[:, None]
         fold = 0.45 * step(away, 1.5 * _CARUNCLE_DM, 0.85 * _CARUNCLE_DM)[:, None] * (1 - iris[:, None])

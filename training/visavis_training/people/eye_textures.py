@@ -97,11 +97,11 @@ def paint_eyes(chance: Chance, european: Tensor, age_years: Tensor, size: int = 
     paths = noise(chance, "veins", at, 3.0, 3)
     thin = noise(chance, "fine veins", at, 8.0, 2)
     vein = step(paths.abs(), 0.10, 0.0) * 0.8 + step(thin.abs(), 0.10, 0.0) * 0.45
-    red = each(chance.uniform("red eyes") ** 2 * 0.9 + 0.12)
+    red = each(chance.uniform("red eyes") ** 2 * 0.9 + 0.18)
     vein = vein * red * (0.15 + 0.85 * corner) * step(part, 1.0, 1.4)
     yellow = each(chance.uniform("yellow eyes", 0.0, 0.5) + 0.5 * step(age_years, 40.0, 85.0))
     white = torch.tensor([0.425, 0.388, 0.368], device=device) * (
-        1 - yellow[..., None] * torch.tensor([0.03, 0.07, 0.20], device=device)
+        1 - yellow[..., None] * torch.tensor([0.02, 0.09, 0.20], device=device)
     )
     white = white * (1 - (0.05 + 0.22 * red * corner)[..., None] * torch.tensor([0.35, 1.0, 0.9], device=device))
     white = white * (1 - vein[..., None] * torch.tensor([0.12, 0.62, 0.52], device=device))

@@ -17,8 +17,8 @@ from visavis_training.people.face_chart import BROW_PAIRS
 from visavis_training.people.materials import Looks
 from visavis_training.people.visible import Visible
 
-UPPER_COUNT, LOWER_COUNT, BROW_COUNT = 60, 34, 330
-_STEPS = 18
+UPPER_COUNT, LOWER_COUNT, BROW_COUNT = 84, 40, 420
+_STEPS = 16
 _OTHER_SIDE = {107: 336, 55: 285, 66: 296, 65: 295, 105: 334, 52: 282, 63: 293, 53: 283, 70: 300, 46: 276}
 
 
@@ -44,8 +44,8 @@ def draw_lashes(light: Tensor, visible: Visible, looks: Looks, person: Tensor, c
     right, down = visible.head_axes()
     inward = torch.linalg.cross(right, down)
     made_up = chance.happens("mascara", 0.5 * (1 - looks.person.male))
-    length = chance.uniform("lash length", 0.040, 0.062) * (1 - 0.22 * looks.person.male) * (1 + 0.2 * made_up)
-    strength = (chance.uniform("lash strength", 0.35, 0.75) + 0.3 * made_up)[person]
+    length = chance.uniform("lash length", 0.040, 0.062) * (1 - 0.22 * looks.person.male) * (1 + 0.1 * made_up)
+    strength = (chance.uniform("lash strength", 0.42, 0.72) + 0.15 * made_up)[person]
     cover = torch.zeros(people, height * width, device=device)
     for side, rows in (
         ("right", (topo.RIGHT_UPPER_LID, topo.RIGHT_LOWER_LID)),
@@ -54,10 +54,12 @@ def draw_lashes(light: Tensor, visible: Visible, looks: Looks, person: Tensor, c
         lids = [visible.landmarks[:, torch.tensor(row, device=device)] for row in rows]
         centre = (lids[0].mean(1) + lids[1].mean(1)) / 2 + 0.115 * inward
         outer = functional.normalize(lids[0][:, 0] - lids[0][:, -1], dim=-1)
-        for lid, count, scale, lift in ((0, UPPER_COUNT, 1.0, -0.55), (1, LOWER_COUNT, 0.5, 0.4)):
+        for lid, count, scale, lift in ((0, UPPER_COUNT, 1.0, -0.55), (1, LOWER_COUNT, 0.42, 0.4)):
             purpose = f"{side} lashes {lid}"
             even = (torch.arange(count, device=device) + 0.5) / count
-            share = (even + chance.uniform(purpose, -0.5, 0.5, count) / count)[person] * 0.92 + 0.02
+            # neighbours lean together in tufts
+            tuft = 0.35 * torch.sin(even * 2 * torch.pi * (9 if lid == 0 else 6)) / count * 3
+            share = (even + tuft + chance.uniform(purpose, -0.5, 0.5, count) / count)[person] * 0.93 + 0.02
             root = _along(lids[lid], share)
             out = functional.normalize(root - centre[:, None], dim=-1)
             # longest towards the outer corner, which is where share is small
@@ -75,7 +77,7 @@ def draw_lashes(light: Tensor, visible: Visible, looks: Looks, person: Tensor, c
             strand = root[:, :, None] + grown[..., None, None] * (
                 way[:, None] * (0.75 * out + fan)[:, :, None] + bend[:, None] * (lift * down)[:, None, None]
             )
-            thin = strength[:, None, None] * (1.0 - 0.75 * way) * (1.0 if lid == 0 else 0.55)
+            thin = strength[:, None, None] * (1.15 - 0.95 * way) * (1.0 if lid == 0 else 0.5)
             _splat(
                 cover,
                 camera.place(strand.reshape(people, -1, 3)),
@@ -84,13 +86,16 @@ def draw_lashes(light: Tensor, visible: Visible, looks: Looks, person: Tensor, c
                 height,
                 width,
             )
-    _brow_hairs(cover, visible, looks, person, camera, height, width)
+    brow = torch.zeros_like(cover)
+    _brow_hairs(brow, visible, looks, person, camera, height, width)
     # a strand is 0.1 mm across: how much of a pixel it hides depends on the picture's scale
     density = (0.010 / visible.dm_per_px).clamp(0.15, 1.6)[:, None]
-    hidden = 1.0 - torch.exp(-1.25 * density * cover)
-    colour = looks.person.hair[person] * 0.35 * (1 - made_up[person][:, None]) + 0.004
-    dark = colour[:, None, None] * light.mean((1, 2), keepdim=True) * 2
-    return light + hidden.reshape(people, height, width, 1) * (dark - light)
+    level = light.mean((1, 2), keepdim=True) * 2
+    hair = looks.person.hair[person]
+    for ink, colour in ((brow, hair * 0.5 + 0.003), (cover, hair * 0.3 * (1 - made_up[person][:, None]) + 0.004)):
+        hidden = (1.0 - torch.exp(-1.25 * density * ink)).reshape(people, height, width, 1)
+        light = light + hidden * (colour[:, None, None] * level - light)
+    return light
 
 
 def _brow_hairs(
@@ -106,7 +111,7 @@ def _brow_hairs(
         outer = functional.normalize(line[:, 4] - line[:, 1], dim=-1)
         purpose = f"brow hairs {side}"
         along = chance.uniform(purpose, 0.0, 1.0, BROW_COUNT)[person]
-        off = chance.normal(purpose + " off", 0.0, 0.52, BROW_COUNT)[person]
+        off = chance.normal(purpose + " off", 0.0, 0.50, BROW_COUNT)[person]
         reach = ((shape.inner_x - 0.125)[person][:, None], (shape.outer_x - 0.56)[person][:, None])
         taper = (0.72 + 0.5 * step(along, 0.0, 0.28)) * (1.0 - 0.72 * step(along, 0.40, 1.02))
         root = _along(line, along * 0.96 + 0.02)
@@ -116,7 +121,7 @@ def _brow_hairs(
         root = root + rise[..., None] * down[:, None] - 0.012 * inward[:, None]
         lean = 1.25 * (1.0 - step(along, 0.0, 0.42)) + 0.18 - 0.30 * step(along, 0.4, 1.0) - 0.45 * off
         lean = lean + 0.18 * chance.normal(purpose + " lean", 0, 1, BROW_COUNT)[person]
-        grown = 0.074 * (0.75 + 0.35 * looks.person.male[person][:, None]) * (1.0 - 0.35 * along)
+        grown = 0.058 * (0.80 + 0.30 * looks.person.male[person][:, None]) * (1.0 - 0.30 * along)
         grown = grown * chance.uniform(purpose + " length", 0.6, 1.2, BROW_COUNT)[person]
         way = torch.arange(_STEPS, device=cover.device) / (_STEPS - 1)
         turn = lean[..., None] * (1.0 - 0.35 * way)
@@ -124,7 +129,9 @@ def _brow_hairs(
             turn.cos()[..., None] * outer[:, None, None] - turn.sin()[..., None] * down[:, None, None]
         )
         kept = (chance.uniform(purpose + " kept", 0.0, 1.0, BROW_COUNT) < _density(shape)[:, None])[person]
-        ink = (0.60 * kept[..., None] * (1.0 - 0.6 * way)).contiguous()
+        # some hairs are finer; all are thickest a third of the way up and end in a point
+        fine = chance.uniform(purpose + " fineness", 0.45, 1.15, BROW_COUNT)[person]
+        ink = (0.52 * (kept * fine)[..., None] * (0.75 + 0.9 * way - 1.45 * way * way)).contiguous()
         _splat(cover, camera.place(strand.reshape(len(person), -1, 3)), ink, visible, height, width)
 
 

@@ -114,6 +114,10 @@ def paint_mouth(chance: Chance, age_years: Tensor, melanin: Tensor) -> MouthText
         ],
         -1,
     )
+    # yellower teeth are redder too, as along a shade guide; the spread of a* stays what was measured
+    middle = torch.stack(
+        [middle[:, 0], 0.7 * middle[:, 1] + 0.22 * (middle[:, 2] - TOOTH_LAB[2]) + 0.12, middle[:, 2]], -1
+    )
     whitened = chance.happens("whitened", 0.22)
     middle = middle + aged[:, None] * middle.new_tensor([-6.0, 1.6, 1.6])
     middle = middle + whitened[:, None] * middle.new_tensor([3.0, -0.5, -6.0])
@@ -139,7 +143,7 @@ def paint_mouth(chance: Chance, age_years: Tensor, melanin: Tensor) -> MouthText
         lab = lab + blotches[..., None] * middle.new_tensor([-0.8, 0.15, 0.8])
         white_spots = each(chance.happens("white spots", 0.25)) * step(stains - 0.4 * grain, 1.5, 2.3)
         lab = lab + white_spots[..., None] * middle.new_tensor([4.0, -0.4, -5.0])
-        enamel = rgb_of_lab(torch.stack([lab[..., 0].clamp(30, 86), lab[..., 1], lab[..., 2].clamp(4, 24)], -1))
+        enamel = rgb_of_lab(torch.stack([lab[..., 0].clamp(30, 86), lab[..., 1], lab[..., 2].clamp(4, 23)], -1))
         # light that enters where teeth meet does not come back
         corner_notch = step(v, 0.62, 1.0) * step(border, 0.16, 0.0)
         gap = step(border, 0.05, 0.0) * 0.55 + 0.30 * step(border, 0.20, 0.0) + 0.25 * corner_notch

@@ -23,6 +23,8 @@ _FINE_SHARE = (0.45, 0.8, 0.92)
 """How much of the fine relief each colour of the light under skin still shows: red has spread the farthest."""
 _SPREAD_DM = (0.022, 0.011, 0.007)
 """Standard deviation of how far light travels under skin: some 2 mm for red."""
+_THROUGH_EARS = (0.30, 0.05, 0.025)
+"""Share of the light behind an ear that comes through its shell."""
 _SKIN_F0 = 0.028
 INSIDE = ("mouth_inside", "gums", "upper_teeth", "lower_teeth", "tongue")
 
@@ -51,7 +53,7 @@ def shade(visible: Visible, material: Material, lights: Lights, shadow: Tensor |
     # light bounces about in a mouth and comes out red; teeth near the lips get it from each other, less coloured
     bounce = torch.zeros_like(material.albedo)
     teeth = visible.where(*TEETH)[at][:, None]
-    tint = torch.where(teeth, sky.new_tensor([0.34, 0.28, 0.255]), sky.new_tensor([0.24, 0.12, 0.105]))
+    tint = torch.where(teeth, sky.new_tensor([0.22, 0.18, 0.165]), sky.new_tensor([0.24, 0.12, 0.105]))
     card = functional.pad(lights.kelvin.new_full((people, 1, 1), -1.0), (2, 0))
     bounce[at] = (sky**0.7)[:, None] * tint * card_light(lights, card)[at[0], 0]
 
@@ -60,6 +62,7 @@ def shade(visible: Visible, material: Material, lights: Lights, shadow: Tensor |
     skin = material.scatter[..., None]
     towards = visible.towards
     facing = (material.normal * towards).sum(-1).clamp(1e-3, 1.0)
+    ears = visible.where("ears")[..., None] * light.new_tensor(_THROUGH_EARS)
     for lamp in range(lamps):
         direction = lights.direction[:, lamp, None, None]
         fine = (material.normal * direction).sum(-1)
@@ -75,7 +78,7 @@ def shade(visible: Visible, material: Material, lights: Lights, shadow: Tensor |
             power = 1.0 - 0.55 * wrap * 2 * skin[..., 0]
             channels.append(lit * visible_share.clamp(min=0.0) ** power)
         colour = lights.colour[:, lamp, None, None]
-        light = light + torch.stack(channels, -1) * colour
+        light = light + (torch.stack(channels, -1) + ears * (-plain).clamp(min=0.0)[..., None]) * colour
         half = functional.normalize(direction + towards, dim=-1)
         gloss = _gloss(material, half, direction, facing, lights.size[:, lamp, None, None])
         gleam = gleam + (gloss * fine.clamp(min=0.0) * visible_share)[..., None] * colour
@@ -84,7 +87,7 @@ def shade(visible: Visible, material: Material, lights: Lights, shadow: Tensor |
 
     grazing = (1.0 - facing) ** 5
     bent = 2 * (material.normal * towards).sum(-1, keepdim=True) * material.normal - towards
-    sheen = (_SKIN_F0 + 0.16 * grazing * (1 - material.roughness)) * (0.3 + 0.7 * material.gloss) * (1 - material.wet)
+    sheen = (_SKIN_F0 + 0.10 * grazing * (1 - material.roughness)) * (0.3 + 0.7 * material.gloss) * (1 - material.wet)
     out = out + (sheen * around)[..., None] * lights.irradiance(functional.normalize(bent, dim=-1))
     out = out + _film(visible, material, lights, around, reach)
     return torch.where((visible.region < len(visible.names))[..., None], out, torch.zeros_like(out))

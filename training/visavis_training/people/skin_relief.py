@@ -99,6 +99,7 @@ def relief(chart: FaceChart, chance: Chance, age_years: Tensor, pores: Tensor) -
     rest = rest + (1.0 - on_lips) * (0.00009 * grain - 0.00016 * pits - 0.00007 * pores) + 0.0007 * undulation * 0.5
     rest = rest + 0.0009 * torch.exp(-(((lips.across.abs() - 1.15) / 0.10) ** 2)) * step(lips.along.abs(), 1.0, 0.8)
     rest = rest + on_lips * 0.00055 * creases * each(chance.uniform("lip dryness", 0.4, 1.3))
+    rest = rest * step(y, 1.43, 1.22)
     made_of = (forehead, frown, eyes + 0.5 * under, fold - 0.5 * cheek)
     depth = (0.0013, 0.0016, 0.0011, 0.0022)
     made = [-d * (0.45 + age) * part for d, part in zip(depth, made_of, strict=True)]

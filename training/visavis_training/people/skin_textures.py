@@ -163,6 +163,9 @@ def paint_skin(chart: FaceChart, chance: Chance, person: Person) -> SkinTextures
 
     smooth = each(chance.happens("foundation", 0.30 * (1.0 - person.male)) * chance.uniform("cover", 0.4, 0.85))
     melanin, blood = melanin * (1.0 - smooth), blood * (1.0 - smooth)
+    # below the chart its lowest row goes on: what varies along it would be drawn out into streaks
+    whole = step(y, 1.43, 1.22)
+    melanin, blood = melanin * whole, blood * whole
     base_melanin = each(person.melanin.log())
     base_blood = each(chance.normal("blood", -4.25, 0.28))
     creases = noise(chance, "lip lines", torch.stack([lips.along * 0.25, 0.12 * y, 0 * y], -1), 60.0, 2)
@@ -181,9 +184,9 @@ def paint_skin(chart: FaceChart, chance: Chance, person: Person) -> SkinTextures
         chance.uniform("shadow", 0.0, 1.0) ** 1.5 * step(person.male, 0.4, 0.8) * step(person.age_years, 15.0, 22.0)
     )
     area = shaved * beard_area(points, lips.across, lips.along)
-    cut = stubble(chance, chart, 34.0, chance.uniform("stubble length", 0.002, 0.010), 0.2)
+    cut = stubble(chance, chart, 36.0, chance.uniform("stubble length", 0.004, 0.012), 0.2)
     # the hairs themselves, and what shows of them through the skin
-    shadow = area * (0.85 * cut + 0.20 * (1.0 + 0.2 * mottle)).clamp(0, 1)
+    shadow = area * (2.2 * cut + 0.18 * (1.0 + 0.2 * mottle)).clamp(0, 1)
     blue_grey = person.hair * 0.8 + 0.02 * torch.tensor([0.8, 1.0, 1.15], device=skin.device)
     skin = skin + shadow[..., None] * (each(blue_grey) * 0.6 + 0.20 * skin - skin)
     brows = brow_cover(points, chart.landmarks, chance, Brows.of(chance, person.male, person.age_years))
@@ -192,12 +195,12 @@ def paint_skin(chart: FaceChart, chance: Chance, person: Person) -> SkinTextures
 
     shine = forehead + 1.2 * nose + 0.5 * chin + 0.5 * cheeks
     oil = each(chance.uniform("oil", 0.1, 1.0)) * (1.0 - 0.7 * smooth)
-    roughness = 0.47 - 0.08 * shine.clamp(0, 1) * oil + 0.02 * mottle - 0.015 * fine
+    roughness = 0.47 - 0.08 * shine.clamp(0, 1) * oil + (0.02 * mottle - 0.015 * fine) * whole
     wet = each(chance.uniform("lip wetness", 0.0, 1.0))
     # the lips' inner halves stay moist; dry lips shine in the creases' ridges only
     moist = step(lips.across.abs(), 0.75, 0.15) * (0.35 + 0.65 * wet)
     roughness = roughness + lip * (0.40 - 0.12 * wet - 0.12 * moist - roughness)
-    oily = (0.40 + 0.65 * oil * shine.clamp(0, 1)) * (1 + 0.20 * fine - 0.30 * pores).clamp(0.15, 2)
+    oily = (0.40 + 0.65 * oil * shine.clamp(0, 1)) * (1 + (0.20 * fine - 0.30 * pores) * whole).clamp(0.15, 2)
     gloss = oily * (1 - lip) + lip * (0.30 + 0.50 * wet + 0.35 * moist) * (1 - 0.18 * creases).clamp(0.3, 1.6)
     gloss = gloss * (1.0 - 0.9 * brows) * (1.0 - 0.5 * shadow)
     return SkinTextures(

@@ -1,6 +1,6 @@
 """Small things scattered over the face chart one by one: spots such as freckles, and the cut hairs of a shaved beard.
 
-Each has a place, a size and a strength of its own, unlike bumps of noise, whose lattice shows. Knows nothing of colours.
+Each has its own place, size and strength: thresholds of noise would show a lattice. Knows nothing of colours.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def stubble(chance: Chance, chart: FaceChart, per_cm2: float, length_dm: Tensor,
     column = x[..., None] + (lean.sin() * long)[..., None] * way
     row = y[..., None] + (lean.cos() * long)[..., None] * way
     # a hair thinner than a texel covers its share; its ink is spread over its steps
-    ink = _STUBBLE_DM * chart.texels_per_dm * (long[..., None] + 1.0) / _STUBBLE_STEPS
+    ink = _STUBBLE_DM * chart.texels_per_dm * long[..., None] / _STUBBLE_STEPS
     ink = ink * chance.uniform("stubble ink", 0.5, 1.0, count)[..., None]
     left, top = column.floor(), row.floor()
     total = torch.zeros(people, size * size, device=x.device)
