@@ -19,7 +19,7 @@ from visavis_training.people.rasteriser import vertex_normals
 NECK_RADIUS_DM = 0.62
 """Of the neck's ring: turns angles into lengths."""
 _VEE_SIDE_RAD = 1.25
-_HANG_ROUNDS = 34
+_HANG_ROUNDS = 22
 _FALL_ROUNDS = 18
 _COVER_MARGIN_DM = 0.13
 _LEAST_DM = 0.016
@@ -82,14 +82,14 @@ class Body:
 
     pattern: Pattern
     skin: Tensor
-    """(B, S, 3)"""
+    """(B, S, 3): what cloth lies on, the skin but for small bumps of the chest, which clothes flatten."""
     normal: Tensor
     """(B, S, 3) unit, of the smoothed skin, outwards."""
 
     @classmethod
     def of(cls, pattern: Pattern, neutral: Tensor) -> Body:
         """Of people with vertices (B, V, 3)."""
-        skin = neutral[:, pattern.vertices]
+        skin = _supported(pattern, _evened(pattern, neutral[:, pattern.vertices]))
         sharp = vertex_normals(skin, pattern.skin_triangles, pattern.neighbours)
         soft = pattern.smoothed(torch.nn.functional.normalize(sharp, dim=-1), 8)
         return cls(pattern, skin, torch.nn.functional.normalize(soft, dim=-1))
@@ -120,8 +120,16 @@ class Layer:
             cloth = body.skin + height[..., None] * body.normal
             pull = ((pattern.mean(cloth) - cloth) * body.normal).sum(-1)
             height = torch.maximum(ease, height + 0.5 * pull)
+        height = torch.maximum(ease * 0.8, pattern.smoothed(height[..., None], 3)[..., 0])
+        # on shoulders cloth lies, it does not stand off
+        lies = 0.8 * step(-body.normal[..., 1], 0.2, 0.7) * step(pattern.neck[:, 0], 0.0, 0.25)
+        height = height - lies * (height - ease * 0.8).clamp(min=0.0)
+        if over is not None:
+            height = torch.maximum(height, over + 0.03)
         fold = fold_field(pattern, chance, name) * cut.folds[:, None]
-        height = torch.maximum(height + fold, ease * 0.55 if over is None else ease - 0.015).clamp(min=_LEAST_DM)
+        height = torch.maximum(
+            height + fold, ease * 0.55 if over is None else torch.maximum(ease * 0.55, over + 0.02)
+        ).clamp(min=_LEAST_DM)
         deeper = pattern.smoothed(height[..., None], 3)[..., 0] - height
         valley = 1 - (deeper * 9).clamp(0, 0.55)
         return cls(body, cut, height, _removed(pattern, cut), valley)
@@ -185,7 +193,29 @@ def _ease(pattern: Pattern, cut: Cut) -> Tensor:
     sleeve = step(down, 0.1, 1.5)
     near_neck = step(pattern.neck[:, 0], -0.15, 0.5)
     more = (0.9 * waist + 0.75 * sleeve)[None] * cut.loose[:, None]
-    return cut.ease[:, None] * (0.6 + 0.4 * near_neck) + more
+    return cut.ease[:, None] * (0.5 + 0.5 * near_neck) + more
+
+
+def _evened(pattern: Pattern, skin: Tensor) -> Tensor:
+    """(B, S, 3): skin slid along itself until the mesh is as even as the base's, so that stripes run straight."""
+    grown = skin - pattern.base
+    uneven = grown - pattern.smoothed(grown, 12)
+    outward = torch.nn.functional.normalize(vertex_normals(skin, pattern.skin_triangles, pattern.neighbours), dim=-1)
+    along = uneven - (uneven * outward).sum(-1, keepdim=True) * outward
+    return skin - along.clamp(-0.12, 0.12)
+
+
+def _supported(pattern: Pattern, skin: Tensor) -> Tensor:
+    """(B, S, 3): the chest's front rounded as by what is worn below."""
+    base = pattern.base
+    chest = step(base[:, 1], 2.2, 2.5) * step(base[:, 1], 4.1, 3.7) * step(base[:, 2], 0.75, 0.45)
+    chest = chest * step(base[:, 0].abs(), 1.35, 1.15)
+    round_ = pattern.smoothed(skin, 14)
+    # smoothing shrinks what bulges: what it takes from the whole breast is given back
+    lost = ((skin - round_) * chest[:, None]).clamp(-0.4, 0.4)
+    for _ in range(16):
+        lost = 0.5 * lost + 0.5 * pattern.mean(lost)
+    return skin + chest[:, None] * (round_ + lost - skin)
 
 
 def _bridged(body: Body, ease: Tensor) -> Tensor:
@@ -208,7 +238,7 @@ def _fallen(body: Body, ease: Tensor, cut: Cut) -> Tensor:
     outward = (body.normal[..., [0, 2]] * across / radius[..., None].clamp(min=1e-3)).sum(-1)
     trunk = step(pattern.arms[:, :, 0].amin(0), 0.0, 0.25) * step(pattern.base[:, 1], 1.9, 2.4)
     share = trunk * step(outward, 0.25, 0.6)
-    inwards = (0.75 - 3.0 * cut.loose[:, None]).clamp(0.15, 0.8)
+    inwards = (0.5 - 3.0 * cut.loose[:, None]).clamp(0.06, 0.5)
     height = pattern.base[:, 1]
     reach = radius + ease
     for _ in range(_FALL_ROUNDS):
@@ -216,7 +246,7 @@ def _fallen(body: Body, ease: Tensor, cut: Cut) -> Tensor:
         over = (reach[:, pattern.beside] - inwards[..., None] * drop) * pattern.above
         reach = torch.maximum(reach, over.amax(-1))
     fallen = ((reach - radius) / outward.clamp(min=0.35)).clamp(max=1.2)
-    fallen = pattern.smoothed(torch.maximum(fallen, ease)[..., None], 3)[..., 0]
+    fallen = pattern.smoothed(torch.maximum(fallen, ease)[..., None], 8)[..., 0]
     return ease + share * (fallen - ease).clamp(min=0.0)
 
 

@@ -131,7 +131,7 @@ def _profiles(layer: Layer, style: NeckStyle, turn: Tensor, gap: Tensor) -> tupl
     w, t = height, thick
     add([(0.045, -0.02), (0.04, t), (0.0, 1.6 * t), (-0.3 * w, 1.9 * t), (-0.65 * w, 1.9 * t), (-0.9 * w, 1.6 * t),
          (-w, 0.8 * t), (-w + 0.01, -0.3 * t), (-0.6 * w, -0.6 * t)])  # fmt: skip
-    hem = leaf + (point - leaf) * step(front, 0.72, 1.0) ** 1.5
+    hem = leaf + (point - leaf) * step(front, 0.55, 1.0) ** 2
     s = height * (1 - 0.25 * front)
     add([(0.05, -0.02), (-0.03, 0.5 * t), (-0.5 * s, t), (-s, t), (-s - 0.4 * t, 2.6 * t), (-0.65 * s, 4.2 * t),
          (0.3 * hem, 4.0 * t), (hem, 2.6 * t), (hem - 0.01, 1.2 * t)],
@@ -142,7 +142,7 @@ def _profiles(layer: Layer, style: NeckStyle, turn: Tensor, gap: Tensor) -> tupl
     add([(0.05, -0.02), (-0.03, 0.5 * t), (-0.5 * height, t), (-height, 1.2 * t), (-height - 0.4 * t, 2.8 * t),
          (-0.4 * height, 4.0 * t), (0.5 * leaf, 3.4 * t), (leaf, 2.4 * t), (leaf - 0.01, t)],
         (0, 0, 0, 0, 0.0, 0.05, 0.15, 0.25, 0.25))  # fmt: skip
-    b = 0.22 + 0.78 * step(1 - front, 0.3, 0.95)
+    b = 0.16 + 0.84 * step(1 - front, 0.3, 0.95)
     add([(0.10, -0.02), (-0.12, 0.06), (-0.30 * b - 0.06, 0.08 + 0.10 * b), (-0.28 * b - 0.04, 0.13 + 0.26 * b),
          (0.05 * b, 0.15 + 0.36 * b), (0.42 * b, 0.13 + 0.36 * b), (0.80 * b, 0.10 + 0.26 * b),
          (1.0 * b + 0.05, 0.06 + 0.08 * b), (0.97 * b + 0.03, 0.0)])  # fmt: skip
@@ -180,7 +180,7 @@ def front_edges(layer: Layer, style: FrontStyle) -> list[Piece]:
     width = torch.where(is_lapel, style.lapel[:, None] * (1 - along).clamp(min=0.0) ** 0.65, style.band[:, None])
     thick = style.thick[:, None]
     table = [(-0.02, -0.03), (0.0, 1.6), (0.45, 2.6), (1.0, 2.2), (1.0, 0.2)]
-    plain = [(-0.05, -0.9), (-0.03, 1.0), (0.45, 1.5), (1.0, 1.1), (1.0, -0.2)]
+    plain = [(-0.05, -0.9), (-0.03, 1.2), (0.45, 2.1), (1.0, 1.7), (1.0, -0.4)]
     columns_x, columns_y, lifts = [], [], []
     for (out, up), (out_band, up_band) in zip(table, plain, strict=True):
         columns_x.append(roll + width * torch.where(is_lapel, out, out_band))
@@ -190,10 +190,18 @@ def front_edges(layer: Layer, style: FrontStyle) -> list[Piece]:
     shade = torch.ones_like(x)
     found = []
     for sign in (1.0, -1.0):
-        points = draped.at(y2, sign * x, lift + (0.012 if sign > 0 else 0.0))
+        points = _stiff(draped.at(y2, sign * x, lift + (0.012 if sign > 0 else 0.0)), 3)
         turned = torch.full_like(style.worn, sign > 0)
         found.append(Piece(points, sign * (x - roll[..., None]), y2, style.worn, shade, turned))
     return found
+
+
+def _stiff(points: Tensor, rounds: int) -> Tensor:
+    """Points (B, R, C, 3) evened along their rows: sewn edges do not follow every dent."""
+    for _ in range(rounds):
+        middle = 0.5 * points[:, 1:-1] + 0.25 * (points[:, 2:] + points[:, :-2])
+        points = torch.cat([points[:, :1], middle, points[:, -1:]], 1)
+    return points
 
 
 def placket(layer: Layer, width: Tensor, bottom: Tensor, worn: Tensor) -> Piece:
@@ -203,7 +211,7 @@ def placket(layer: Layer, width: Tensor, bottom: Tensor, worn: Tensor) -> Piece:
     top = front_height(layer) - 0.03
     y = (top[:, None] + (bottom - top)[:, None] * along)[..., None].expand(-1, -1, 4)
     out = width.new_tensor([-1.0, -1.0, 1.0, 1.0])
-    lift = width.new_tensor([-0.02, 0.018, 0.018, -0.02])
+    lift = width.new_tensor([-0.02, 0.026, 0.026, -0.02])
     x = (width[:, None, None] * out).expand(-1, 20, -1)
     points = draped.at(y, x, lift.expand_as(x))
     return Piece(points, x, y, worn, torch.ones_like(x), torch.ones_like(worn))
@@ -230,6 +238,24 @@ def tie(layer: Layer, width: Tensor, worn: Tensor) -> Piece:
     points = draped.at(y, x, lift)
     shade = torch.where(down < 0.05, 0.6, 1.0)[None, :, None].expand_as(x)
     return Piece(points, x, y, worn, shade, torch.ones_like(worn))
+
+
+def cords(layer: Layer, apart: Tensor, length: Tensor, worn: Tensor) -> list[Piece]:
+    """The two ends of a hood's cord, hanging `apart` (B,) dm to either side of the middle, `length` (B,) dm long."""
+    draped = layer.on(layer.body.pattern.front_chart)
+    along = torch.linspace(0, 1, 9, device=apart.device)
+    top = front_height(layer) - 0.02
+    found = []
+    for sign, longer in ((1.0, 1.0), (-1.0, 0.88)):
+        y = (top[:, None] + (longer * length)[:, None] * along)[..., None].expand(-1, -1, 4)
+        knot = torch.where((along > 0.86) & (along < 0.99), 1.5, 1.0)[:, None]
+        out = apart.new_tensor([-0.028, -0.012, 0.012, 0.028]) * knot
+        lift = (apart.new_tensor([0.0, 0.05, 0.05, 0.0]) * knot).expand_as(y)
+        sway = 0.05 * torch.sin(2.6 * along + 3 * apart[:, None])
+        x = sign * apart[:, None, None] + sway[..., None] + out
+        points = draped.at(y, x, lift + 0.01)
+        found.append(Piece(points, x, y, worn, torch.ones_like(x), torch.ones_like(worn)))
+    return found
 
 
 def cuffs(layer: Layer, width: Tensor, worn: Tensor) -> list[Piece]:
@@ -265,7 +291,7 @@ def buttons(layer: Layer, side: Tensor, first: Tensor, apart: Tensor, count: Ten
     device = side.device
     turn = torch.linspace(0, 2 * math.pi, _BUTTON_CORNERS + 1, device=device)
     ring = torch.tensor([0.0, 0.8, 1.0, 1.0], device=device)
-    lift = torch.tensor([0.040, 0.046, 0.036, -0.01], device=device)
+    lift = torch.tensor([0.056, 0.062, 0.052, -0.01], device=device)
     number = torch.arange(BUTTONS, device=device)
     there = (number < count[:, None]).float() * radius[:, None]
     x = side[:, None, None, None] + there[..., None, None] * ring[:, None] * turn.cos()

@@ -57,10 +57,10 @@ FABRICS: dict[str, Fabric] = {
     "canvas": Fabric("twill", "workwear", ("plain",), (0.7, 0.8), thread_dm=(0.01, 0.014), relief=0.25, wrinkles=0.9),
     "leather": Fabric("leather", "leather", ("plain",), (0.36, 0.52), (0.0, 0.01), (0.035, 0.05), (0.05, 0.08), 0.35,
                       1.3),
-    "knit": Fabric("knit", "knitwear", ("hoops", "heather", "heather"), sheen=(0.05, 0.1), thread_dm=(0.05, 0.1),
-                   relief=1.0, wrinkles=0.3),
-    "fine_knit": Fabric("knit", "knitwear", ("heather", "hoops"), sheen=(0.04, 0.08), thread_dm=(0.022, 0.035),
-                        relief=0.7, wrinkles=0.6),
+    "knit": Fabric("knit", "knitwear", ("hoops", "heather", "heather"), sheen=(0.05, 0.1), thread_dm=(0.032, 0.06),
+                   relief=0.7, wrinkles=0.3),
+    "fine_knit": Fabric("knit", "knitwear", ("heather", "hoops"), sheen=(0.04, 0.08), thread_dm=(0.014, 0.024),
+                        relief=0.5, wrinkles=0.6),
     "fleece": Fabric("fleece", "casual", ("heather", "heather", "plain"), sheen=(0.05, 0.09), wrinkles=0.6),
     "worsted": Fabric("wool", "suiting", ("pinstripes", "tartan", "heather"), (0.7, 0.8), thread_dm=(0.008, 0.012),
                       relief=0.2, wrinkles=0.45),
@@ -96,7 +96,7 @@ PALETTES: dict[str, tuple[tuple[str, float], ...]] = {
     "buttons": (("efece4", 1.4), ("2a2522", 0.8), ("5a4534", 0.4), ("8a8880", 0.4)),
 }  # fmt: skip
 """Colours in sRGB with their shares."""
-_BRIGHTEST = 0.78
+_BRIGHTEST = 0.5
 """No cloth that is worn returns more light than this."""
 
 
@@ -293,9 +293,9 @@ def _colour(cloth: dict[str, Tensor], uv: Tensor, blur_dm: Tensor) -> Tensor:
     dot = (0.5 - away / soft).clamp(0, 1) * (1 - soft).clamp(0, 1) + 0.152 * soft.clamp(0, 1)
     use("dots", _mixed(ground, second, dot))
     use("print", _print(ground, second, third, uv, size, blur_dm))
-    fine = _noise(uv * uv.new_tensor([55.0, 14.0])) + _noise(uv * uv.new_tensor([17.0, 60.0])) - 1.0
+    fine = _noise(uv * uv.new_tensor([90.0, 26.0])) + _noise(uv * uv.new_tensor([31.0, 95.0])) - 1.0
     strength = (0.02 / blur_dm.clamp(min=0.004)).clamp(0.25, 1.0)
-    use("heather", ground * (1 + 0.55 * strength * fine)[:, None] + 0.03 * fine[:, None].clamp(min=0))
+    use("heather", ground * (1 + 0.3 * strength * fine)[:, None] + 0.02 * fine[:, None].clamp(min=0))
     return colour.clamp(0.008, _BRIGHTEST)
 
 
@@ -357,7 +357,8 @@ def shade_cloth(spots: Spots) -> Tensor:
     uv = spots.texture[:, :2]
     button = slot == BUTTON
     placed = torch.where(button[:, None], uv, uv + cloth["shift"])
-    blur = spots.dm_per_px
+    slanted = (spots.normal * spots.towards).sum(1).clamp(0.2, 1.0)
+    blur = spots.dm_per_px / slanted
     colour = _colour(cloth, placed, blur * 1.2)
     colour = torch.where(button[:, None], _button_colour(cloth["ground"], uv), colour)
 
@@ -366,7 +367,7 @@ def shade_cloth(spots: Spots) -> Tensor:
     along = functional.normalize(along, dim=-1)
     down = torch.linalg.cross(along, normal)
     # what is finer than a pixel cannot be seen as relief
-    shown = (1.2 - 2.2 * blur / cloth["thread"]).clamp(0, 1) * cloth["relief"] * ~button
+    shown = (1.25 - 3.5 * blur / cloth["thread"]).clamp(0, 1) * cloth["relief"] * ~button
     slope = _slope(lambda at: _relief(cloth, at) * cloth["thread"], placed, cloth["thread"] * 0.12) * shown[:, None]
     creased = _slope(_wrinkles, placed, torch.full_like(blur, 0.02)) * (cloth["wrinkles"] * ~button)[:, None]
     both = slope + creased

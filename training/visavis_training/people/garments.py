@@ -93,25 +93,26 @@ def _pieces(outfit: Outfit, outer: Layer, inner: Layer, chance: Chance) -> list[
     sleeved = outfit.outer.cut.sleeve > 0
     found += [(cuff, fabrics.OUTER_TRIM) for cuff in collars.cuffs(outer, outfit.outer.measures["cuff"], sleeved)]
     found += [(edge, fabrics.OUTER_TRIM) for edge in collars.front_edges(outer, outfit.outer.front)]
+    apart, length = chance.uniform("cords", 0.14, 0.24), chance.uniform("cord length", 0.7, 1.5)
+    found += [(cord, fabrics.OUTER_TRIM) for cord in collars.cords(outer, apart, length, outfit.strings)]
     width = chance.uniform("tie width", 0.28, 0.42)
     found.append((collars.tie(inner, width, outfit.tie), fabrics.TIE))
     return found
 
 
 def _sheet(layer: Layer, slot: int, worn: Tensor | None = None, hidden: Tensor | None = None) -> _Mesh:
-    """The layer's cloth: the trunk's vertices, then the sleeves' with a pattern of their own."""
+    """The layer's cloth; of one under another, what may show."""
     pattern = layer.body.pattern
+    panels = pattern.panels if worn is None else pattern.inner_panels
     points, kept = layer.sheet()
     if worn is not None:
-        kept = kept & worn[:, None] & ~pattern.sleeve
+        kept = kept & worn[:, None]
     if hidden is not None:
         kept = kept & (hidden[:, pattern.triangles.long()] > _HIDDEN_DM).any(-1)
-    count, people = points.shape[1], len(points)
-    triangles = torch.where(pattern.sleeve[:, None], pattern.triangles + count, pattern.triangles)
-    drawn = torch.where(kept[..., None], triangles, -1)
-    uv = pattern.cloth_uv.reshape(1, 2 * count, 2).expand(people, -1, -1)
-    texture = torch.cat([uv, _slot(uv, slot), layer.valley.repeat(1, 2)[..., None]], -1)
-    return _Mesh(points.repeat(1, 2, 1), texture, drawn)
+    drawn = torch.where(kept[:, panels.of, None], panels.triangles, -1)
+    uv = panels.uv.expand(len(points), -1, -1)
+    texture = torch.cat([uv, _slot(uv, slot), layer.valley[:, panels.vertices, None]], -1)
+    return _Mesh(points[:, panels.vertices], texture, drawn)
 
 
 def _grid(piece: Piece, slot: int, triangles: Tensor) -> _Mesh:

@@ -6,6 +6,7 @@ them. Knows nothing of garments.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +31,8 @@ _ARM_ROWS = (-4.4, 0.7, 52)
 _FRONT_ROWS = (1.2, 6.2, 84)
 _FRONT_COLUMNS = (-1.5, 1.5, 51)
 _TURNS = {"neck": 72, "arm": 32}
-_NORMAL_ROUNDS = 6
+_SHOULDER_SEAM_Z = 0.98
+_SLEEVE_RADIUS_DM = 0.48
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,20 @@ class Raster:
 
 
 @dataclass(frozen=True, slots=True)
+class Panels:
+    """Sheets of cloth laid flat: front, back and sleeves, whose edges have vertices of their own."""
+
+    vertices: Tensor
+    """int64 (W,) local vertices."""
+    uv: Tensor
+    """float32 (W, 2): dm across and down the cloth."""
+    triangles: Tensor
+    """int32 (T, 3), rows of `vertices`."""
+    of: Tensor
+    """int64 (T,), rows of `Pattern.triangles`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Pattern:
     """Of one anatomy; S vertices and T triangles of skin that may be dressed, on its device."""
 
@@ -106,8 +122,9 @@ class Pattern:
     """int64 (S,)"""
     slide: Tensor
     """float32 (S,): cloth starts this share of the way to vertex `slide_to`, so that armholes run along edges."""
-    cloth_uv: Tensor
-    """float32 (2, S, 2): dm across and down the cloth of the trunk, and around and down the sleeves."""
+    panels: Panels
+    inner_panels: Panels
+    """Of a layer under another: what may show where the outer one is open."""
     neck_chart: Raster
     arm_charts: tuple[Raster, Raster]
     front_chart: Raster
@@ -147,6 +164,10 @@ class Pattern:
         beside, shares = _neighbours(local, len(points))
         cloth_beside = _neighbours(cloth, len(points))[0]
 
+        uv = _cloth_uv(points, arms, cloth, on_arm)
+        ahead = (points[cloth].mean(1)[:, 2] < 1.0) & (np.abs(points[cloth].mean(1)[:, 0]) < 1.15)
+        inner = np.flatnonzero(~on_arm & (ahead | (neck.distance[cloth].min(1) < 0.5)))
+
         def tensor(array: np.ndarray) -> Tensor:
             made = torch.from_numpy(np.ascontiguousarray(array))
             return (made.float() if made.is_floating_point() else made).to(device)
@@ -182,7 +203,8 @@ class Pattern:
             tensor(on_arm),
             tensor(slide_to),
             tensor(slide),
-            tensor(_cloth_uv(points, arms)),
+            _panels(cloth, uv, np.arange(len(cloth)), tensor),
+            _panels(cloth, uv, inner, tensor),
             Raster.of(around_neck, True, device),
             (Raster.of(around_arms[0], True, device), Raster.of(around_arms[1], True, device)),
             Raster.of(front, False, device),
@@ -266,6 +288,7 @@ def _thinned(
     down = np.maximum(-np.minimum(arms[0].distance, arms[1].distance), 0.0)
     wanted = 0.09 + 0.07 * np.clip(neck.distance - 0.9, 0, 1) + 0.10 * np.clip((points[:, 1] - 3.0) / 1.0, 0, 1)
     wanted += 0.04 * np.clip(down, 0, 1) + 0.10 * np.clip((points[:, 2] - 1.0) / 0.4, 0, 1)
+    wanted[(np.abs(points[:, 0]) < 0.45) & (points[:, 2] < 0.6)] = 0.06  # buttons and ties lie on it
     ring = np.zeros(len(points), bool)
     for arm in arms:
         crosses = ((arm.distance[triangles] < 0).sum(1) % 3) != 0
@@ -279,17 +302,45 @@ def _above(points: np.ndarray, beside: np.ndarray) -> np.ndarray:
     return np.asarray((-way[..., 1] > 0.6 * length) & (length > 0), np.float64)
 
 
-def _cloth_uv(points: np.ndarray, arms: list[tailoring.Ring]) -> np.ndarray:
-    """(2, S, 2): see `Pattern.cloth_uv`; on the base mesh."""
-    wide, deep, back = 1.45, 1.05, 0.9
-    x, z = points[:, 0] / wide, (points[:, 2] - back) / deep
-    angle = np.arctan2(x, -z)
-    turns = np.linspace(-np.pi, np.pi, 721)
-    speed = np.hypot(wide * np.cos(turns), deep * np.sin(turns))
-    length = np.concatenate([[0], np.cumsum((speed[1:] + speed[:-1]) / 2 * np.diff(turns))])
-    arc = np.interp(angle, turns, length - length[360])
-    trunk = np.stack([arc, points[:, 1]], 1)
+def _cloth_uv(
+    points: np.ndarray, arms: list[tailoring.Ring], triangles: np.ndarray, on_arm: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Which triangles (T,) and uv (S, 2) of front, back and sleeves, on the base mesh."""
+    front = ~on_arm & (points[triangles].mean(1)[:, 2] < _SHOULDER_SEAM_Z)
+    back = ~on_arm & ~front
+    flat = points[:, :2]
     left = arms[0].distance < arms[1].distance
-    angle = np.where(left, arms[0].angle, arms[1].angle)
-    down = -np.minimum(arms[0].distance, arms[1].distance)
-    return np.stack([trunk, np.stack([angle * 0.48, down], 1)])
+    angle = np.where(left, arms[0].angle, arms[1].angle) * _SLEEVE_RADIUS_DM
+    sleeve = np.stack([angle, -np.minimum(arms[0].distance, arms[1].distance)], 1)
+    # behind the arm the angle jumps: triangles there have a piece of their own
+    jumps = on_arm & (np.ptp(angle[triangles], 1) > np.pi * _SLEEVE_RADIUS_DM)
+    around = np.where(angle < 0, angle + 2 * np.pi * _SLEEVE_RADIUS_DM, angle)
+    plain = on_arm & ~jumps
+    return [
+        (front, tailoring.flattened(points, triangles[front], flat)),
+        (back, tailoring.flattened(points, triangles[back], flat * [-1, 1])),
+        (plain, tailoring.flattened(points, triangles[plain], sleeve)),
+        (jumps, np.stack([around, sleeve[:, 1]], 1)),
+    ]
+
+
+def _panels(
+    triangles: np.ndarray,
+    sheets: list[tuple[np.ndarray, np.ndarray]],
+    rows: np.ndarray,
+    tensor: Callable[[np.ndarray], Tensor],
+) -> Panels:
+    """Of the triangles `rows` only."""
+    vertices, uv, corners, of, count = [], [], [], [], 0
+    for chosen, laid in sheets:
+        own = rows[chosen[rows]]
+        used, local = np.unique(triangles[own], return_inverse=True)
+        vertices.append(used)
+        uv.append(laid[used])
+        corners.append(local.reshape(-1, 3) + count)
+        of.append(own)
+        count += len(used)
+    return Panels(
+        tensor(np.concatenate(vertices)), tensor(np.concatenate(uv)), tensor(np.concatenate(corners)).int(),
+        tensor(np.concatenate(of)),
+    )  # fmt: skip

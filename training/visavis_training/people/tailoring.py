@@ -12,6 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components, dijkstra
+from scipy.sparse.linalg import factorized
 from scipy.spatial import cKDTree
 
 Floats = NDArray[np.float64]
@@ -242,6 +243,60 @@ def thinned(points: Floats, triangles: Ints, wanted_dm: Floats, fixed: Bools) ->
                     del faces[number]
             of[vertex] = set()
     return np.array(list(faces.values()), np.int64)
+
+
+def flattened(points: Floats, triangles: Ints, start: Floats, rounds: int = 15) -> Floats:
+    """(S, 2) dm: triangles laid flat with as little stretch as can be, as a tailor's pattern is.
+
+    Args:
+        points: (S, 3).
+        triangles: (F, 3); vertices outside them keep their start.
+        start: (S, 2) a first layout in which no triangle is turned over.
+        rounds: of turning triangles to fit, and fitting vertices to turned triangles.
+    """
+    used, local = np.unique(triangles, return_inverse=True)
+    local = local.reshape(-1, 3)
+    a, b, c = (points[used][local[:, k]] for k in range(3))
+    side = b - a
+    length = np.linalg.norm(side, axis=1)
+    along = ((c - a) * side).sum(1) / length
+    high = np.sqrt(np.maximum(((c - a) ** 2).sum(1) - along**2, 1e-12))
+    rest = np.stack([np.zeros((len(a), 2)), np.stack([length, 0 * length], 1), np.stack([along, high], 1)], 1)
+    laid = start[used][local]
+    turned_over = _cross(laid[:, 1] - laid[:, 0], laid[:, 2] - laid[:, 0]) < 0
+    rest[turned_over, :, 1] *= -1
+    rows, columns, values, shares = [], [], [], []
+    for k in range(3):
+        i, j, opposite = k, (k + 1) % 3, (k + 2) % 3
+        to_i, to_j = rest[:, i] - rest[:, opposite], rest[:, j] - rest[:, opposite]
+        weight = ((to_i * to_j).sum(1) / np.abs(_cross(to_i, to_j)).clip(1e-9)).clip(0.02, 5.0)
+        shares.append((i, j, weight))
+        for one, other in ((i, j), (j, i)):
+            rows += [local[:, one], local[:, one]]
+            columns += [local[:, one], local[:, other]]
+            values += [weight, -weight]
+    system = sp.coo_matrix(
+        (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), (len(used), len(used))
+    ).tocsc() + 1e-6 * sp.identity(len(used), format="csc")
+    solve = factorized(system)
+    uv = start[used].astype(np.float64)
+    for _ in range(rounds):
+        laid = uv[local]
+        spread = np.zeros((len(local), 2, 2))
+        for i, j, weight in shares:
+            spread += weight[:, None, None] * (laid[:, i] - laid[:, j])[:, :, None] * (rest[:, i] - rest[:, j])[:, None]
+        turn = np.arctan2(spread[:, 1, 0] - spread[:, 0, 1], spread[:, 0, 0] + spread[:, 1, 1])
+        cosine, sine = np.cos(turn), np.sin(turn)
+        spin = np.stack([np.stack([cosine, -sine], -1), np.stack([sine, cosine], -1)], 1)
+        target = 1e-6 * uv
+        for i, j, weight in shares:
+            way = weight[:, None] * np.einsum("fij,fj->fi", spin, rest[:, i] - rest[:, j])
+            np.add.at(target, local[:, i], way)
+            np.add.at(target, local[:, j], -way)
+        uv = np.stack([solve(target[:, 0]), solve(target[:, 1])], 1)
+    result = start.astype(np.float64).copy()
+    result[used] = uv + (start[used] - uv).mean(0)
+    return result
 
 
 def _swapped(corners: tuple[int, int, int], old: int, new: int) -> tuple[int, int, int]:
