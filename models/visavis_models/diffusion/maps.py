@@ -19,8 +19,8 @@ _DRIVEN: tuple[tuple[str, int], ...] = (
     ("flow", 2),  # from the reference to here, in tenths of the crop's width
     ("teeth", 2),  # upper, lower: where they are, within the mouth's opening
     ("tongue", 1),
-    ("own_teeth", 3),  # the photo's teeth carried by the upper jaw, RGB -1..1
-    ("own_shown", 1),  # where there are some
+    ("own_teeth", 3),  # the photo's teeth carried by the upper jaw, RGB -1..1 times coverage
+    ("own_shown", 1),  # coverage
     ("lids", 1),  # how far the lids have moved from the photo's, the same at every place
 )
 _AT_REST: tuple[tuple[str, int], ...] = (

@@ -152,7 +152,30 @@ def _arc(x: NDArray[np.intp], y: NDArray[np.float64], at: NDArray[np.intp]) -> N
     return np.asarray(np.polyval(line, (at - middle) / reach))
 
 
+@dataclass(frozen=True, slots=True)
+class CutTeeth:
+    """The upper teeth cut out of a photo."""
+
+    colours: NDArray[np.uint8]
+    """uint8 (h, w, 3) RGB."""
+    cover: NDArray[np.float64]
+    """float64 (h, w), 0..1."""
+    corners: NDArray[np.float32]
+    """float32 (4, 3): of the patch in canvas px, with depth, clockwise from the upper left."""
+
+
 def own_teeth(avatar: Avatar, teeth: NDArray[np.bool_]) -> OwnTeeth | None:
+    """The photo's own upper teeth as a texture; None if it shows too few."""
+    cut = cut_teeth(avatar, teeth)
+    if cut is None:
+        return None
+    left, top = cut.corners[0, :2]
+    return OwnTeeth(
+        make_texture(cut.colours, np.rint(cut.cover * 255).astype(np.uint8), float(left), float(top)), cut.corners
+    )
+
+
+def cut_teeth(avatar: Avatar, teeth: NDArray[np.bool_]) -> CutTeeth | None:
     """Cut the photo's own upper teeth out; None if it shows too few."""
     width = avatar.face_width_px
     hole = lip_hole(avatar)
@@ -184,5 +207,4 @@ def own_teeth(avatar: Avatar, teeth: NDArray[np.bool_]) -> OwnTeeth | None:
     filled = fill_from_around(picture, ~(body | seen), max(0.008 * width, 0.7))
     depth = float(avatar.landmarks[list(topo.UPPER_LIP[0][3:8]), 2].mean()) + 0.06 * width
     corners = [[left, top, depth], [right, top, depth], [right, bottom, depth], [left, bottom, depth]]
-    texture = make_texture(filled, np.rint(cover * 255).astype(np.uint8), float(left), float(top))
-    return OwnTeeth(texture, np.array(corners, np.float32))
+    return CutTeeth(filled, np.asarray(cover, np.float64), np.array(corners, np.float32))
