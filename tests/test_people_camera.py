@@ -116,3 +116,18 @@ def test_boxes_around_faces_are_square_and_hold_the_landmarks() -> None:
 def test_numbers_of_the_wrong_shape_are_refused() -> None:
     with pytest.raises(ValueError, match="Camera.centre_px"):
         Camera(torch.eye(3)[None], torch.zeros(1, 3), torch.ones(1), torch.zeros(2), 8, 8)
+
+
+def test_a_picture_turned_scaled_and_moved_is_that_of_another_camera() -> None:
+    generator = torch.Generator().manual_seed(4)
+    camera = Camera.random(6, 300, 400, generator)
+    points = torch.randn(6, 50, 3, generator=generator)
+    angle, scale = torch.rand(6, generator=generator) * 2 - 1, 0.3 + torch.rand(6, generator=generator)
+    linear = torch.stack([torch.stack([angle.cos(), -angle.sin()], -1), torch.stack([angle.sin(), angle.cos()], -1)], 1)
+    change = torch.cat([linear * scale[:, None, None], torch.randn(6, 2, 1, generator=generator) * 30], 2)
+    there = camera.similar(change, 96, 128)
+    before, after = camera.project(points), there.project(points)
+    expected = before[..., :2] @ change[:, :, :2].transpose(1, 2) + change[:, None, :, 2]
+    torch.testing.assert_close(after[..., :2], expected, atol=2e-3, rtol=1e-4)
+    torch.testing.assert_close(after[..., 2], before[..., 2], atol=1e-4, rtol=1e-5)
+    assert (there.height, there.width) == (96, 128)

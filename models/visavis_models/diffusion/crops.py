@@ -64,17 +64,21 @@ def to_crops(
     Returns:
         float32 (T, 2, 3): canvas px to crop px, pixel centres at whole numbers on both sides.
     """
-    height, width = region.size_px(mouth_px)
     anchors = np.asarray(rest, np.float64)[list(region.anchors)]
-    moved = anchors @ head[:, :, :3].transpose(0, 2, 1) + head[:, None, :, 3]  # (T, 2, 3)
-    across = moved[:, 1, :2] - moved[:, 0, :2]
+    moved = anchors @ head[:, :, :3].transpose(0, 2, 1) + head[:, None, :, 3]
+    return laid(region, moved[:, :, :2], face_width_px * np.cbrt(np.linalg.det(head[:, :, :3])), mouth_px)
+
+
+def laid(
+    region: Region, anchors: NDArray[np.floating], face_width_px: NDArray[np.floating], mouth_px: tuple[int, int]
+) -> Floats:
+    """Maps to crops whose anchors (T, 2, 2) lie there on the canvas, faces being (T,) px wide: float32 (T, 2, 3)."""
+    height, width = region.size_px(mouth_px)
+    across = np.asarray(anchors[:, 1] - anchors[:, 0], np.float64)
     across /= np.linalg.norm(across, axis=1, keepdims=True)
-    down = np.stack([-across[:, 1], across[:, 0]], 1)
-    if region.mirrored:
-        down = -down
-    grown = np.cbrt(np.linalg.det(head[:, :, :3]))
-    scale = width / (MOUTH_WIDTH * region.share * face_width_px * grown)  # crop px per canvas px
-    middle = moved[:, :, :2].mean(1) + down * (region.down * face_width_px * grown)[:, None]
+    down = np.stack([-across[:, 1], across[:, 0]], 1) * (-1 if region.mirrored else 1)
+    scale = width / (MOUTH_WIDTH * region.share * face_width_px)  # crop px per canvas px
+    middle = anchors.mean(1) + down * (region.down * face_width_px)[:, None]
     linear = np.stack([across, down], 1) * scale[:, None, None]
     shift = np.array([(width - 1) / 2, (height - 1) / 2]) - np.einsum("tij,tj->ti", linear, middle)
     return np.concatenate([linear, shift[:, :, None]], 2).astype(np.float32)

@@ -172,6 +172,28 @@ class Camera:
         centre = torch.stack([x + width / 2, y + height / 2], -1)
         return replace(self, focal_px=self.focal_px * scale, centre_px=centre, height=height, width=width)
 
+    def similar(self, change: Tensor, height: int, width: int) -> Camera:
+        """The cameras whose whole picture is this one turned, scaled and moved in its plane, exactly.
+
+        Args:
+            change: float32 (B, 2, 3): from px of this picture to px of the new one; no mirroring.
+            height: of the new pictures in px.
+            width: of the new pictures in px.
+        """
+        linear, shift = change[:, :, :2], change[:, :, 2]
+        scale = linear[:, 0].norm(dim=-1)
+        turn = torch.zeros_like(self.rotation)
+        turn[:, :2, :2] = linear / scale[:, None, None]
+        turn[:, 2, 2] = 1
+        return Camera(
+            turn @ self.rotation,
+            (turn @ self.translation[..., None])[..., 0],
+            self.focal_px * scale,
+            (linear @ self.centre_px[..., None])[..., 0] + shift,
+            height,
+            width,
+        )
+
     def finer(self, factor: int) -> Camera:
         """The same pictures with `factor` times as many pixels on each side."""
         return replace(
