@@ -39,7 +39,7 @@ class Region:
         return int(mouth_px[0] * self.share), int(mouth_px[1] * self.share)
 
 
-MOUTH = Region("mouth", (topo.UPPER_LIP[3][0], topo.UPPER_LIP[3][-1]), 0.115, 1.0, mirrored=False)
+MOUTH = Region("mouth", (topo.UPPER_LIP[3][0], topo.UPPER_LIP[3][-1]), 0.125, 1.0, mirrored=False)
 LEFT_EYE = Region("left_eye", (topo.LEFT_UPPER_LID[-1], topo.LEFT_UPPER_LID[0]), -0.015, 0.5, mirrored=False)
 RIGHT_EYE = Region("right_eye", (topo.RIGHT_UPPER_LID[-1], topo.RIGHT_UPPER_LID[0]), -0.015, 0.5, mirrored=True)
 REGIONS = (MOUTH, LEFT_EYE, RIGHT_EYE)
