@@ -17,16 +17,17 @@ from visavis_training.people.chance import Chance, step
 EUMELANIN = (0.419, 0.697, 1.37)
 PHEOMELANIN = (0.187, 0.4, 1.05)
 """Absorption of red, green and blue by a unit of each pigment, per radius of a hair."""
-_ROUGHNESS = 0.32
+_ROUGHNESS = 0.5
 """Azimuthal roughness of a usual hair; how a mass of hair reflects depends on it."""
 _WHITE = (0.70, 0.66, 0.58)
-_LIGHTEST, _BLACKEST = 0.06, 7.0
+_LIGHTEST, _BLACKEST = 0.035, 7.0
 
 
 def hair_rgb(eumelanin: Tensor, pheomelanin: Tensor) -> Tensor:
     """Linear sRGB (..., 3) that much hair with these amounts (...) of pigment reflects.
 
-    Black hair has about 8 of eumelanin, brown 1.3, blond 0.3; red hair 0.2 and 1 of pheomelanin.
+    Such that hair has the lightness that is measured, black has 2 of eumelanin and more, brown 0.4, blond 0.1; red hair
+    0.1 and 0.6 of pheomelanin.
     """
     dark, red = eumelanin.new_tensor(EUMELANIN), eumelanin.new_tensor(PHEOMELANIN)
     absorbed = eumelanin[..., None] * dark + pheomelanin[..., None] * red
@@ -35,7 +36,7 @@ def hair_rgb(eumelanin: Tensor, pheomelanin: Tensor) -> Tensor:
     inside = torch.exp(-absorbed.sqrt() * depth)
     white = eumelanin.new_tensor(_WHITE)
     # a little comes off every hair's own surface, whatever its pigment
-    return inside * white + 0.014
+    return inside * white + 0.012
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,8 @@ class HairColour:
         dark_skin = step(melanin.log(), -3.9, -2.9)
         european = origins[:, 2] * (1 - dark_skin)
         kind = chance.pick("hair kind", (0.30, 0.30, 0.20, 0.13, 0.07))  # black-brown, brown, light, blond, red
-        eu_of = torch.tensor([2.2, 1.1, 0.52, 0.17, 0.20], device=kind.device)[kind]
-        pheo_of = torch.tensor([0.05, 0.10, 0.10, 0.05, 0.75], device=kind.device)[kind]
+        eu_of = torch.tensor([0.78, 0.42, 0.23, 0.085, 0.08], device=kind.device)[kind]
+        pheo_of = torch.tensor([0.03, 0.05, 0.05, 0.02, 0.60], device=kind.device)[kind]
         light = chance.uniform("light hair") < european
         eumelanin = torch.where(light, eu_of, torch.full_like(eu_of, 4.5))
         eumelanin = (eumelanin * chance.normal("eumelanin", 0.0, 0.33).exp()).clamp(_LIGHTEST, _BLACKEST)
@@ -71,8 +72,8 @@ class HairColour:
         tip = hair_rgb(eumelanin * 0.72, pheomelanin * 0.85)
         hides_grey = chance.uniform("dyes grey") < (0.5 * (1 - male) + 0.04) * step(age_years, 82.0, 55.0)
         white = torch.where(hides_grey, white * 0.06, white)
-        lightens = chance.happens("lightens", 0.16) * (1 - male).round() * step(eumelanin, 3.5, 2.5)
-        bleached = hair_rgb((eumelanin * 0.25).clamp(min=0.10), pheomelanin + 0.06)
+        lightens = chance.happens("lightens", 0.16) * (1 - male).round() * step(eumelanin, 3.0, 2.0)
+        bleached = hair_rgb((eumelanin * 0.22).clamp(min=0.06), pheomelanin + 0.06)
         tip = tip + (lightens * chance.uniform("lightening", 0.35, 1.0))[:, None] * (bleached - tip)
         pigment, root = natural, natural
         dye = _dyes(chance)

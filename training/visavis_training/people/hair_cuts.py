@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from visavis_training.people.chance import Chance
+from visavis_training.people.chance import Chance, step
 from visavis_training.people.hairdo import Hairdo
 
 
@@ -128,16 +128,16 @@ CUTS: tuple[Cut, ...] = (
         stray=0.09, width=0.024),
     Cut("afro short", "puff", (2.0, 6.0), _KINKY, _ANY, (0.30, 0.32, 0.20, 0.20), (_OUT,) * 4, volume=0.3, gravity=0.0,
         cling=0.0, puff=1.0, curl=0.016, wave=0.10, fade=0.5, uneven=0.15, width=0.022),
-    Cut("afro", "puff", (4.0, 2.5), _KINKY, (16, 75), (0.70, 0.85, 0.75, 0.70), (_OUT,) * 4, volume=0.9, gravity=0.0,
+    Cut("afro", "puff", (6.0, 2.5), _KINKY, (16, 75), (0.70, 0.85, 0.75, 0.70), (_OUT,) * 4, volume=0.9, gravity=0.0,
         cling=0.0, puff=1.0, curl=0.028, wave=0.15, uneven=0.15, width=0.032),
-    Cut("twists", "curly", (1.5, 3.0), _KINKY, (16, 55), (0.7, 0.7, 0.55, 0.5),
+    Cut("twists", "curly", (3.0, 3.0), _KINKY, (16, 55), (0.7, 0.7, 0.55, 0.5),
         ((0.4, 0.1, 0.0, 1.0, 0.2), (0.0, 0.2, 0.0, 1.0, 0.3), (0.0, 0.0, 0.5, 0.8, 0.0), (0.0, 0.0, 0.5, 0.8, 0.0)),
         volume=0.4, gravity=3.5, cling=0.1, curl=0.045, wave=0.12, ramp=0.15, clump=0.92, clump_size=1, uneven=0.2,
         stray=0.02, width=0.034, fringe=1.0, fringe_over=0.2),
-    Cut("locs", "curly", (3.0, 2.0), _KINKY, (16, 65), (2.2, 2.3, 2.1, 2.0), (_CENTRE, _CENTRE, _DOWN, _DOWN),
+    Cut("locs", "curly", (4.0, 2.0), _KINKY, (16, 65), (2.2, 2.3, 2.1, 2.0), (_CENTRE, _CENTRE, _DOWN, _DOWN),
         parting=(0.0, -0.3, 0.3), volume=0.22, gravity=5.0, cling=0.45, open=0.88, curl=0.02, wave=0.12, ramp=0.05,
         clump=0.97, clump_size=1, uneven=0.25, stray=0.012, width=0.050),
-    Cut("braids", "curly", (5.0, 0.8), _KINKY, (16, 55), (3.4, 3.4, 3.2, 3.0), (_CENTRE, _CENTRE, _DOWN, _DOWN),
+    Cut("braids", "curly", (8.0, 0.8), _KINKY, (16, 55), (3.4, 3.4, 3.2, 3.0), (_CENTRE, _CENTRE, _DOWN, _DOWN),
         parting=(0.0, -0.25, 0.25), volume=0.16, gravity=6.0, cling=0.6, open=0.9, curl=0.012, wave=0.11, ramp=0.02,
         clump=0.98, clump_size=1, uneven=0.1, stray=0.006, width=0.034),
     Cut("pixie", "mid", (6.0, 0.4), (0.15, 0.8, 1.0), (18, 90), (0.72, 0.62, 0.34, 0.28),
@@ -204,7 +204,8 @@ def choose(chance: Chance, age_years: Tensor, male: Tensor, origins: Tensor) -> 
     """int64 (B,) rows of `CUTS` as people of this age (B,), sex (B,) 0..1 and origins (B, 3) wear them."""
     device = age_years.device
     share = _table(lambda cut: cut.share, device)
-    weight = (1 - male[:, None]) * share[:, 0] + male[:, None] * share[:, 1]
+    man = step(male, 0.25, 0.75)[:, None]
+    weight = (1 - man) * share[:, 0] + man * share[:, 1]
     # a head's hair has one kind of curl: of mixed people one forebear's hair, not the mean of both
     heir = (chance.uniform("hair heir")[:, None] > origins.cumsum(1)).sum(1).clamp(max=2)
     weight = weight * _table(lambda cut: cut.by_origin, device).T[heir]

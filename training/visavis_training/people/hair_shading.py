@@ -52,10 +52,11 @@ def strand_colour(texture: Tensor, coat: Mapping[str, Tensor]) -> Tensor:
     colour = coat["root"] + step(u, 0.0, 0.10)[:, None] * (coat["pigment"] - coat["root"])
     colour = colour + (step(u, 0.30, 0.95) * (0.6 + 0.4 * torch.sin(random * 71.0)))[:, None] * (coat["tip"] - colour)
     own = torch.exp(0.20 * torch.sin(random * 113.0) + 0.22 * first)
-    # each strip holds some tens of hairs, and white ones come in locks
+    # each strip holds some tens of hairs; white ones come in locks, but not so that a strip has all or none
     threshold = torch.remainder(random * 17.31, 1.0)
-    white = torch.sigmoid((coat["white"] - 0.15 - 0.7 * threshold) * 9.0 + 1.2 * first)
-    white = white * step(coat["white"], 0.0, 0.08)
+    share = coat["white"]
+    uneven = share * (1 - share) * (1 - 0.6 * coat["kinky"])
+    white = (share + uneven * (1.5 * (threshold - 0.5) + 0.8 * first)).clamp(0.0, 1.0)
     colour = colour * own[:, None]
     return colour + white[:, None] * (white_hair(colour) * (0.9 + 0.12 * first)[:, None] - colour)
 

@@ -52,8 +52,8 @@ class Hairline:
         top, later and less.
         """
         fate = chance.uniform("baldness") + 0.12 * origins[:, 2] - 0.10 * origins[:, 0] - 0.06 * origins[:, 1]
-        onset = 26.0 + 62.0 * (1.0 - fate).clamp(0.0, 1.2)
-        loss = ((age_years - onset) / 30.0).clamp(0.0, 1.0) * male
+        onset = 19.0 + 58.0 * (1.0 - fate).clamp(0.0, 1.2)
+        loss = ((age_years - onset) / 27.0).clamp(0.0, 1.0) * male
         front_first = chance.uniform("bald pattern")
         recession = (loss * 1.8 * (0.4 + 0.6 * front_first)).clamp(0.0, 1.0)
         recession = torch.maximum(recession, 0.35 * chance.uniform("temples") * male)
@@ -118,7 +118,7 @@ class Hairline:
         inside = inside + self.bare[:, None] * (lost - inside)
         return inside.reshape(people, *canonical.shape[1:-1])
 
-    def density(self, canonical: Tensor, edge_dm: float = 0.05) -> Tensor:
+    def density(self, canonical: Tensor, edge_dm: float = 0.07) -> Tensor:
         """(B, ...) 0..1 share of hairs that grow at canonical points (1 or B, ..., 3)."""
         border = step(self.inside(canonical), -0.35 * edge_dm, edge_dm)
         top = step(canonical[..., 1], -0.85, -1.15)

@@ -22,7 +22,7 @@ from visavis_training.people.skin_textures import Person
 from visavis_training.people.worn import Things, kind
 from visavis_training.people.worn_shading import Spots
 
-_RINGS, _RAYS = 14, 48
+_RINGS, _RAYS = 14, 44
 _PEAK_ROWS, _BRIM_ROWS, _DRAPE_ROWS = 5, 4, 9
 CROWN, FLAT, DRAPE = 0.0, 0.5, 1.0
 """What `texture`'s random number says of a piece."""
