@@ -16,9 +16,10 @@ from visavis_training.people.anatomy_building import REGIONS
 from visavis_training.people.rasteriser import Neighbours, as_triangles, vertex_normals
 
 OUTER = ("skin", "lips", "ears", "neck", "body")
-_CLUSTERS = 256
-_NEAR_CLUSTERS = 4
-_NEAR_VERTICES = 2
+_CLUSTERS = 512
+_NEAR_CLUSTERS = 8
+_NEAR_SITES = 2
+_SITES_APART_DM = 0.16
 _CANDIDATES_AT_ONCE = {"cpu": 1 << 20, "cuda": 1 << 25}
 """Distances computed in one go: what fits a cache, or little of a GPU."""
 _SKULL_DM = ((0.72, -0.30, 0.62), (-0.72, -0.30, 0.62), (0.0, -1.25, 0.30))
@@ -73,12 +74,14 @@ class Wearer:
     canonical: Tensor
     """float32 (V, 3)."""
     neighbours: Neighbours
+    sites: Binding
+    """One row of S places on the outer skin, nowhere far apart: its vertices, and more within large triangles."""
     middles: Tensor
-    """int64 (C,): a vertex in the middle of each cluster."""
+    """int64 (C,): a site in the middle of each cluster."""
     members: Tensor
-    """int64 (C, M): vertices of each cluster; short ones repeat their first."""
+    """int64 (C, M): sites of each cluster; short ones repeat their first."""
     fans: Tensor
-    """int64 (V, R): triangles of the outer skin at each vertex; short ones repeat their first."""
+    """int64 (S, R): triangles that a place near each site may lie on; short ones repeat their first."""
     anchors: Tensor
     """int64 (3,): vertices that only move as the skull does."""
 
@@ -109,17 +112,22 @@ class Wearer:
         outer = torch.isin(region, torch.tensor([names.index(n) for n in OUTER], device=device, dtype=torch.uint8))
         rows = outer.nonzero()[:, 0]
         corners = triangles.to(device).long()[rows]
-        middles, members = _clusters(canonical, corners.unique())
-        vertex, order = corners.reshape(-1).sort(stable=True)
-        around = rows[order // 3]
-        counts = torch.bincount(vertex, minlength=count)
+        vertices, place = corners.reshape(-1).unique(return_inverse=True)
+        order = place.argsort(stable=True)
+        counts = torch.bincount(place, minlength=len(vertices))
         starts = counts.cumsum(0) - counts
         slot = torch.arange(int(counts.max()), device=device)
         slot = torch.where(slot < counts[:, None], slot, 0)
-        fans = around[(starts[:, None] + slot).clamp(max=len(around) - 1)]
+        fans = rows[order // 3][starts[:, None] + slot]
+        inner, weights = _within(canonical, corners)
+        at = torch.cat([vertices[:, None].expand(-1, 3), corners[inner]])
+        alone = torch.tensor([[1.0, 0.0, 0.0]], device=device).expand(len(vertices), 3)
+        sites = Binding(at[None], torch.cat([alone, weights])[None])
+        fans = torch.cat([fans, rows[inner][:, None].expand(-1, fans.shape[1])])
+        middles, members = _clusters(sites.on(canonical[None].float())[0])
         whole = as_triangles(triangles, device)
         return cls(
-            whole, drawn, region, canonical.float(), Neighbours.of(whole, count), middles, members, fans,
+            whole, drawn, region, canonical.float(), Neighbours.of(whole, count), sites, middles, members, fans,
             anchors.to(device).long(),
         )  # fmt: skip
 
@@ -131,6 +139,8 @@ class Wearer:
     def nearest(self, body: Tensor, points: Tensor) -> Binding:
         """The nearest place on the outer skin of bodies (B, V, 3) to each of points (B, W, 3)."""
         people, count = points.shape[:2]
+        everybody = Binding(*(x.expand(people, -1, -1) for x in (self.sites.corners, self.sites.weights)))
+        sites = everybody.on(body)
         corners = torch.zeros(people, count, 3, dtype=torch.int64, device=points.device)
         weights = torch.zeros(people, count, 3, device=points.device)
         step = max(
@@ -138,16 +148,16 @@ class Wearer:
         )
         for first in range(0, count, step):
             part = slice(first, first + step)
-            corners[:, part], weights[:, part] = self._nearest(body, points[:, part])
+            corners[:, part], weights[:, part] = self._nearest(body, sites, points[:, part])
         return Binding(corners, weights)
 
-    def _nearest(self, body: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+    def _nearest(self, body: Tensor, sites: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
         person = torch.arange(len(body), device=body.device)[:, None, None]
-        near = torch.cdist(points, body[:, self.middles]).topk(_NEAR_CLUSTERS, largest=False).indices
+        near = torch.cdist(points, sites[:, self.middles]).topk(_NEAR_CLUSTERS, largest=False).indices
         candidates = self.members[near].flatten(2)  # (B, n, near M)
-        away = (body[person, candidates] - points[:, :, None]).square().sum(-1)
-        vertex = candidates.gather(2, away.topk(_NEAR_VERTICES, largest=False).indices)
-        fan = self.triangles.long()[self.fans[vertex].flatten(2)]  # (B, n, near R, 3)
+        away = (sites[person, candidates] - points[:, :, None]).square().sum(-1)
+        site = candidates.gather(2, away.topk(_NEAR_SITES, largest=False).indices)
+        fan = self.triangles.long()[self.fans[site].flatten(2)]  # (B, n, near R, 3)
         triangle = body[person[..., None], fan]
         weights = closest_weights(points[:, :, None], triangle)
         away = ((triangle * weights[..., None]).sum(-2) - points[:, :, None]).square().sum(-1)
@@ -155,20 +165,37 @@ class Wearer:
         return fan.gather(2, best)[:, :, 0], weights.gather(2, best)[:, :, 0]
 
 
-def _clusters(canonical: Tensor, vertices: Tensor) -> tuple[Tensor, Tensor]:
-    """Middles (C,) and members (C, M) of equally large clusters of `vertices`, by halving along the longest way."""
-    groups = [vertices]
+def _within(canonical: Tensor, corners: Tensor) -> tuple[Tensor, Tensor]:
+    """Places within large triangles (T, 3): which triangle int64 (n,), and weights (n, 3)."""
+    places = canonical[corners]
+    longest = (places - places.roll(1, 1)).norm(dim=-1).amax(1)
+    parts = (longest / _SITES_APART_DM).ceil().long()
+    found, weights = [], []
+    for number in range(2, int(parts.max()) + 1):
+        rows = (parts == number).nonzero()[:, 0]
+        grid = [((i + 1 / 3) / number, (j + 1 / 3) / number) for i in range(number) for j in range(number - i)]
+        share = torch.tensor([(1 - u - v, u, v) for u, v in grid], device=canonical.device)
+        found.append(rows.repeat_interleave(len(grid)))
+        weights.append(share.repeat(len(rows), 1))
+    if not found:
+        return corners.new_zeros(0), canonical.new_zeros(0, 3)
+    return torch.cat(found), torch.cat(weights).to(canonical.dtype)
+
+
+def _clusters(sites: Tensor) -> tuple[Tensor, Tensor]:
+    """Middles (C,) and members (C, M) of equally large clusters of sites (S, 3), by halving along the longest way."""
+    groups = [torch.arange(len(sites), device=sites.device)]
     while len(groups) < _CLUSTERS and len(groups[0]) > 4:
         halves = []
         for group in groups:
-            places = canonical[group]
+            places = sites[group]
             order = places[:, int((places.amax(0) - places.amin(0)).argmax())].argsort()
             halves += [group[order[: len(order) // 2]], group[order[len(order) // 2 :]]]
         groups = halves
     size = max(map(len, groups))
     middles, members = [], []
     for group in groups:
-        places = canonical[group]
+        places = sites[group]
         middles.append(group[(places - places.mean(0)).norm(dim=-1).argmin()])
         members.append(torch.cat([group, group[:1].expand(size - len(group))]))
     return torch.stack(middles), torch.stack(members)
