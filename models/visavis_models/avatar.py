@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-ANALYSIS_VERSION = 1
+from visavis_models.face.person import Person
+
+ANALYSIS_VERSION = 2
 """Raised whenever the analysis changes what it stores: cached avatars of another version are made anew."""
 
 
@@ -28,7 +30,8 @@ class Avatar:
     plate: NDArray[np.uint8]
     """uint8 (H, W, 3) RGB: the background, completed behind the person. `matte` over `plate` gives the photo back."""
     landmarks: NDArray[np.float32]
-    """float32 (478, 3): MediaPipe's face mesh with irises; x, y, z in px of the same scale, negative z = nearer."""
+    """float32 (478, 3): MediaPipe's face mesh with irises; x, y, z in px of the same scale, negative z = nearer.
+    Where a person was found, z is their own face's; else the network's guess."""
     head_pose: NDArray[np.float32]
     """float32 (6,): the head in the photo itself: pitch, yaw, roll in radians (signs as in `HEAD_NAMES`), then the face
     centre x, y in px and the face width in px."""
@@ -38,6 +41,8 @@ class Avatar:
     """What the user should know of this portrait ("3 faces found: the largest was taken"), for people."""
     builtin: bool = False
     """Ships with visavis and cannot be removed."""
+    person: Person | None = None
+    """Whose face it is, as the anatomy explains it; None where it cannot."""
 
     @property
     def width_px(self) -> int:

@@ -39,7 +39,7 @@ class FaceFit:
     shift: Array
     """(3,) px."""
     identity: Array
-    """(40,) in standard deviations."""
+    """(K,) in standard deviations."""
     expression: Array
     """(52,) 0..1: what the photo shows."""
     residual: float
@@ -54,15 +54,19 @@ class FaceFit:
         return np.asarray((points - self.shift) @ self.rotation / self.scale)
 
 
-def _pose(shape: Array, landmarks: Array) -> tuple[float, Array, Array]:
-    """The similarity that carries `shape` to `landmarks`, found on the points that do not deform."""
-    source, goal = shape[list(RIGID)], landmarks[list(RIGID)]
+def similarity(source: Array, goal: Array) -> tuple[float, Array, Array]:
+    """Scale, rotation (3, 3) and shift (3,) that carry points (n, 3) onto others best."""
     x, y = source - source.mean(0), goal - goal.mean(0)
     u, s, vt = np.linalg.svd(x.T @ y)
     sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
     rotation = ((u * sign) @ vt).T
     scale = float((s * sign).sum() / (x**2).sum())
     return scale, rotation, goal.mean(0) - scale * rotation @ source.mean(0)
+
+
+def _pose(shape: Array, landmarks: Array) -> tuple[float, Array, Array]:
+    """The similarity that carries `shape` to `landmarks`, found on the points that do not deform."""
+    return similarity(shape[list(RIGID)], landmarks[list(RIGID)])
 
 
 def fit_face(model: FaceModel, landmarks: NDArray[np.float32]) -> FaceFit:

@@ -26,6 +26,8 @@ Floats = NDArray[np.float32]
 
 KEPT_SMILE = 0.5
 """Share of the photo's smile that stays in the face at rest: it is part of the person's look."""
+MOST_RELAXED = 0.3
+"""But no more of it than this is taken away: how a mouth looks without it is a guess, the worse the further it goes."""
 SMILE_UNITS = (
     "mouthSmileLeft", "mouthSmileRight", "mouthDimpleLeft", "mouthDimpleRight", "cheekSquintLeft", "cheekSquintRight",
 )  # fmt: skip
@@ -72,16 +74,17 @@ def kept_expression(fit: FaceFit) -> Array:
     """(52,) what of the photo's expression stays in the neutral face and can be taken over by the motion's own."""
     kept = np.zeros(ARKIT_COUNT)
     for name in SMILE_UNITS:
-        kept[ARKIT[name]] = KEPT_SMILE * fit.expression[ARKIT[name]]
+        shown = float(fit.expression[ARKIT[name]])
+        kept[ARKIT[name]] = max(KEPT_SMILE * shown, shown - MOST_RELAXED)
     return kept
 
 
 def neutral_face(model: FaceModel, fit: FaceFit, points: Array) -> Array:
     """(478, 3) the portrait's own face with a relaxed, shut mouth, from its landmarks in head space."""
     openness = np.clip(lip_gap(points).mean() / _OPEN_GAP, 0.0, 1.0)
-    removed = np.zeros(ARKIT_COUNT)
+    removed, kept = np.zeros(ARKIT_COUNT), kept_expression(fit)
     for name in SMILE_UNITS:
-        removed[ARKIT[name]] = (1 - KEPT_SMILE) * fit.expression[ARKIT[name]]
+        removed[ARKIT[name]] = fit.expression[ARKIT[name]] - kept[ARKIT[name]]
     for name in OPENING_UNITS:
         removed[ARKIT[name]] = openness * fit.expression[ARKIT[name]]
     calm = points - calm_share(model) * np.tensordot(removed, model.expression.astype(np.float64), 1)

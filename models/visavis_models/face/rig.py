@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from visavis_models.arkit import ARKIT, ARKIT_NAMES
 from visavis_models.avatar import Avatar
 from visavis_models.face import topology as topo
+from visavis_models.face.basis import face_basis
 from visavis_models.face.eyes import Eye
 from visavis_models.face.fitting import FaceFit, fit_face
 from visavis_models.face.head import DepthShell, head_transforms
 from visavis_models.face.model import FaceModel, MouthPart, face_model
 from visavis_models.face.mouth import SMILE_UNITS, kept_expression, lip_thickness, neutral_face, settle_lips
+from visavis_models.face.own_face import own_face
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -74,9 +76,9 @@ class _DrivenPart:
 class FaceRig:
     """One person's face, ready to be driven. Immutable; safe to share between threads and sessions."""
 
-    def __init__(self, model: FaceModel, landmarks: Floats, face_width_px: float) -> None:
+    def __init__(self, model: FaceModel, landmarks: Floats, face_width_px: float, fit: FaceFit | None = None) -> None:
         self.model = model
-        self.fit_result = fit_face(model, landmarks)
+        self.fit_result = fit_face(model, landmarks) if fit is None else fit
         self.face_width_px = face_width_px
         fit = self.fit_result
         rest = fit.to_head(landmarks.astype(np.float64))
@@ -94,12 +96,16 @@ class FaceRig:
 
     @classmethod
     def fit(cls, avatar: Avatar) -> FaceRig:
-        """Fit the rig to an avatar's landmarks.
+        """The rig of an avatar: its person's own, or where analysis found nobody, the generic one.
 
         Raises:
-            WeightsError: the face model is missing or altered.
+            WeightsError: the face model or the basis of faces is missing or altered.
         """
-        return cls(face_model(), avatar.landmarks, avatar.face_width_px)
+        model = face_model()
+        if avatar.person is None:
+            return cls(model, avatar.landmarks, avatar.face_width_px)
+        own = own_face(model, face_basis(), avatar.person, avatar.landmarks)
+        return cls(own.model, avatar.landmarks, avatar.face_width_px, own.fit)
 
     @property
     def triangles(self) -> Indices:

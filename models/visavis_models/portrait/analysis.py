@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from visavis_models.avatar import Avatar
 from visavis_models.errors import BadPhoto
+from visavis_models.face.basis import face_basis
+from visavis_models.face.own_face import own_depth
+from visavis_models.face.person_fitting import find_person
 from visavis_models.portrait.body import find_body
 from visavis_models.portrait.face_detection import FaceBox, find_faces
 from visavis_models.portrait.face_mesh import FACE_OVAL, FaceMesh, fit_mesh
@@ -72,6 +75,8 @@ def analyse_canvas(canvas: NDArray[np.uint8], name: str, avatar_id: str, scale: 
     if _looks_drawn(canvas, head):
         notes.append("This looks like a drawing: it may not move as naturally as a photo.")
     body = find_body(canvas, head)
+    person = find_person(mesh.points, (canvas.shape[1], canvas.shape[0]))
+    landmarks = mesh.points if person is None else own_depth(face_basis(), person, mesh.points)
     matte = person_matte(canvas, head, body.mask)
     foreground, plate = split_layers(canvas, matte)
     return Avatar(
@@ -81,10 +86,11 @@ def analyse_canvas(canvas: NDArray[np.uint8], name: str, avatar_id: str, scale: 
         matte=matte,
         foreground=foreground,
         plate=plate,
-        landmarks=mesh.points,
+        landmarks=landmarks,
         head_pose=head,
         body_points=body.points,
         notes=tuple(notes),
+        person=person,
     )
 
 

@@ -23,6 +23,7 @@ from PIL import Image
 from safetensors.numpy import load, save
 
 from visavis_models.avatar import ANALYSIS_VERSION, Avatar
+from visavis_models.face.person import Person
 from visavis_models.portrait.layers import settle_layers
 
 TEMPORARY_PREFIX = ".new-"
@@ -101,6 +102,10 @@ def load_avatar(folder: Path, builtin: bool = False) -> Avatar:
     for name, shape in _SHAPES.items():
         if name not in arrays or arrays[name].shape != shape or not np.isfinite(arrays[name]).all():
             raise DamagedAvatar(f"{folder.name}: {name} is not {shape}")
+    try:
+        person = Person.of(arrays)
+    except ValueError as error:
+        raise DamagedAvatar(f"{folder.name}: {error}") from error
     foreground, plate = settle_layers(photo, matte, foreground, plate)
     return Avatar(
         id=entry.id,
@@ -114,6 +119,7 @@ def load_avatar(folder: Path, builtin: bool = False) -> Avatar:
         body_points=arrays["body_points"].astype(np.float32),
         notes=entry.notes,
         builtin=builtin,
+        person=person,
     )
 
 
@@ -174,6 +180,8 @@ def _files(avatar: Avatar, content_hash: str) -> dict[str, bytes]:
         "content_hash": content_hash,
     }
     arrays = {name: np.ascontiguousarray(getattr(avatar, name)) for name in _SHAPES}
+    if avatar.person is not None:
+        arrays |= avatar.person.arrays()
     return {
         "photo.jpg": encode_jpeg(avatar.photo, 95),
         "matte.png": _encode(avatar.matte, "PNG", {"optimize": True}),
