@@ -73,7 +73,7 @@ def test_the_photos_own_teeth_are_white_and_stay_with_the_skull(avatar: Avatar, 
 def test_lids_close_over_the_iris(avatar: Avatar, picture: Picture) -> None:
     for region in (LEFT_EYE, RIGHT_EYE):
         maps = draw_maps(picture, strokes(avatar, region), region)
-        iris, lids = maps[:, MAPS["iris"]].sum((1, 2, 3)), maps[:, MAPS["lids"]][:, 0, 0, 0]
+        iris, lids = maps[:, MAPS["iris"]].sum((1, 2, 3)), maps[:, MAPS["lid_motion"]][:, 0, 0, 0]
         assert iris[0] > 40 and iris[4] < 0.1 * iris[0]
         assert lids[0] < 0.05 and lids[4] > 0.9
     looks = draw_maps(picture, strokes(avatar, LEFT_EYE), LEFT_EYE)[:, MAPS["iris"]][:, 0]

@@ -17,6 +17,7 @@ from visavis_models.diffusion.crops import Region
 from visavis_models.diffusion.maps import MAP_CHANNELS, MAPS, REFERENCE_CHANNELS, REFERENCE_MAPS
 from visavis_models.diffusion.strokes import (
     EYE_OPENING,
+    LIDS,
     LIPS,
     MOUTH_OPENING,
     Strokes,
@@ -140,6 +141,7 @@ def _label_maps(points: Floats, number: NDArray[np.int32], region: Region, maps:
     place = attribute_map(number, planes)
     maps["canonical"][:] = np.where(opening[..., None], 0.0, place).transpose(2, 0, 1)
     maps["lips"][0] = label == LIPS
+    maps["lids"][0] = label == LIDS
     maps["mouth"][0] = label == MOUTH_OPENING
     maps["eye"][0] = label == EYE_OPENING
     for iris in _IRISES:
@@ -172,7 +174,7 @@ def _draw(picture: Picture, strokes: Strokes, t: int, region: Region, out: Float
     before = place @ strokes.at_rest[:, :2].T + strokes.at_rest[:, 2]
     flow = (before - np.stack([x, y], -1)) * np.float32(FLOW_UNIT / width)
     maps["flow"][:] = np.where(skin[..., None], flow, 0.0).transpose(2, 0, 1)
-    maps["lids"][:] = strokes.lids[t]
+    maps["lid_motion"][:] = strokes.lid_motion[t]
     if maps["mouth"].any():
         _inside(picture, strokes, t, maps)
 

@@ -14,6 +14,7 @@ _DRIVEN: tuple[tuple[str, int], ...] = (
     ("canonical", 2),  # which place of the surface: x, y of the mean face at rest, -1..1
     ("lips", 1),  # red of the lips
     ("mouth", 1),  # opening between the lips
+    ("lids", 1),  # skin around the eye's opening
     ("eye", 1),  # opening between the lids
     ("iris", 1),  # iris and pupil, within the opening
     ("flow", 2),  # from the reference to here, in tenths of the crop's width
@@ -21,13 +22,14 @@ _DRIVEN: tuple[tuple[str, int], ...] = (
     ("tongue", 1),
     ("own_teeth", 3),  # the photo's teeth carried by the upper jaw, RGB -1..1 times coverage
     ("own_shown", 1),  # coverage
-    ("lids", 1),  # how far the lids have moved from the photo's, the same at every place
+    ("lid_motion", 1),  # how far the lids have moved from the photo's, 0..1, the same at every place
 )
 _AT_REST: tuple[tuple[str, int], ...] = (
     ("photo", 3),  # RGB -1..1
     ("canonical", 2),
     ("lips", 1),
     ("mouth", 1),
+    ("lids", 1),
     ("eye", 1),
     ("iris", 1),
 )

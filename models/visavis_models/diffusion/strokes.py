@@ -20,7 +20,7 @@ from visavis_models.face.rig import DrivenFace, FaceRig
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
-SKIN, LIPS, MOUTH_OPENING, EYE_OPENING = range(4)
+SKIN, LIPS, LIDS, MOUTH_OPENING, EYE_OPENING = range(5)
 """Labels of triangles."""
 
 
@@ -31,7 +31,7 @@ class FaceTriangles:
     triangles: Ints
     """int32 (M, 3), rows of the 478 landmarks."""
     label: Ints
-    """int32 (M,): `SKIN`, `LIPS`, `MOUTH_OPENING` or `EYE_OPENING`."""
+    """int32 (M,): `SKIN`, `LIPS`, `LIDS`, `MOUTH_OPENING` or `EYE_OPENING`."""
     canonical: Floats
     """float32 (478, 2): x, y of the mean face, about -1..1."""
 
@@ -44,18 +44,26 @@ def face_triangles() -> FaceTriangles:
         WeightsError: it is missing or altered.
     """
     model = face_model()
-    lips = np.zeros(topo.LANDMARK_COUNT, np.bool_)
-    lips[[point for row in (*topo.UPPER_LIP, *topo.LOWER_LIP) for point in row]] = True
+    lips = _among(topo.UPPER_LIP + topo.LOWER_LIP)
+    right = _among((topo.RIGHT_UPPER_LID, topo.RIGHT_LOWER_LID, topo.RIGHT_LID_SKIN))
+    left = _among((topo.LEFT_UPPER_LID, topo.LEFT_LOWER_LID, topo.LEFT_LID_SKIN))
+    lids = right[model.triangles].all(1) | left[model.triangles].all(1)
     mouth = topo.strip(topo.UPPER_LIP[0], topo.LOWER_LIP[0])
     eyes = topo.strip(topo.LEFT_UPPER_LID, topo.LEFT_LOWER_LID) + topo.strip(topo.RIGHT_UPPER_LID, topo.RIGHT_LOWER_LID)
     triangles = np.concatenate([model.triangles, mouth, eyes]).astype(np.int32)
-    label = np.where(lips[model.triangles].all(1), LIPS, SKIN)
+    label = np.where(lips[model.triangles].all(1), LIPS, np.where(lids, LIDS, SKIN))
     label = np.concatenate([label, np.full(len(mouth), MOUTH_OPENING), np.full(len(eyes), EYE_OPENING)])
     place = model.mean[:, :2].astype(np.float64)
     outline = place[list(topo.FACE_OVAL)]
     half = np.ptp(outline, axis=0).max() / 2
     canonical = (place - (outline.max(0) + outline.min(0)) / 2) / half
     return FaceTriangles(np.ascontiguousarray(triangles), label.astype(np.int32), canonical.astype(np.float32))
+
+
+def _among(rows: tuple[tuple[int, ...], ...]) -> NDArray[np.bool_]:
+    found = np.zeros(topo.LANDMARK_COUNT, np.bool_)
+    found[[point for row in rows for point in row]] = True
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +82,7 @@ class Strokes:
     """float32 (2, 3): from the canvas to the crop that the reference is seen in."""
     own_teeth: Floats
     """float32 (T, 4, 3): corners of the patch that carries the photo's own teeth; empty (T, 0, 3) if it shows none."""
-    lids: Floats
+    lid_motion: Floats
     """float32 (T,): how far the lids of this eye are from where the photo has them, 0..1; 0 for the mouth."""
     size_px: tuple[int, int]
     """Height and width of the crop."""
@@ -111,13 +119,13 @@ def strokes_of(
     else:
         carried = own_teeth @ head[:, :, :3].transpose(0, 2, 1) + head[:, None, :, 3]
         patch = in_crop(carried, crop)
-    lids = np.zeros(frames, np.float32)
+    lid_motion = np.zeros(frames, np.float32)
     if region is not MOUTH:
-        lids = np.abs(1.0 - driven.lid_gap[:, 1 if region.mirrored else 0]).clip(0, 1).astype(np.float32)
+        lid_motion = np.abs(1.0 - driven.lid_gap[:, 1 if region.mirrored else 0]).clip(0, 1).astype(np.float32)
     upper, lower, tongue = (in_crop(p, crop) for p in (driven.teeth_upper, driven.teeth_lower, driven.tongue))
     return Strokes(
         in_crop(driven.points, crop), upper, lower, tongue, np.ascontiguousarray(photo[:, :2], np.float32), at_rest,
-        patch, lids, region.size_px(mouth_px),
+        patch, lid_motion, region.size_px(mouth_px),
     )  # fmt: skip
 
 

@@ -33,6 +33,10 @@ LEFT_UPPER_LID = (263, 466, 388, 387, 386, 385, 384, 398, 362)
 LEFT_LOWER_LID = (263, 249, 390, 373, 374, 380, 381, 382, 362)
 """Edges of the lids from the outer corner to the inner: entry k of upper and lower is a pair that meets in a blink."""
 
+RIGHT_LID_SKIN = (130, 247, 30, 29, 27, 28, 56, 190, 243, 112, 26, 22, 23, 24, 110, 25)
+LEFT_LID_SKIN = (359, 467, 260, 259, 257, 258, 286, 414, 463, 341, 256, 252, 253, 254, 339, 255)
+"""The ring around each lid's edges: upper crease, inner corner, lower lid."""
+
 RIGHT_IRIS = (468, 469, 470, 471, 472)
 LEFT_IRIS = (473, 474, 475, 476, 477)
 """Centre, then the points of the rim to the picture's right, top, left and bottom."""

@@ -16,7 +16,15 @@ from torch.nn import functional
 from visavis_models.diffusion.crops import Region
 from visavis_models.diffusion.drawing import FLOW_UNIT, OwnTeeth
 from visavis_models.diffusion.maps import MAP_CHANNELS, MAPS, REFERENCE_CHANNELS, REFERENCE_MAPS
-from visavis_models.diffusion.strokes import EYE_OPENING, LIPS, MOUTH_OPENING, Strokes, canonical_of, face_triangles
+from visavis_models.diffusion.strokes import (
+    EYE_OPENING,
+    LIDS,
+    LIPS,
+    MOUTH_OPENING,
+    Strokes,
+    canonical_of,
+    face_triangles,
+)
 from visavis_models.face import topology as topo
 from visavis_models.face.model import MouthPart, face_model
 from visavis_training.people.rasteriser import Fragments, as_triangles, interpolate, rasterise
@@ -37,7 +45,7 @@ class StrokeBatch:
     """float32 (P, 2, 3)."""
     own_teeth: Tensor
     """float32 (P, N, 2, 3): from crop px to px of the picture of the photo's teeth."""
-    lids: Tensor
+    lid_motion: Tensor
     """float32 (P, N)."""
     canonical: Tensor
     """float32 (P, 478, 2)."""
@@ -62,7 +70,7 @@ class StrokeBatch:
         )
         return cls(
             points, upper, lower, tongue, stacked([c.photo for c in clips]), stacked([c.at_rest for c in clips]),
-            stacked(laid), stacked([c.lids for c in clips]), stacked([canonical_of(r) for r in regions]),
+            stacked(laid), stacked([c.lid_motion for c in clips]), stacked([canonical_of(r) for r in regions]),
             clips[0].size_px,
         )  # fmt: skip
 
@@ -125,7 +133,7 @@ class MapPainter:
         before = (linear * place[..., None, :]).sum(-1) + shift
         flow = (before - _pixels(height, width, out.device)) * (FLOW_UNIT / width)
         maps["flow"].copy_(flow.movedim(-1, 2) * shown)
-        maps["lids"].copy_(strokes.lids[:, :, None, None, None].expand_as(maps["lids"]))
+        maps["lid_motion"].copy_(strokes.lid_motion[:, :, None, None, None].expand_as(maps["lid_motion"]))
         self._inside(pictures, strokes, maps)
         return out
 
@@ -154,7 +162,7 @@ class MapPainter:
         label = self.label[drawn.triangle.long()].unflatten(0, points.shape[:2])[:, :, None]
         opening = (label == MOUTH_OPENING) | (label == EYE_OPENING)
         maps["canonical"].copy_(canonical.movedim(-1, 2) * ~opening * (label >= 0))
-        for name, kind in (("lips", LIPS), ("mouth", MOUTH_OPENING), ("eye", EYE_OPENING)):
+        for name, kind in (("lips", LIPS), ("lids", LIDS), ("mouth", MOUTH_OPENING), ("eye", EYE_OPENING)):
             maps[name].copy_(label == kind)
         for iris in (topo.LEFT_IRIS, topo.RIGHT_IRIS):
             maps["iris"].add_(_disc(points[:, :, list(iris), :2], maps["iris"].shape[-2:])[:, :, None] * maps["eye"])
