@@ -21,6 +21,7 @@ from visavis_training.people.frame_labels import BACKGROUND, SEEN, FrameLabels, 
 from visavis_training.people.lighting import ShadowMap, sample_lights  # noqa: E402
 from visavis_training.people.rasteriser import Neighbours, coverage, vertex_normals  # noqa: E402
 from visavis_training.people.worn import REGIONS, Things, Worn, bind, kind  # noqa: E402
+from visavis_training.people.worn_drawing import Dressed, Strands  # noqa: E402
 
 pytestmark = pytest.mark.unit
 
@@ -242,3 +243,31 @@ def test_shadows_on_single_places_are_those_in_pictures() -> None:
     single = shadow.reach_at(picture, wall.reshape(-1, 3)).reshape(2, 41, 41)
     assert float((dense - single).abs().mean()) < 0.005
     assert 0.02 < float((dense < 0.5).float().mean()) < 0.7
+
+
+def test_strands_cover_in_proportion_to_their_width() -> None:
+    """Even those far narrower than a sample, and only where nothing lies before them."""
+    camera = ahead()
+    person = torch.zeros(1, dtype=torch.int64)
+    body = surface()
+    bare = Shot.take(POINTS[None], body, camera).fragments
+    covered = {}
+    for what, z in (("before", -1.5), ("behind", 1.5)):
+        for half in (0.004, 0.012):
+            # a slanted strip 1.2 dm long: 0.3 and 0.8 px wide
+            strip = plate(z, 1.0, "hair")
+            points = torch.tensor(
+                [[[-0.6, -half - 0.2, z], [0.6, -half + 0.2, z], [0.6, half + 0.2, z], [-0.6, half - 0.2, z]]]
+            )
+            worn = Worn.of(POINTS[None], wearer(), replace(strip, points=points))
+            dressed = Dressed.of(worn, person, POINTS[None], camera)
+            strands = Strands.of(dressed, bare)
+            assert strands is not None
+            covered[what, half] = float(strands.cover.sum())
+    per_dm2 = (320 / 8.5) ** 2
+    for half in (0.004, 0.012):
+        assert covered["before", half] == pytest.approx(1.2 * 2 * half * per_dm2, rel=0.12)
+        assert covered["behind", half] == 0.0
+    assert (
+        Strands.of(Dressed.of(Worn.of(POINTS[None], wearer(), plate(-1.5)), person, POINTS[None], camera), bare) is None
+    )
