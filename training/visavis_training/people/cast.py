@@ -92,7 +92,7 @@ PEOPLE: dict[str, Recipe] = {
             head_roll=0.03,
             head_yaw=-0.04,
             targets={
-                "torso/measure-shoulder-dist-decr": 0.3,
+                "torso/measure-shoulder-dist-decr": 0.5,
                 "head/head-oval": 0.25,
                 "mouth/mouth-angles-up": 0.35,
                 "chin/chin-width-incr": 0.2,
@@ -107,14 +107,18 @@ PEOPLE: dict[str, Recipe] = {
             lip_redness=0.25,
             lip_depth=0.35,
             stubble=0.4,
-            wrinkles=0.4,
+            wrinkles=0.9,
             oil=0.9,
         ),
         iris=Iris((42, 25, 15), (64, 38, 20)),
         hairdo=Hairdo(
             "buzz", 1.0, 0.05, grey=0.10, recede=0.10, beard=0.9, beard_length=0.006, beard_grey=0.22, brow=0.8
         ),
-        outfit=(Garment("top", (0.30, 0.44, 0.62), "shirt", 1500.0, ease=0.010, wider=0.05, button=(0.7, 0.69, 0.66)),),
+        outfit=(
+            Garment(
+                "top", (0.30, 0.44, 0.62), "closed_shirt", 1500.0, ease=0.010, wider=0.03, button=(0.7, 0.69, 0.66)
+            ),
+        ),
         room="office",
         framing=Framing(1.0, 0.68, 0.17, 2.0, 1.8, 0.05),
     ),
@@ -161,13 +165,14 @@ PEOPLE: dict[str, Recipe] = {
         shape=Shape(
             "female",
             {"caucasian": 1.0},
-            age=0.60,
+            age=0.68,
             weight=0.1,
             wander=0.2,
             expression=_smile(0.46, 0.42, 0.35, 0.2),
             head_roll=0.04,
             head_yaw=-0.04,
             targets={
+                "torso/measure-shoulder-dist-decr": 0.7,
                 "mouth/mouth-angles-up": 0.45,
                 "mouth/mouth-upperlip-volume-incr": 0.25,
                 "mouth/mouth-lowerlip-volume-incr": 0.2,
@@ -182,7 +187,7 @@ PEOPLE: dict[str, Recipe] = {
             dark_circles=0.45,
             lip_redness=0.4,
             lip_depth=0.15,
-            wrinkles=1.0,
+            wrinkles=1.9,
             oil=0.4,
             moles=5,
         ),
@@ -222,7 +227,7 @@ PEOPLE: dict[str, Recipe] = {
         ),
         iris=Iris((40, 24, 15), (62, 36, 20)),
         hairdo=Hairdo("afro", 1.0, 0.1, brow=0.75, length=0.055, wave=0.0022),
-        outfit=(Garment("top", (0.55, 0.28, 0.035), "vee", 1100.0, ease=0.010, wider=0.05, fuzz=0.1),),
+        outfit=(Garment("top", (0.55, 0.28, 0.035), "vee", 1100.0, ease=0.010, wider=0.03, fuzz=0.1),),
         room="studio",
         framing=Framing(0.75, 0.44, 0.05, 1.6, 4.5, 0.05),
     ),
@@ -239,6 +244,7 @@ PEOPLE: dict[str, Recipe] = {
             head_yaw=0.04,
             targets={
                 "torso/measure-shoulder-dist-decr": 0.55,
+                "torso/measure-bust-circ-decr": 0.6,
                 "head/head-round": 0.2,
                 "mouth/mouth-angles-up": 0.35,
                 "mouth/mouth-lowerlip-volume-incr": 0.25,
@@ -246,8 +252,8 @@ PEOPLE: dict[str, Recipe] = {
             },
         ),
         complexion=Complexion(
-            (168, 112, 78),
-            redness=0.4,
+            (178, 126, 95),
+            redness=0.3,
             blotches=0.7,
             dark_circles=0.65,
             lip_redness=0.5,
@@ -256,9 +262,9 @@ PEOPLE: dict[str, Recipe] = {
             oil=0.7,
         ),
         iris=Iris((46, 27, 15), (76, 45, 22)),
-        hairdo=Hairdo("tied", 1.0, 0.1, grey=0.03, brow=0.9, part=0.0),
+        hairdo=Hairdo("fall", 1.0, 0.1, grey=0.02, brow=0.9, length=0.022, wave=0.004, part=0.002, tuck=0.4),
         outfit=(
-            Garment("top", (0.05, 0.18, 0.19), "closed_shirt", 1500.0, ease=0.011, wider=0.05, button=(0.5, 0.42, 0.2)),
+            Garment("top", (0.05, 0.18, 0.19), "closed_shirt", 1500.0, ease=0.016, wider=0.03, button=(0.5, 0.42, 0.2)),
         ),
         room="kitchen",
         framing=Framing(0.8, 0.60, 0.18, 1.9, 2.0, -0.05),
@@ -291,7 +297,7 @@ PEOPLE: dict[str, Recipe] = {
             lip_redness=0.35,
             lip_depth=0.25,
             stubble=0.1,
-            wrinkles=1.0,
+            wrinkles=1.9,
             oil=0.6,
             moles=5,
         ),
@@ -304,13 +310,13 @@ PEOPLE: dict[str, Recipe] = {
             recede=0.26,
             beard=1.0,
             beard_length=0.010,
-            beard_grey=0.85,
+            beard_grey=0.62,
             brow=0.95,
             length=0.03,
             wave=0.2,
         ),
         outfit=(
-            Garment("top", (0.56, 0.54, 0.49), "shirt", 1500.0, ease=0.009, wider=0.04),
+            Garment("top", (0.56, 0.54, 0.49), "closed_shirt", 1500.0, ease=0.009, wider=0.04),
             Garment(
                 "cardigan",
                 (0.055, 0.058, 0.065),
@@ -325,7 +331,7 @@ PEOPLE: dict[str, Recipe] = {
             ),
         ),
         room="garden",
-        framing=Framing(1.5, 1.15, 0.17, 2.2, 2.8, 0.04, aside=-0.12),
+        framing=Framing(1.5, 0.84, 0.13, 1.9, 1.6, 0.04, aside=-0.10),
     ),
     "mateo": Recipe(
         seed=3,
@@ -361,9 +367,10 @@ PEOPLE: dict[str, Recipe] = {
         outfit=(
             Garment("trousers", (0.035, 0.05, 0.09), weave_per_metre=1800.0, pattern="denim", ease=0.014, wider=0.03),
             Garment("shoes", (0.16, 0.075, 0.035), button=(0.55, 0.52, 0.46)),
-            Garment("top", (0.62, 0.60, 0.56), "crew", 1100.0, ease=0.014, wider=0.05, hem=0.02),
+            Garment("top", (0.19, 0.23, 0.19), "crew", 1100.0, ease=0.011, wider=0.015, hem=0.02),
         ),
         room="loft",
-        framing=Framing(0.5625, 1.12, 0.76, 4.2, 2.8, 0.05, 0.0),
+        framing=Framing(0.5625, 1.07, 0.77, 4.2, 2.0, 0.05, 0.0),
+        grade=Grade(stops=-0.35),
     ),
 }

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sparse
+from numpy.typing import NDArray
 from scipy.interpolate import LinearNDInterpolator
 from scipy.spatial import ConvexHull
 
@@ -95,6 +96,23 @@ def relax(points: Floats, quads: Ints, rounds: int, held: Floats | None = None) 
     for _ in range(rounds):
         points = (1 - share) * points + share * (mean @ points)
     return points
+
+
+def hang(points: Floats, free: NDArray[np.bool_], slope: float = 0.14, reach: float = 0.025) -> Floats:
+    """Cloth that hangs from what stands out above it instead of clinging below: moves `free` (V,) vertices out in y.
+
+    Going down from a chest or a shoulder blade, cloth comes back towards the body by no more than `slope`.
+    """
+    moved = points.copy()
+    middle = np.median(points[free, 1]) if free.any() else 0.0
+    for sign in (-1.0, 1.0):
+        side = np.flatnonzero(free & (sign * (points[:, 1] - middle) > 0.0))
+        x, out, z = points[side, 0], sign * points[side, 1], points[side, 2]
+        for k, index in enumerate(side):
+            over = (z > z[k]) & (np.abs(x - x[k]) < reach)
+            if over.any():
+                moved[index, 1] = sign * max(out[k], float((out[over] - slope * (z[over] - z[k])).max()))
+    return moved
 
 
 def loft(rows: list[tuple[Floats, Floats]], closed: bool) -> tuple[Floats, Ints]:

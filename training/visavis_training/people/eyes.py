@@ -80,14 +80,14 @@ def eyeball(centre: Floats, radius: float, gaze: Floats, iris: Iris, nasal: floa
     pupil = smooth_step(across + 0.00008 * fibre, iris.pupil + 0.00012, iris.pupil - 0.00006)[:, None]
     colour = colour * (1 - pupil) + 0.002 * pupil
 
-    white = np.tile(linear((196, 184, 175)), (len(polar), 1))
+    white = np.tile(linear((178, 167, 159)), (len(polar), 1))
     corner = smooth_step(polar, 0.55, 1.15)
     inwards = smooth_step(directions[:, 0] * nasal, 0.45, 0.85)
     vein = np.abs(noise(directions * np.array([0.5, 1.0, 1.6]), 7.0, 4, seed + 2))
     vein = smooth_step(vein, 0.06, 0.0) * corner
     pink = (0.16 * corner + 0.45 * inwards + 0.35 * vein)[:, None]
     white = white * np.exp(-pink * np.array([0.12, 0.9, 0.75]))
-    white *= (1.0 - 0.45 * smooth_step(directions[:, 2], 0.02, 0.42) - 0.12 * corner)[:, None]
+    white *= (1.0 - 0.6 * smooth_step(directions[:, 2], 0.0, 0.40) - 0.12 * corner)[:, None]
     rim = smooth_step(polar, edge * 1.07, edge * 0.955)[:, None]
     colour = white * (1 - rim) + colour * rim
 

@@ -46,18 +46,18 @@ def brows(features: Features, surface: Surface, strength: float, seed: int) -> S
 def lashes(features: Features, roots: Floats, tips: Floats, upper: bool, seed: int) -> Strands:
     """Lashes along a lid: `roots` and `tips` (M, 3) are the inner and outer edge of the base mesh's lash band."""
     chance = np.random.default_rng(seed)
-    count = 190 if upper else 70
+    count = 150 if upper else 60
     pick = chance.integers(0, len(roots), count)
     other = np.argsort(np.linalg.norm(roots[pick][:, None] - roots[None], axis=2), axis=1)[:, 1]
     share = chance.random((count, 1))
     root = roots[pick] * share + roots[other] * (1 - share)
     direction = _unit(tips[pick] * share + tips[other] * (1 - share) - root + chance.normal(0, 0.0008, (count, 3)))
-    length = chance.uniform(0.0040, 0.0066, count) if upper else chance.uniform(0.0020, 0.0036, count)
+    length = chance.uniform(0.0030, 0.0050, count) if upper else chance.uniform(0.0016, 0.0028, count)
     points = np.empty((count, 8, 3))
     points[:, 0] = root
     for k in range(1, 8):
         points[:, k] = points[:, k - 1] + direction * (length / 7)[:, None]
-        direction = _unit(direction + (0.20 if upper else -0.05) * UP)
+        direction = _unit(direction + (0.12 if upper else -0.05) * UP)
     return _tapered(points, 0.000042 if upper else 0.000026, chance)
 
 

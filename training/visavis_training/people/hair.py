@@ -129,7 +129,7 @@ def afro(features: Features, surface: Surface, hairdo: Hairdo, count: int, seed:
     )
     side = _unit(np.cross(axis, chance.normal(0, 1, (count, 3))))
     other = np.cross(axis, side)
-    steps = 30
+    steps = 26
     along = np.linspace(0, 1, steps)
     phase = 2 * np.pi * (lock[:, :1] * 2.0 + chance.uniform(-0.12, 0.12, (count, 1)))
     turns = (reach / 0.0075)[:, None] * 2 * np.pi * along[None]
@@ -233,12 +233,13 @@ def fall(features: Features, surface: Surface, hairdo: Hairdo, count: int, seed:
     guides = (
         guides + radial * (0.5 * amount * (1 + np.sin(swing)))[..., None] + across * (amount * np.cos(swing))[..., None]
     )
+    guides = guides[:, np.linspace(0, steps - 1, 28).round().astype(np.int64)]
     child_roots, child_normals, _ = scatter(surface, density, count, seed + 9)
     strands = _followers(guides, child_roots - 0.0006 * child_normals, chance, 0.75, 0.0024)
     fly_roots, fly_normals, _ = scatter(
         surface, density * (above_hairline(features, surface.points) > 0.0), 700, seed + 5
     )
-    fine = _wisps(features, fly_roots, fly_normals, chance, steps)
+    fine = _wisps(features, fly_roots, fly_normals, chance, 28)
     return _tapered(np.concatenate([strands, fine]), 0.00006, chance)
 
 

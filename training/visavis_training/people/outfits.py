@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+from scipy.spatial import cKDTree
 
 from visavis_training.people import clothing
 from visavis_training.people.clothing import Neck, Neckline
@@ -92,7 +94,7 @@ class Wardrobe:
         if garment.sleeve < 1.0:
             kept &= self._fore < max(0.05, garment.sleeve)
         line = _NECKLINES[garment.neckline]
-        kept &= self.neck.inside(body, line) < 0.035
+        kept &= self.neck.inside(body, line) < 0.065
         self._sheet(garment, seed, self._faces(kept), line)
 
     def _sheet(self, garment: Garment, seed: int, faces: Ints, line: Neckline | None) -> None:
@@ -107,6 +109,11 @@ class Wardrobe:
             held = smooth_step(points[:, 2], points[:, 2].max() - 0.04, points[:, 2].max() - 0.015)
         fallen = self._drape(points, coarse.quads, held, garment)
         quads = coarse.quads
+        if line is not None and garment.hangs:
+            _, nearest = cKDTree(self._body[:13380]).query(fallen)
+            torso = (self._arm + self._hand)[nearest] < 0.25
+            torso &= fallen[:, 2] < self.neck.foot[2] - 0.09
+            fallen = clothing.relax(clothing.hang(fallen, torso), quads, 2, held)
         surface = self._stage.subdivide(fallen, quads, coarse.texture, quads, 3)
         sheet = surface.points
         grain = noise(sheet * np.array([1.0, 1.0, 0.6]), 55.0, 3, seed) * garment.crumple
@@ -127,7 +134,7 @@ class Wardrobe:
         cloth = self._stage.cloth(garment.kind, garment.colour, garment.weave_per_metre, garment.fuzz, garment.pattern)
         self._stage.add_mesh(garment.kind, sheet, fine, cloth, thick=garment.thick)
         if line is not None and not garment.open_front:
-            self._collar(garment, line, cloth)
+            self._collar(garment, line, cloth, sheet)
 
     def _drape(self, points: Floats, quads: Ints, held: Floats, garment: Garment) -> Floats:
         """Cloth that has fallen; kept on disk, because it takes longer than the rest and changes seldom."""
@@ -139,38 +146,44 @@ class Wardrobe:
             np.save(path, self._stage.drape(points, quads, held, self._solid, garment.frames, garment.wider))
         return np.asarray(np.load(path), np.float64)
 
-    def _collar(self, garment: Garment, line: Neckline, cloth: object) -> None:
+    def _collar(self, garment: Garment, line: Neckline, cloth: object, sheet: Floats) -> None:
         ease = garment.ease * 0.75
         if garment.neckline in ("shirt", "closed_shirt"):
-            points, quads = clothing.shirt_collar(self.neck, line, ease, 0.030, 0.040)
+            points, quads = clothing.shirt_collar(self.neck, line, ease, 0.030, 0.036)
             self._stage.add_mesh("collar", points, quads, cloth, thick=0.0012)
-            self._placket(garment, line, cloth)
+            self._placket(garment, line, cloth, sheet)
             return
         if garment.neckline == "roll":
-            points, quads = clothing.roll_neck(self.neck, line, ease, 0.062)
+            points, quads = clothing.roll_neck(self.neck, line, 0.6 * ease, 0.058)
         else:
             points, quads = clothing.band(self.neck, line, ease, 0.018)
         rib = self._stage.cloth("rib", garment.colour, garment.weave_per_metre * 0.6, garment.fuzz, "rib")
         self._stage.add_mesh("band", points, quads, rib)
 
-    def _placket(self, garment: Garment, line: Neckline, cloth: object) -> None:
-        """The buttoned strip down the front of a shirt."""
-        start = float(line.level(np.array([0.0]))[0])
-        levels = np.linspace(start - 0.004, -0.45, 60)
+    def _placket(self, garment: Garment, line: Neckline, cloth: object, sheet: Floats) -> None:
+        """The buttoned strip down the front of a shirt, laid on its sheet (V, 3)."""
+        middle = self.neck.foot[0]
+        front = sheet[(np.abs(sheet[:, 0] - middle) < 0.035) & (sheet[:, 1] < self.neck.foot[1])]
+        start, _ = self.neck.surface(np.zeros(1), line.level(np.zeros(1)) - 0.004)
+        heights = np.linspace(start[0, 2], front[:, 2].min() + 0.01, 70)
+        # the foremost of the sheet around each height, smoothed so that the strip bridges small folds
+        nearest = np.array([front[np.abs(front[:, 2] - z) < 0.012, 1].min(initial=9.0) for z in heights])
+        nearest = np.minimum(nearest, start[0, 1] - garment.ease)
+        nearest = gaussian_filter1d(nearest, 1.5, mode="nearest")
         rows = []
-        for across, out in ((-0.016, 0.0), (-0.015, 0.0022), (0.0, 0.0026), (0.015, 0.0022), (0.016, 0.0)):
-            at, normal = self.neck.surface(np.zeros(60), levels)
-            rows.append((at + normal * (garment.ease + 0.004 + out) + np.array([across, 0, 0]), normal))
+        for across, out in ((-0.016, -0.006), (-0.015, 0.0016), (0.0, 0.0022), (0.015, 0.0016), (0.016, -0.006)):
+            row = np.column_stack([np.full(70, middle + across), nearest - out, heights])
+            rows.append((row, row))
         points, quads = clothing.loft(rows, False)
         self._stage.add_mesh("placket", points, quads, cloth)
         pearl = self._stage.plain("button", garment.button, 0.25)
-        for level in np.arange(start - 0.03, -0.44, -0.085):
-            at, normal = self.neck.surface(np.zeros(1), np.array([level]))
-            turn = np.linspace(0, 2 * np.pi, 20, endpoint=False)
+        turn = np.linspace(0, 2 * np.pi, 20, endpoint=False)
+        for z in np.arange(start[0, 2] - 0.03, heights[-1], -0.085):
+            y = float(np.interp(-z, -heights, nearest))
             rows = []
-            for radius, out in ((0.0058, 0.0), (0.006, 0.001), (0.005, 0.0018), (0.001, 0.0013)):
-                disc = np.column_stack([radius * np.cos(turn), 0 * turn, radius * np.sin(turn)])
-                rows.append((at + normal * (garment.ease + 0.0068 + out) + disc, disc))
+            for radius, out in ((0.0058, 0.0015), (0.006, 0.0032), (0.005, 0.004), (0.001, 0.0034)):
+                disc = np.column_stack([radius * np.cos(turn), np.full(20, -out), radius * np.sin(turn)])
+                rows.append((disc + np.array([middle, y, z]), disc))
             points, quads = clothing.loft(rows, True)
             self._stage.add_mesh("button", points, quads, pearl)
 

@@ -91,7 +91,8 @@ def _add_bare(stage: Stage, base: BaseMesh, body: Floats, recipe: Recipe) -> Non
     surface = stage.subdivide(body, quads[kept], base.texture, uv[kept], 2)
     count = len(surface.points)
     colour = (
-        np.tile(linear(recipe.complexion.base), (count, 1)) * (1.0 + 0.12 * noise(surface.points, 90.0, 3, 4))[:, None]
+        np.tile(0.85 * linear(recipe.complexion.base), (count, 1))
+        * (1.0 + 0.12 * noise(surface.points, 90.0, 3, 4))[:, None]
     )
     plain = np.full(count, 0.5)
     stage.add_mesh(

@@ -59,6 +59,7 @@ class Garment:
     open_front: float = 0.0
     button: Colour = (0.6, 0.58, 0.54)
     frames: int = 18
+    hangs: bool = True
 
 
 @dataclass(frozen=True, slots=True)

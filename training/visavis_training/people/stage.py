@@ -185,15 +185,28 @@ class Stage:
                 tree.links.new(before, node.inputs["Normal"])
             return node.outputs["Normal"]
 
-        normal = relief("ShaderNodeTexNoise", 260.0, 0.0006, 0.35 * pores, None, Detail=4.0)
-        normal = relief("ShaderNodeTexVoronoi", 1100.0, 0.0002, 0.55 * pores, normal)
-        normal = relief("ShaderNodeTexNoise", 1700.0, 0.00022, 0.5 * pores, normal, Detail=3.0)
+        normal = relief("ShaderNodeTexNoise", 260.0, 0.0007, 0.45 * pores, None, Detail=4.0)
+        normal = relief("ShaderNodeTexVoronoi", 1100.0, 0.00028, 0.75 * pores, normal)
+        normal = relief("ShaderNodeTexNoise", 1700.0, 0.00026, 0.65 * pores, normal, Detail=3.0)
         stretch = self._node(tree, "ShaderNodeMapping", {"Vector": place, "Scale": (1.0, 1.0, 0.16)})
         crease = self._node(tree, "ShaderNodeTexNoise", {"Vector": stretch.outputs[0], "Scale": 850.0, "Detail": 3.0})
         lips = self._node(tree, "ShaderNodeMath", {0: lip, 1: 0.6}, operation="MULTIPLY")
         inputs = {"Height": crease.outputs[0], "Distance": 0.0007, "Strength": lips.outputs[0], "Normal": normal}
         normal = self._node(tree, "ShaderNodeBump", inputs).outputs["Normal"]
-        tree.links.new(self._attribute(tree, "colour").outputs["Color"], shader.inputs["Base Color"])
+        # what the painted vertices are too coarse for: pores and blood by the millimetre
+        paint = self._attribute(tree, "colour").outputs["Color"]
+        for scale, spread in ((520.0, 0.16), (1500.0, 0.20)):
+            mottle = self._node(tree, "ShaderNodeTexNoise", {"Vector": place, "Scale": scale, "Detail": 3.0})
+            span = {
+                "Value": mottle.outputs[0],
+                "From Min": 0.3,
+                "From Max": 0.7,
+                "To Min": 1 - spread,
+                "To Max": 1 + spread,
+            }
+            tone = self._node(tree, "ShaderNodeMapRange", span).outputs[0]
+            paint = self._node(tree, "ShaderNodeVectorMath", {0: paint, 1: tone}, operation="MULTIPLY").outputs[0]
+        tree.links.new(paint, shader.inputs["Base Color"])
         tree.links.new(self._attribute(tree, "roughness").outputs["Fac"], shader.inputs["Roughness"])
         tree.links.new(normal, shader.inputs["Normal"])
         shader.subsurface_method = "RANDOM_WALK"
@@ -289,11 +302,11 @@ class Stage:
                 paint = self._node(tree, "ShaderNodeVectorMath", {0: paint, 1: dark}, operation="MULTIPLY").outputs[0]
         tree.links.new(paint, shader.inputs["Base Color"])
         if kind in ("knit", "rib"):
-            rows = self._node(tree, "ShaderNodeTexWave", {"Vector": place, "Scale": weave_per_metre / 6.3})
+            rows = self._node(tree, "ShaderNodeTexWave", {"Vector": place, "Scale": weave_per_metre / 3.0})
             rows.bands_direction = "X" if kind == "rib" else "Z"
             rows.inputs["Distortion"].default_value = 1.2
             rows.inputs["Detail Scale"].default_value = 3.0
-            height, depth, strength = rows.outputs["Fac"], 0.0011, 0.6
+            height, depth, strength = rows.outputs["Fac"], 0.0008, 0.5
         else:
             weave = self._node(tree, "ShaderNodeTexVoronoi", {"Vector": place, "Scale": weave_per_metre})
             height, depth, strength = weave.outputs["Distance"], 0.5 / weave_per_metre, 0.4
@@ -326,6 +339,9 @@ class Stage:
         """Hang the room's lamps around the eyes' middle; let in its sky and sun."""
         for number, lamp in enumerate(room.lamps):
             self._lamp(f"lamp{number}", eyes, lamp)
+        # a small light near the camera: what glints in eyes
+        side = np.sign(room.lamps[0].place[0])
+        self._lamp("glint", eyes, Lamp((side * 0.30, -1.25, 0.36), (0.20, 0.26), 3.5))
         if room.sun is not None:
             place, strength, colour = room.sun
             sun = self._bpy.data.lights.new("sun", "SUN")

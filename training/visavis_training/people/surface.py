@@ -55,9 +55,10 @@ def noise(points: Floats, per_metre: float, octaves: int = 3, seed: int = 0) -> 
         part = scaled - cell
         part = part * part * (3.0 - 2.0 * part)
         value = np.zeros(len(points))
+        x, y, z = part.T
         for corner in range(8):
             offset = np.array([corner & 1, (corner >> 1) & 1, corner >> 2])
-            blend = np.where(offset == 1, part, 1.0 - part).prod(1)
+            blend = (x if offset[0] else 1.0 - x) * (y if offset[1] else 1.0 - y) * (z if offset[2] else 1.0 - z)
             value += blend * _hash(cell + offset, seed + octave)
         total += weight * (value - 0.5)
         weights += weight
