@@ -33,7 +33,7 @@ TAIL_POINTS = 11
 _STANDING = ("shaven", "buzz", "afro short", "afro", "crop")
 _MATTE = {"afro short": 0.35, "afro": 0.35, "twists": 0.35, "locs": 0.3, "braids": 0.4, "curly top": 0.7}
 _KINKY = {"afro short": 1.0, "afro": 1.0, "twists": 0.7, "locs": 0.7, "braids": 0.6}
-_BEARDED = 0.75
+_BEARDED = 0.7
 _WITHIN = {"long": 2.4, "tied": 2.4, "curly": 1.9}
 """How much wider than usual the innermost strips are."""
 _LAYOUT_NAMES = tuple(LAYOUTS)

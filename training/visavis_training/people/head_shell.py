@@ -106,7 +106,7 @@ class HeadShell:
             torch.cat([flat * _SHOULDER_PX, neutral[..., 1:2]], -1), topology.shoulders, _SHOULDER_PX, _SHOULDER_PX,
             perspective=False, near=-1e9,
         )  # fmt: skip
-        shoulder = torch.where(top.mask, top.depth, torch.full_like(top.depth, _NO_SHOULDER_DM))[:, None]
+        shoulder = torch.where(top.mask, top.depth, _over_neck(top.depth.shape[-1], neutral.device))[:, None]
         marks = anatomy.marks(neutral)
         return cls(middle, scale, radius, shoulder, marks[:, list(_BROWS), 1].amin(1), marks[:, 152, 1])
 
@@ -146,7 +146,9 @@ class HeadShell:
         reach = torch.maximum(own, skin + least)
         away = points - self.middle[:, None]
         out = self.middle[:, None] + away * (reach / own.clamp(min=1e-4))[..., None]
-        return self._over_shoulders(out, least)
+        for _ in range(2):  # slopes change on the way out
+            out = self._over_shoulders(out, least)
+        return out
 
     def _over_shoulders(self, points: Tensor, least: Tensor | float) -> Tensor:
         origin = self.middle[:, None, [0, 2]] - points.new_tensor([MIDDLE[0], MIDDLE[2]])
@@ -165,6 +167,14 @@ class HeadShell:
         # the surface's normal points up and away from it; going along it by the true distance leaves the body
         normal = torch.stack([slope_x, -torch.ones_like(steep), slope_z], -1) / steep[..., None]
         return points + normal * (deep / steep)[..., None]
+
+
+def _over_neck(size: int, device: torch.device) -> Tensor:
+    """(size, size) y where no shoulder is drawn: nothing's, but the neck's where that stands, for it is cut off."""
+    x, z = torch.linspace(*_SHOULDER_X, size, device=device), torch.linspace(*_SHOULDER_Z, size, device=device)
+    away = ((x / 0.58).square() + ((z[:, None] - 0.80) / 0.52).square()).sqrt()
+    # as steep as a cone, so that what is in it leaves sideways
+    return torch.where(away < 1, _HEAD_ABOVE - 1.3 * (1 - away), _NO_SHOULDER_DM)
 
 
 def _chart(away: Tensor) -> tuple[Tensor, Tensor]:
