@@ -220,7 +220,8 @@ def bind(neutral: Tensor, wearer: Wearer, things: Things) -> Bound:
 
 
 def _turned(turn: Tensor, ways: Tensor) -> Tensor:
-    return (turn @ ways[..., None])[..., 0]
+    # millions of products of 3 x 3: as sums they are one pass, as matrices a queue of tiny ones
+    return (turn * ways[..., None, :]).sum(-1)
 
 
 @dataclass(frozen=True, slots=True)

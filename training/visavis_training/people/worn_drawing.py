@@ -146,10 +146,13 @@ def spots(
 def shaded(dressed: Dressed, found: Spots, kinds: Tensor, wanted: Sequence[str]) -> Tensor:
     """Linear light (n, 3) of things, each by its kind's shader."""
     light = torch.zeros_like(found.position)
-    for name in wanted:
-        if name not in dressed.coats:
-            continue
-        chosen = (kinds == kind(name)).nonzero()[:, 0]
+    names = [name for name in wanted if name in dressed.coats]
+    numbers = torch.tensor([kind(name) for name in names], dtype=kinds.dtype, device=kinds.device)
+    order = kinds.argsort()
+    lower = (kinds[:, None] < numbers).sum(0)
+    bounds = torch.stack([lower, lower + (kinds[:, None] == numbers).sum(0)], 1).tolist()
+    for name, (start, end) in zip(names, bounds, strict=True):
+        chosen = order[start:end]
         light[chosen] = shader(name)(replace(found.where(chosen), coat=dressed.coats[name]))
     return light
 
