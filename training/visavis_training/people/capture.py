@@ -73,7 +73,7 @@ class Camcorder:
             denoise=chance.uniform("denoise", 0.0, 0.9),
             sharpen=chance.uniform("sharpen", 0.0, 0.9) * (1.0 - 0.5 * good),
             contrast=chance.normal("contrast", 1.16, 0.08),
-            saturation=chance.normal("saturation", 1.12, 0.13).clamp(0.6, 1.5),
+            saturation=chance.normal("saturation", 1.03, 0.12).clamp(0.6, 1.4),
             lift=chance.normal("lift", -0.006, 0.009),
             grade=1.0 + chance.normal("grade", 0.0, 0.018, 3),
             quality=torch.where(compressed < 0.5, chance.uniform("quality", 45.0, 98.0), torch.full_like(dim, 101.0)),
