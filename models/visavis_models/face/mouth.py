@@ -37,6 +37,8 @@ OPENING_UNITS = (
 )  # fmt: skip
 """Taken out of the photo wholly where its mouth is open: what remains is the person's own shape of the lips."""
 
+_UPPER_CLOSES = 0.15
+"""The share of what still parts the lips that the upper one closes: a mouth is shut by its jaw."""
 _OPEN_GAP = 0.05
 """Lip gap (dm) from which on a photo's mouth counts as fully open."""
 _CALM_ABOVE, _MOVED_BELOW = 0.0, 0.2
@@ -89,8 +91,9 @@ def neutral_face(model: FaceModel, fit: FaceFit, points: Array) -> Array:
         removed[ARKIT[name]] = openness * fit.expression[ARKIT[name]]
     calm = points - calm_share(model) * np.tensordot(removed, model.expression.astype(np.float64), 1)
     upper, lower = _UPPER[0], _LOWER[0]
-    middle = (calm[upper] + calm[lower]) / 2
-    return calm + _follow(model, middle - calm[upper], middle - calm[lower])
+    between = calm[lower] - calm[upper]
+    seam = calm[upper] + np.where(between[:, 1:2] > 0, _UPPER_CLOSES, 0.5) * between
+    return calm + _follow(model, seam - calm[upper], seam - calm[lower])
 
 
 def _follow(model: FaceModel, upper: Array, lower: Array) -> Array:

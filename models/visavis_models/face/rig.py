@@ -19,7 +19,14 @@ from visavis_models.face.eyes import Eye
 from visavis_models.face.fitting import FaceFit, fit_face
 from visavis_models.face.head import DepthShell, head_transforms
 from visavis_models.face.model import FaceModel, MouthPart, face_model
-from visavis_models.face.mouth import SMILE_UNITS, kept_expression, lip_thickness, neutral_face, settle_lips
+from visavis_models.face.mouth import (
+    MOST_RELAXED,
+    SMILE_UNITS,
+    kept_expression,
+    lip_thickness,
+    neutral_face,
+    settle_lips,
+)
 from visavis_models.face.own_face import own_face
 
 Floats = NDArray[np.float32]
@@ -163,11 +170,10 @@ class FaceRig:
         result[:, _MOUTH_CLOSE] = np.minimum(face[:, _MOUTH_CLOSE], face[:, _JAW_OPEN])
         total = face[:, _ROUNDING].sum(1, keepdims=True)
         result[:, _ROUNDING] /= np.maximum(total, 1.0)  # pucker and funnel are two ways to the same narrow mouth
-        relaxed = 1.0 - np.maximum(
-            _ROUNDING_RELAXES * np.minimum(total, 1.0), _OPENING_RELAXES * face[:, _JAW_OPEN, None]
-        )
+        gives_way = np.maximum(_ROUNDING_RELAXES * np.minimum(total, 1.0), _OPENING_RELAXES * face[:, _JAW_OPEN, None])
         kept = self._kept[_SMILE]
-        result[:, _SMILE] = np.maximum(face[:, _SMILE], kept * relaxed) - kept
+        left = kept - gives_way * np.minimum(kept, MOST_RELAXED)
+        result[:, _SMILE] = np.maximum(face[:, _SMILE], left) - kept
         return result
 
     def _own_motion(self) -> Floats:
