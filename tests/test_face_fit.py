@@ -86,7 +86,8 @@ def test_a_near_lens_is_told_from_a_far_one(known: dict[str, Array], people: lis
 
 def test_depth_is_the_faces_own_not_the_networks_guess(known: dict[str, Array], people: list[Person]) -> None:
     rng = np.random.default_rng(2)
-    before, after = [], []
+    before: list[float] = []
+    after: list[float] = []
     for person, true in zip(people, known["landmarks"], strict=True):
         guess = true.copy()
         guess[:, 2] = 0.8 * true[:, 2] + rng.normal(0, 0.04, len(true)) * np.ptp(true[:, 0])

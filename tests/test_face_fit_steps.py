@@ -22,7 +22,10 @@ pytestmark = pytest.mark.weights
 
 def turned(yaw: float, pitch: float) -> NDArray[np.float64]:
     c, s, cp, sp = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch)
-    return np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]]) @ np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
+    turn: NDArray[np.float64] = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]]) @ np.array(
+        [[1, 0, 0], [0, cp, -sp], [0, sp, cp]]
+    )
+    return turn
 
 
 def person(nearness: float = 0.0, seed: int = 0, yaw: float = 0.2) -> Person:

@@ -6,6 +6,7 @@ found, of motion or of pixels' colours.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,7 +69,7 @@ class Person:
         return {f"person_{name}": np.ascontiguousarray(getattr(self, name), np.float32) for name in _FACTS}
 
     @classmethod
-    def of(cls, arrays: dict[str, NDArray[np.generic]]) -> Person | None:
+    def of(cls, arrays: Mapping[str, NDArray[np.generic]]) -> Person | None:
         """What `arrays` gave; None if nobody is stored.
 
         Raises:

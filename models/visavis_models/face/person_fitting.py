@@ -181,13 +181,13 @@ class PersonFitter:
         design = (slopes * self._weight).reshape(len(slopes), -1)
         normal = design @ design.T
         gradient = design @ (off * self._weight).ravel()
-        now, low, high = self._priors(state, normal, gradient)
+        low, high = self._priors(state, normal, gradient)
         step = box_step(normal, gradient, low, high)
         self._go(state, step)
         return float(np.abs(step[_POSE : _POSE + len(state.identity) + ARKIT_COUNT]).max())
 
-    def _priors(self, state: _State, normal: Array, gradient: Array) -> tuple[Array, Array, Array]:
-        """Add what is usual to the normal equations, in place; the variables, and how far they may go down and up."""
+    def _priors(self, state: _State, normal: Array, gradient: Array) -> tuple[Array, Array]:
+        """Add what is usual to the normal equations, in place; how far the variables may go down and up."""
         people, errors = len(state.identity), len(state.errors)
         pose = np.array([0, 0, 0, *state.place, 0, state.nearness, 0])
         now = np.concatenate([pose, state.identity, state.expression, state.errors])
@@ -205,7 +205,7 @@ class PersonFitter:
         low, high = np.full(len(now), -np.inf), np.full(len(now), np.inf)
         low[6], high[6] = -state.nearness, _NEAREST - state.nearness
         low[face], high[face] = -state.expression, self._most - state.expression
-        return now, low, high
+        return low, high
 
     @staticmethod
     def _go(state: _State, step: Array) -> None:

@@ -79,7 +79,7 @@ def main() -> None:
             for k, picture in enumerate(pictures[look] if pictures else ()):
                 Image.fromarray(picture).save(asked.out / f"{int(seeds[k])}-{look}.png")
         stacked = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
-        np.savez_compressed(asked.out / "known.npz", size_px=asked.size, names=np.array(ARKIT_NAMES), **stacked)
+        np.savez_compressed(asked.out / "known.npz", size_px=asked.size, names=np.array(ARKIT_NAMES), **stacked)  # type: ignore[arg-type]
         print(f"{len(stacked['seeds'])} photos", flush=True)
 
 
