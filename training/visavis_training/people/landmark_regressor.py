@@ -31,11 +31,16 @@ from visavis_training.people.landmark_samples import PosedFaces, Samples, draw_s
 
 Tensor = Any
 
-_FEATURES = LANDMARK_COUNT * 3
+_FEATURES = LANDMARK_COUNT * 2
+"""Across and down only: a detector's depth is half guesswork, and what it guesses differs from detector to detector."""
 _EMBEDDED = 112
 _HIDDEN = 224
 _HELD_OUT_SEED = 900_000
 _KNOWN_SHARE = 0.6
+_BATCH, _DRAWN, _PASSES = 256, 4096, 3
+_RATE = 2e-3
+_LEAST_CM = 0.05
+_SAID = 480
 _BELOW_ZERO = 0.1
 """What the network says below 0 where the truth is 0 is cut off later: it counts this much."""
 
@@ -44,7 +49,7 @@ class LandmarkRegressor(nn.Module):
     """Upright landmarks, and those at rest where they are known, to coefficients and angles."""
 
     def __init__(self, mean: Tensor, deviation: Tensor, change: Tensor) -> None:
-        """Of the statistics (1434,) of landmarks and of their change against rest."""
+        """Of the statistics (956,) of landmarks and of their change against rest."""
         super().__init__()
         for name, value in (("mean", mean), ("deviation", deviation), ("change", change)):
             self.register_buffer(name, value)
@@ -64,7 +69,7 @@ class LandmarkRegressor(nn.Module):
             known: (N, 1) 1 where rest is known, else 0.
             angles: (N, 3) of `upright`.
         """
-        flat, still = now.reshape(-1, _FEATURES), rest.reshape(-1, _FEATURES)
+        flat, still = now[..., :2].reshape(-1, _FEATURES), rest[..., :2].reshape(-1, _FEATURES)
         seen = self.look((flat - self.mean) / self.deviation)
         moved = self.compare((flat - still) / self.change * known)
         both = torch.cat([seen, moved, known, angles], 1)
@@ -76,9 +81,9 @@ class LandmarkRegressor(nn.Module):
     @classmethod
     def of(cls, samples: Samples) -> LandmarkRegressor:
         """Untrained, with the statistics of samples."""
-        flat = samples.now.reshape(len(samples.now), -1)
-        change = (samples.now - samples.rest).reshape(len(flat), -1)
-        return cls(flat.mean(0), flat.std(0) + 0.02, change.std(0) + 0.02)
+        flat = samples.now[..., :2].reshape(-1, _FEATURES)
+        change = (samples.now - samples.rest)[..., :2].reshape(-1, _FEATURES)
+        return cls(flat.mean(0), flat.std(0) + _LEAST_CM, change.std(0) + _LEAST_CM)
 
 
 def losses(model: LandmarkRegressor, samples: Samples, known: Tensor) -> Tensor:
@@ -90,32 +95,29 @@ def losses(model: LandmarkRegressor, samples: Samples, known: Tensor) -> Tensor:
     return wrong.square().sum(1).mean() + 4.0 * (turn - samples.turn).square().sum(1).mean()
 
 
-def train(
-    posed: PosedFaces, detector: LandmarkErrors | None, seconds: float, seed: int = 1, batch: int = 256
-) -> LandmarkRegressor:
-    """As long as `seconds` allow; the rate falls to nothing by then."""
+def train(posed: PosedFaces, detector: LandmarkErrors | None, steps: int, seed: int = 1) -> LandmarkRegressor:
+    """A network that has seen `steps` batches; the rate falls to nothing by then."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    model = LandmarkRegressor.of(draw_samples(posed, 2048, generator, detector))
-    optimiser = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=0.01)
-    started = time.monotonic()
-    steps, said = 0, 0.0
-    while (share := (time.monotonic() - started) / seconds) < 1:
-        samples = draw_samples(posed, 4096, generator, detector)
-        for rows in torch.randperm(4096, generator=generator).reshape(-1, batch):
-            for group in optimiser.param_groups:
-                group["lr"] = 2e-3 * min(1.0, (steps + 1) / 100) * 0.5 * (1 + np.cos(np.pi * min(share, 1.0)))
+    model = LandmarkRegressor.of(draw_samples(posed, _DRAWN, generator, detector))
+    optimiser = torch.optim.AdamW(model.parameters(), lr=_RATE, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, steps, pct_start=0.05)
+    started, done = time.monotonic(), 0
+    while done < steps:
+        samples = draw_samples(posed, _DRAWN, generator, detector)
+        order = torch.cat([torch.randperm(_DRAWN, generator=generator) for _ in range(_PASSES)])
+        for rows in order.reshape(-1, _BATCH)[: steps - done]:
             part = Samples(*(getattr(samples, name)[rows] for name in Samples.__slots__))
-            known = (torch.rand(batch, 1, generator=generator) < _KNOWN_SHARE).float()
+            known = (torch.rand(_BATCH, 1, generator=generator) < _KNOWN_SHARE).float()
             loss = losses(model, part, known)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
-            steps += 1
-        if time.monotonic() - said > 20:
-            said = time.monotonic()
-            print(f"{said - started:6.0f} s, {steps} steps, loss {float(loss):.4f}", flush=True)
+            schedule.step()
+            done += 1
+        if done // _SAID != (done - len(order) // _BATCH) // _SAID:
+            print(f"{time.monotonic() - started:6.0f} s, {done} steps, loss {float(loss.detach()):.4f}", flush=True)
     model.eval()
     return model
 
@@ -168,17 +170,18 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, default=None, help="folder of check_with_mediapipe")
     parser.add_argument("--people", type=int, default=2000)
     parser.add_argument("--expressions", type=int, default=6, help="of each person")
-    parser.add_argument("--seconds", type=float, default=300.0, help="of training proper")
+    parser.add_argument("--steps", type=int, default=7200, help="of training")
     parser.add_argument("--cache", type=Path, default=None, help="folder for built anatomies")
     parser.add_argument("--posed", type=Path, default=None, help="file that keeps posed faces between runs")
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
-    torch.set_num_threads(max(1, torch.get_num_threads() // 2))
     with torch.no_grad():
         posed, held_out = _posed(asked)
     evidence = None if asked.pictures is None else Evidence.read(asked.anny, asked.pictures, asked.cache)
     detector = None if evidence is None else evidence.half(0).learn()
-    model = train(posed, detector, asked.seconds)
+    if detector is not None:
+        print("follows", dict(zip(ARKIT_NAMES, detector.follows.round(2).tolist(), strict=True)))
+    model = train(posed, detector, asked.steps)
     generator = torch.Generator().manual_seed(7)
     samples = draw_samples(held_out, 4096, generator, detector)
     report = {kind: errors(model, samples, known) for kind, known in (("alone", 0.0), ("with rest", 1.0))}

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from visavis_models.arkit import ARKIT_NAMES
+from visavis_models.arkit import ARKIT_COUNT, ARKIT_NAMES
 from visavis_training.people.anatomy import Anatomy
 from visavis_training.people.chance import Chance
 from visavis_training.people.expressions import EXPRESSIONS
@@ -29,6 +29,7 @@ _MOST_RAD = (0.45, 0.65, 0.45)
 """Pitch, yaw, roll."""
 _DISTANCE_DM = (3.5, 25.0)
 _RESTLESS = 0.5
+_BETTER_SHARE = 0.3
 _STILL_UNITS = 0.18
 _HEAD_CENTRE_DM = (0.0, 0.0, 0.9)
 
@@ -143,25 +144,33 @@ def draw_samples(
     people, expressions = posed.face.shape[:2]
     who = (draw(count) * people).long()
     which = 1 + (draw(count) * (expressions - 1)).long()
-    own = torch.randn(count, PARTS, generator=generator)
     still = torch.zeros_like(which) if exact_rest else (draw(count) < _RESTLESS).long()
-    now, angles, turn = _seen(posed, who, which, own, generator, detector)
-    rest, _, _ = _seen(posed, who, still, own, generator, detector)
-    return Samples(now, rest, angles, posed.face[who, which], turn)
-
-
-def _seen(
-    posed: PosedFaces, who: Tensor, which: Tensor, own: Tensor, generator: torch.Generator,
-    detector: LandmarkErrors | None,
-) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    """Upright landmarks, the angles that the rigid fit tells, and the true ones."""
-    count = len(who)
-    angles = torch.rand(count, 3, generator=generator) * 2 - 1
-    angles = angles * angles.abs() ** 0.5 * torch.tensor(_MOST_RAD)
+    own = torch.randn(count, PARTS + ARKIT_COUNT, generator=generator)
+    # rest is mostly seen in the same light, by the same camera, in a pose that is not far
+    alike = 1 - draw(count, 1) ** 2
+    passing = (0.2 + 0.8 * draw(count, 1)) * torch.randn(count, PARTS, generator=generator)
+    other = (0.2 + 0.8 * draw(count, 1)) * torch.randn(count, PARTS, generator=generator)
+    other = alike * passing + (1 - alike**2).sqrt() * other
+    # and some detectors are better than the one whose errors were learnt
+    share = torch.where(draw(count, 1) < _BETTER_SHARE, draw(count, 1), torch.ones(count, 1))
+    angles, elsewhere = _angles(draw(count, 3)), _angles(draw(count, 3))
+    elsewhere = alike * angles + (1 - alike) * elsewhere
     low, high = (math.log(d) for d in _DISTANCE_DM)
-    distance = (low + torch.rand(count, generator=generator) * (high - low)).exp()
-    true = upright_truth(turned(posed.marks[who, which], angles, distance))
-    points, told = torch.from_numpy(true.points), torch.from_numpy(true.angles)
-    if detector is not None:
-        points, told = detector.found(points, told, posed.face[who, which], own, generator)
-    return points, told, angles
+    distance = (low + draw(count) * (high - low)).exp()
+
+    def seen(number: Tensor, turn: Tensor, light: Tensor) -> tuple[Tensor, Tensor]:
+        true = upright_truth(turned(posed.marks[who, number], turn, distance))
+        points, told = torch.from_numpy(true.points), torch.from_numpy(true.angles)
+        if detector is not None:
+            points, told = detector.found(points, told, posed.face[who, number], own, light, share, generator)
+        return points, told
+
+    now, told = seen(which, angles, passing)
+    rest, _ = seen(still, elsewhere, other)
+    return Samples(now, rest, told, posed.face[who, which], angles)
+
+
+def _angles(chance: Tensor) -> Tensor:
+    """(N, 3) within the limits, small ones more often, of even numbers 0..1."""
+    angles = chance * 2 - 1
+    return angles * angles.abs() ** 0.5 * torch.tensor(_MOST_RAD)
