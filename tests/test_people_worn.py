@@ -20,8 +20,18 @@ from visavis_training.people.chance import Chance  # noqa: E402
 from visavis_training.people.frame_labels import BACKGROUND, SEEN, FrameLabels, Shot, Surface  # noqa: E402
 from visavis_training.people.lighting import ShadowMap, sample_lights  # noqa: E402
 from visavis_training.people.rasteriser import Neighbours, coverage, vertex_normals  # noqa: E402
-from visavis_training.people.worn import REGIONS, Things, Worn, bind, kind  # noqa: E402
+from visavis_training.people.worn import (  # noqa: E402
+    KINDS,
+    REGION_OF_KIND,
+    REGIONS,
+    WORN_REGIONS,
+    Things,
+    Worn,
+    bind,
+    kind,
+)
 from visavis_training.people.worn_drawing import Dressed, Strands  # noqa: E402
+from visavis_training.people.worn_shading import SHADERS, shader  # noqa: E402
 
 pytestmark = pytest.mark.unit
 
@@ -271,3 +281,10 @@ def test_strands_cover_in_proportion_to_their_width() -> None:
     assert (
         Strands.of(Dressed.of(Worn.of(POINTS[None], wearer(), plate(-1.5)), person, POINTS[None], camera), bare) is None
     )
+
+
+def test_every_kind_has_a_region_and_a_shader() -> None:
+    assert set(SHADERS) == set(KINDS) == set(REGION_OF_KIND)
+    assert {REGIONS[-len(WORN_REGIONS) :]} == {WORN_REGIONS} and set(REGION_OF_KIND.values()) == set(WORN_REGIONS)
+    for name in KINDS:
+        assert callable(shader(name))

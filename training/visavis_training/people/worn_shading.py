@@ -132,28 +132,13 @@ class Spots:
         return replace(self, **{name: getattr(self, name)[chosen] for name in names})
 
 
-def shade_plain(spots: Spots) -> Tensor:
-    """A plain surface: the coat's `colour` (B, 3) and, if it has them, `roughness` (B,) and `mirror` (B,)."""
-    some = torch.zeros(len(spots.coat["colour"]), device=spots.position.device)
-    roughness = spots.coat.get("roughness", some + 0.7)[spots.person]
-    mirror = spots.coat.get("mirror", some + 0.04)[spots.person][:, None]
-    gleam = spots.gloss(spots.normal, roughness, mirror) + mirror * spots.around(spots.bent(spots.normal))
-    return spots.own("colour") * spots.matte(spots.normal) + gleam
-
-
 @cache
 def shader(kind: str) -> Callable[..., Tensor]:
-    """What draws things of `kind`; `shade_plain` where the kind has no module of its own.
+    """What draws things of `kind`.
 
     Raises:
         KeyError: there is no such kind.
     """
     module, name = SHADERS[kind].split(":")
-    try:
-        found = import_module(f"visavis_training.people.{module}")
-    except ModuleNotFoundError as missing:
-        if missing.name != f"visavis_training.people.{module}":
-            raise
-        return shade_plain
-    drawn: Callable[..., Tensor] = getattr(found, name)
+    drawn: Callable[..., Tensor] = getattr(import_module(f"visavis_training.people.{module}"), name)
     return drawn
