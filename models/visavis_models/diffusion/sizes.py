@@ -19,7 +19,7 @@ PICTURE_CHANNELS = 4
 MOTION_VALUES = ARKIT_COUNT + 6
 """Of one motion: ARKit coefficients, then the head's six."""
 MOTION_FRAMES = 5
-"""Motions that tell of a frame: its own, two before and two after."""
+"""Motions that tell of a frame: its own and the four before it."""
 SHADE_VALUES = 3
 """Linear RGB reflectance of the person's teeth."""
 

@@ -35,8 +35,8 @@ Indices = NDArray[np.int64]
 _SMILE = np.array([ARKIT[name] for name in SMILE_UNITS])
 _JAW_OPEN, _MOUTH_CLOSE = ARKIT["jawOpen"], ARKIT["mouthClose"]
 _ROUNDING = np.array([ARKIT["mouthPucker"], ARKIT["mouthFunnel"]])
-_ROUNDING_RELAXES = 0.9
-_OPENING_RELAXES = 0.5
+ROUNDING_RELAXES = 0.9
+OPENING_RELAXES = 0.5
 """How much of the photo's kept smile gives way when the lips are fully rounded, and when the jaw is wide open."""
 _EYE_UNITS = [k for k, name in enumerate(ARKIT_NAMES) if name.startswith("eye")]
 _OUTER_CREASE = [247, 467]
@@ -170,7 +170,7 @@ class FaceRig:
         result[:, _MOUTH_CLOSE] = np.minimum(face[:, _MOUTH_CLOSE], face[:, _JAW_OPEN])
         total = face[:, _ROUNDING].sum(1, keepdims=True)
         result[:, _ROUNDING] /= np.maximum(total, 1.0)  # pucker and funnel are two ways to the same narrow mouth
-        gives_way = np.maximum(_ROUNDING_RELAXES * np.minimum(total, 1.0), _OPENING_RELAXES * face[:, _JAW_OPEN, None])
+        gives_way = np.maximum(ROUNDING_RELAXES * np.minimum(total, 1.0), OPENING_RELAXES * face[:, _JAW_OPEN, None])
         kept = self._kept[_SMILE]
         left = kept - gives_way * np.minimum(kept, MOST_RELAXED)
         result[:, _SMILE] = np.maximum(face[:, _SMILE], left) - kept

@@ -1,0 +1,146 @@
+"""From a made person's known places to what is drawn in crops: through the very fit and rig that a real photo gets.
+
+Numpy only and one clip at a time, so that worker processes can do it while a GPU draws. Half of the clips are driven
+by the rig, as in the product; the others lie where the person truly is. Knows nothing of how people are drawn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visavis_models.avatar import Avatar
+from visavis_models.diffusion.crops import MOUTH, Region, in_crop, laid
+from visavis_models.diffusion.drawing import OwnTeeth
+from visavis_models.diffusion.strokes import Strokes, strokes_of
+from visavis_models.face import topology as topo
+from visavis_models.face.basis import face_basis
+from visavis_models.face.own_face import own_depth
+from visavis_models.face.person_fitting import find_person
+from visavis_models.face.rig import FaceRig
+from visavis_models.portrait.face_detection import find_faces
+from visavis_models.portrait.face_mesh import fit_mesh
+from visavis_models.portrait.head_pose import head_pose
+from visavis_models.warp.teeth import mouth_colours, visible_teeth
+
+Floats = NDArray[np.float32]
+_RIGID = list(topo.RIGID)
+_LEAST_SCORE = 0.5
+_FARTHEST_APART = 0.06
+
+
+@dataclass(frozen=True, slots=True)
+class ClipFacts:
+    """What is known of one clip: its reference frame, then N driven ones (K = 1 + N). Lengths in the camera's dm."""
+
+    picture: NDArray[np.uint8]
+    """uint8 (H, W, 3): the reference, as photographed."""
+    marks: Floats
+    """float32 (K, 478, 3): landmarks in the camera's axes, z is their depth."""
+    rest: Floats
+    """float32 (478, 3): the same of the person's face without expression, held as in the reference."""
+    focal_px: float
+    centre_px: Floats
+    """float32 (2,); pixel centres lie at half numbers, as cameras have them."""
+    face: Floats
+    """float32 (N, 52) of the driven frames."""
+    head: Floats
+    """float32 (N, 6): the driven heads against the reference's."""
+    true_places: bool
+    """Whether the driven landmarks are the person's own; else the rig's."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClipStrokes:
+    """What a clip's crops need."""
+
+    strokes: Strokes
+    truth: Floats
+    """float32 (N, 2, 3): from px of the reference's picture to the crops in which the true frames are drawn; never
+    mirrored (pixel centres at whole numbers)."""
+    teeth: OwnTeeth | None
+    shade: Floats
+    """float32 (3,): the teeth's colour as the product would estimate it, RGB -1..1."""
+
+
+def seen_px(view: Floats, facts: ClipFacts) -> Floats:
+    """(..., 3) of the camera's axes as pixels (centres at whole numbers) and depth in pixels of the face's scale."""
+    middle = facts.marks[0, _RIGID, 2].mean()
+    flat = view[..., :2] * (facts.focal_px / view[..., 2:]) + (facts.centre_px - 0.5)
+    depth = (view[..., 2:] - middle) * (facts.focal_px / middle)
+    return np.concatenate([flat, depth], -1).astype(np.float32)
+
+
+def detected(picture: NDArray[np.uint8], true: Floats) -> Floats:
+    """Landmarks (478, 3) px as portrait analysis finds them; the true ones where it finds no face, or another one."""
+    for box in find_faces(picture):
+        mesh = fit_mesh(picture, box.crop(), rounds=3)
+        apart = np.linalg.norm(mesh.points[:, :2] - true[:, :2], axis=1).mean()
+        if mesh.score >= _LEAST_SCORE and apart < _FARTHEST_APART * np.ptp(true[:, 0]):
+            return mesh.points
+    return true
+
+
+def stand_in(picture: NDArray[np.uint8], landmarks: Floats) -> Avatar:
+    """An avatar of which only the face is known: enough for the rig and the teeth."""
+    height, width = picture.shape[:2]
+    person = find_person(landmarks, (width, height))
+    if person is not None:
+        landmarks = own_depth(face_basis(), person, landmarks)
+    return Avatar(
+        id="made", name="Made", photo=picture, matte=np.full((height, width), 255, np.uint8), foreground=picture,
+        plate=picture, landmarks=landmarks, head_pose=head_pose(landmarks), body_points=np.zeros((33, 4), np.float32),
+        person=person,
+    )  # fmt: skip
+
+
+def rigid_motion(before: Floats, after: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Rotation (3, 3) and shift (3,) that carry points (n, 3) onto others best (W. Kabsch, 1976)."""
+    first, second = before.mean(0), after.mean(0)
+    left, _, right = np.linalg.svd((after - second).T.astype(np.float64) @ (before - first))
+    rotation = left @ np.diag([1.0, 1.0, np.sign(np.linalg.det(left @ right))]) @ right
+    return rotation, second - rotation @ first
+
+
+def true_crops(facts: ClipFacts, region: Region, face_width_px: float, mouth_px: tuple[int, int]) -> Floats:
+    """Float32 (N, 2, 3): where the skull's true motion carries a region's crop, mirrored for a mirrored region."""
+    anchors = facts.rest[list(region.anchors)]
+    places, widths = [], []
+    for marks in facts.marks[1:]:
+        rotation, shift = rigid_motion(facts.marks[0, _RIGID], marks[_RIGID])
+        moved = (anchors @ rotation.T + shift).astype(np.float32)
+        places.append(seen_px(moved, facts)[:, :2])
+        widths.append(face_width_px * facts.rest[_RIGID, 2].mean() / marks[_RIGID, 2].mean())
+    return laid(region, np.stack(places), np.array(widths), mouth_px)
+
+
+def unmirrored(crops: Floats, width: int) -> Floats:
+    """Crops (N, 2, 3) whose columns run the other way."""
+    other = crops.copy()
+    other[:, 0] = -other[:, 0]
+    other[:, 0, 2] += width - 1
+    return other
+
+
+def clip_strokes(facts: ClipFacts, region: Region, mouth_px: tuple[int, int]) -> ClipStrokes:
+    """What to draw of one clip; a pure function of what is known of it."""
+    true = seen_px(facts.marks, facts)
+    avatar = stand_in(facts.picture, detected(facts.picture, true[0]))
+    rig = FaceRig.fit(avatar)
+    teeth = OwnTeeth.of(avatar) if region is MOUTH else None
+    skull = rig.head_transform(facts.head)
+    strokes = strokes_of(
+        rig, avatar.landmarks, rig.drive(facts.face, facts.head), skull, region, mouth_px,
+        None if teeth is None else teeth.corners,
+    )  # fmt: skip
+    truth = true_crops(facts, region, rig.face_width_px, mouth_px)
+    if facts.true_places:
+        # The detector's error with this face stays with it, so that lips meet where the photo's lips were seen.
+        error = (avatar.landmarks - true[0]) * np.array([1, 1, 0], np.float32)
+        strokes = replace(strokes, points=in_crop(true[1:] + error, truth))
+    shade = mouth_colours(avatar, visible_teeth(avatar)).tooth / 127.5 - 1.0
+    if region.mirrored:
+        truth = unmirrored(truth, strokes.size_px[1])
+    return ClipStrokes(strokes, truth, teeth, shade.astype(np.float32))
