@@ -34,7 +34,7 @@ TINY: dict[str, dict[str, str]] = {
     "look_sheet": {"--people": "2", "--size": "48"},
     "sequences": {},
     "sequence_sheet": {"--rows": "2", "--frames": "2", "--size": "48", "--texels": "96", "--finer": "1"},
-    "make_set": {"--count": "5", "--frames": "2", "--size": "48", "--texels": "96", "--finer": "1"},
+    "make_set": {"--count": "2", "--frames": "2", "--size": "48", "--texels": "96", "--finer": "1"},
 }
 """What is made small for this test; every command of the page must be here."""
 
@@ -69,6 +69,8 @@ def tiny(command: list[str]) -> list[str]:
     made = [sys.executable, *command[1:]]
     if "--check" in made:
         return made
+    if "--sequences" in made:  # enough to be killed between two batches
+        known = {**known, "--count": "5"}
     for option, value in known.items():
         if option in made:
             made[made.index(option) + 1] = value
@@ -120,8 +122,8 @@ def test_every_command_of_the_page_works_in_its_order(place: Path) -> None:
                 time.sleep(0.05)
             killed.send_signal(signal.SIGKILL)
             killed.communicate()
-        finish(run(small, place))
-    assert "all files are what the manifest says" in finish(run(tiny(asked[-1]), place))
+        said = finish(run(small, place))
+    assert "all files are what the manifest says" in said  # the page ends with --check
     from visavis_training.people import set_items
     from visavis_training.people.motion_tracks import Tracks
 
@@ -130,9 +132,9 @@ def test_every_command_of_the_page_works_in_its_order(place: Path) -> None:
     for picture in ("people.png", "mouths.png", "sequences.png"):
         shown = np.asarray(Image.open(place / picture).convert("RGB"), np.float32)
         assert shown.std() > 15, picture
-    for name, video in (("STILLS", False), ("CLIPS", True)):
+    for name, video, count in (("STILLS", False, 2), ("CLIPS", True, 5)):
         folders = sorted((place / name / "items").iterdir())
-        assert [folder.name for folder in folders] == [f"{n:06d}" for n in range(5)]
+        assert [folder.name for folder in folders] == [f"{n:06d}" for n in range(count)]
         for folder in folders:
             item = set_items.read_item(folder)
             assert item.driven.shape == (2, 48, 48, 3) and (folder / set_items.VIDEO).exists() == video
