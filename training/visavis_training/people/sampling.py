@@ -219,12 +219,13 @@ def _sample_teeth(values: Tensor, chance: Chance, index: dict[str, int]) -> tupl
         values[:, index[f"teeth/{arch}-width"]] = width + chance.normal(f"{arch} width", 0.0, 0.015)
         values[:, index[f"teeth/{arch}-narrow"]] = narrow + chance.normal(f"{arch} narrow", 0.0, 0.015)
         values[:, index[f"teeth/{arch}-height"]] = chance.normal(f"{arch} height", 0.0, 0.07)
-        gap = chance.uniform(f"{arch} gap", 0.004, 0.03) * chance.happens(f"{arch} gap?", 0.18)
+        # most are under a millimetre
+        gap = (0.004 + 0.024 * chance.uniform(f"{arch} gap") ** 2.5) * chance.happens(f"{arch} gap?", 0.14)
         values[:, index[f"teeth/{arch}-gap"]] = gap
         values[:, index[f"teeth/{arch}-canine"]] = chance.normal(f"{arch} canine", 0.004, 0.004)
         for name, deviation in (("raised", 0.0028), ("forward", 0.0035), ("turned", 0.010)):
             for tooth in range(1, 11):
-                amount = chance.normal(f"{arch} {name} {tooth}", 0.0, deviation) * crooked.clamp(0.3, 3.0)
+                amount = chance.normal(f"{arch} {name} {tooth}", 0.0, deviation) * crooked.clamp(0.3, 2.3)
                 values[:, index[f"teeth/{arch}-{name}{tooth}"]] = amount
     show = chance.normal("tooth show", 0.045, 0.0105).clamp(0.015, 0.075)
     values[:, index[SHOW]] = show
