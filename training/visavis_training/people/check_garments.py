@@ -30,6 +30,10 @@ from visavis_training.people.worn import Things, Wearer, Worn
 SIZE_PX = 160
 EDGE_DM = 0.06
 """Skin this near to an edge of cloth may be seen under it."""
+CLOSE_DM = 0.3
+"""Cloth farther behind skin than this is the garment's other side."""
+FACING = 0.5
+"""Least cosine between skin's normal and the way to the lens."""
 MOST_SHOWING = 0.002
 """Of the pixels that show cloth; more is a failure."""
 MOST_TRIANGLES = 6000
@@ -48,14 +52,27 @@ def under_cloth(anatomy: Anatomy, neutral: Tensor, identity: Identity) -> Tensor
 
 
 def showing(worn: Worn, posed: Tensor, inside: Tensor, camera: Camera) -> Tensor:
-    """(B,) share of the clothes' pixels that show skin which should lie under cloth."""
+    """(B,) share of the clothes' pixels that show skin which should lie under cloth, faces the lens and lies before it.
+
+    Skin seen at a glancing angle under the edge of cloth that stands off does not count.
+    """
     vertices = worn.vertices(posed)
     bodies = worn.triangles.shape[1] - worn.things.triangles.shape[1]
-    fragments = rasterise(camera.project(vertices), worn.triangles, camera.height, camera.width)
+    points = camera.project(vertices)
+    fragments = rasterise(points, worn.triangles, camera.height, camera.width)
     rest = vertices.shape[1] - inside.shape[1]
     depth = torch.cat([inside, inside.new_full((len(inside), rest), -1.0)], 1)[..., None].contiguous()
     skin = (fragments.triangle >= 0) & (fragments.triangle < bodies)
-    wrong = skin & (interpolate(depth, worn.triangles, fragments)[..., 0] > EDGE_DM)
+    clothes = worn.triangles.clone()
+    clothes[:, :bodies] = -1
+    behind = rasterise(points, clothes, camera.height, camera.width).depth - fragments.depth
+    person = torch.arange(len(posed), device=posed.device)[:, None, None]
+    corners = vertices[person[..., None], worn.triangles[person, fragments.triangle.clamp(min=0)].long().clamp(min=0)]
+    a, b, c = camera.view(corners.flatten(1, 3)).reshape(corners.shape).unbind(-2)
+    normal = torch.nn.functional.normalize(torch.linalg.cross(b - a, c - a), dim=-1)
+    facing = -(normal * torch.nn.functional.normalize(a, dim=-1)).sum(-1) > FACING
+    under = interpolate(depth, worn.triangles, fragments)[..., 0] > EDGE_DM
+    wrong = skin & facing & under & (behind > 0) & (behind < CLOSE_DM)
     cloth = fragments.triangle >= bodies
     return wrong.sum((1, 2)) / cloth.sum((1, 2)).clamp(min=1)
 

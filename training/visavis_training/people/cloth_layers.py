@@ -21,7 +21,7 @@ NECK_RADIUS_DM = 0.62
 _VEE_SIDE_RAD = 1.25
 _HANG_ROUNDS = 22
 _FALL_ROUNDS = 18
-_COVER_MARGIN_DM = 0.13
+_COVER_MARGIN_DM = 0.15
 _LEAST_DM = 0.016
 
 
@@ -43,8 +43,10 @@ class Cut:
     """How much wider the opening gets each dm farther down; negative ones close."""
     sleeve: Tensor
     """Length of the sleeves from the armhole; negative: the armhole is cut out by this much."""
+    waist: Tensor
+    """Height y of its upper end, for what is worn on the legs; far above the head for the rest."""
     hem: Tensor
-    """Height at which it ends."""
+    """Height y at which it ends."""
     ease: Tensor
     """How far off the skin it lies at least."""
     loose: Tensor
@@ -85,6 +87,8 @@ class Body:
     """(B, S, 3): what cloth lies on, the skin but for small bumps of the chest, which clothes flatten."""
     normal: Tensor
     """(B, S, 3) unit, of the smoothed skin, outwards."""
+    uneven: Tensor
+    """(B, S, 3) dm: how much farther than its surroundings a place has moved from the base mesh."""
 
     @classmethod
     def of(cls, pattern: Pattern, neutral: Tensor) -> Body:
@@ -92,7 +96,9 @@ class Body:
         skin = _supported(pattern, _evened(pattern, neutral[:, pattern.vertices]))
         sharp = vertex_normals(skin, pattern.skin_triangles, pattern.neighbours)
         soft = pattern.smoothed(torch.nn.functional.normalize(sharp, dim=-1), 8)
-        return cls(pattern, skin, torch.nn.functional.normalize(soft, dim=-1))
+        grown = skin - pattern.base
+        uneven = grown - pattern.smoothed(grown, 40)
+        return cls(pattern, skin, torch.nn.functional.normalize(soft, dim=-1), uneven)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +184,15 @@ class Draped:
     chart: Raster
     picture: Tensor
 
+    def ground(self, row: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, ..., 3) points of the layer at coordinates (B, ...), and its normals."""
+        found = self.chart.at(self.picture, row, column)
+        return found[..., :3], torch.nn.functional.normalize(found[..., 3:], dim=-1)
+
     def at(self, row: Tensor, column: Tensor, lift: Tensor) -> Tensor:
         """(B, ..., 3) points `lift` dm over the layer at coordinates (B, ...)."""
-        found = self.chart.at(self.picture, row, column)
-        normal = torch.nn.functional.normalize(found[..., 3:], dim=-1)
-        return found[..., :3] + lift[..., None] * normal
+        points, normal = self.ground(row, column)
+        return points + lift[..., None] * normal
 
 
 def _ease(pattern: Pattern, cut: Cut) -> Tensor:
@@ -193,7 +203,7 @@ def _ease(pattern: Pattern, cut: Cut) -> Tensor:
     sleeve = step(down, 0.1, 1.5)
     near_neck = step(pattern.neck[:, 0], -0.15, 0.5)
     more = (0.9 * waist + 0.75 * sleeve)[None] * cut.loose[:, None]
-    return cut.ease[:, None] * (0.5 + 0.5 * near_neck) + more
+    return cut.ease[:, None] * (0.65 + 0.35 * near_neck) + more
 
 
 def _evened(pattern: Pattern, skin: Tensor) -> Tensor:
@@ -261,7 +271,8 @@ def _removed(pattern: Pattern, cut: Cut) -> Tensor:
         turn = 0.55 - 0.45 * arm[:, 1].sin()
         length = torch.where(cut.sleeve[:, None] < 0, cut.sleeve[:, None] * turn, cut.sleeve[:, None])
         gone = torch.maximum(gone, -arm[:, 0] - length)
-    return torch.maximum(gone, pattern.base[:, 1] - cut.hem[:, None] - 9.0 * (1 - trunk))
+    gone = torch.maximum(gone, cut.waist[:, None] - pattern.base[:, 1])
+    return torch.maximum(gone, pattern.base[:, 1] - cut.hem[:, None] - 20.0 * (1 - trunk))
 
 
 def fold_field(pattern: Pattern, chance: Chance, name: str) -> Tensor:

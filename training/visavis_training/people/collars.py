@@ -80,8 +80,15 @@ class NeckStyle:
     """Of the piece, dm."""
 
 
-def neckpiece(layer: Layer, style: NeckStyle, crumple: Tensor) -> Piece:
-    """What is sewn to the neckline; `crumple` (B, 8) of small numbers makes no two alike."""
+def neckpiece(layer: Layer, style: NeckStyle, crumple: Tensor, over: Tensor) -> Piece:
+    """What is sewn to the neckline.
+
+    Args:
+        layer: it is sewn to.
+        style: how it is made.
+        crumple: (B, 8) small numbers that make no two alike.
+        over: (B,) dm that a collar below needs.
+    """
     draped = layer.on(layer.body.pattern.neck_chart)
     share = torch.linspace(0, 1, NECK_COLUMNS, device=crumple.device)
     share = 0.5 - 0.5 * torch.sin(math.pi * (0.5 - share)) * 0.55 - 0.45 * (0.5 - share)  # closer in front
@@ -98,7 +105,7 @@ def neckpiece(layer: Layer, style: NeckStyle, crumple: Tensor) -> Piece:
     )
     start = torch.linspace(0, 1, lift.shape[1], device=lift.device)[:, None]
     soft = torch.where(style.kind == NECKPIECES.index("hood"), 2.5, 1.0) * style.thick
-    lift = lift + wave * each(soft) * start
+    lift = lift + wave * each(soft) * start + each(over) * torch.minimum(6 * start, torch.ones_like(start))
     points = draped.at(rise, angle, lift)
     steps = (points[:, 1:] - points[:, :-1]).norm(dim=-1).mean(2, keepdim=True)
     down = torch.cat([torch.zeros_like(steps[:, :1]), steps.cumsum(1)], 1).expand_as(rise)
@@ -173,7 +180,7 @@ def front_edges(layer: Layer, style: FrontStyle) -> list[Piece]:
     draped = layer.on(layer.body.pattern.front_chart)
     rows, device = 18, style.lapel.device
     along = torch.linspace(0, 1, rows, device=device)
-    top = 1.52 + 0.25 * (style.lapel > 0)
+    top = 1.44 + 0.33 * (style.lapel > 0)
     y = top[:, None] + (style.bottom - top)[:, None] * along
     roll = layer.cut.half_opening(y)
     is_lapel = (style.lapel > 0)[:, None]
@@ -294,18 +301,23 @@ def buttons(layer: Layer, side: Tensor, first: Tensor, apart: Tensor, count: Ten
     lift = torch.tensor([0.056, 0.062, 0.052, -0.01], device=device)
     number = torch.arange(BUTTONS, device=device)
     there = (number < count[:, None]).float() * radius[:, None]
-    x = side[:, None, None, None] + there[..., None, None] * ring[:, None] * turn.cos()
-    height = first[:, None] + apart[:, None] * number
-    y = height[..., None, None] + there[..., None, None] * ring[:, None] * turn.sin()
-    points = draped.at(y, x, lift[:, None].expand_as(x))
+    middle, normal = draped.ground(first[:, None] + apart[:, None] * number, side[:, None].expand_as(there))
+    level = torch.zeros_like(normal)
+    level[..., 0] = 1.0
+    right = torch.nn.functional.normalize(level - normal[..., :1] * normal, dim=-1)
+    low = torch.linalg.cross(right, normal)
+    out = there[..., None, None] * ring[:, None]
+    x, y = out * turn.cos(), out * turn.sin()
+    flat = x[..., None] * right[:, :, None, None] + y[..., None] * low[:, :, None, None]
+    points = middle[:, :, None, None] + flat + lift[:, None, None] * normal[:, :, None, None]
     across = (ring[:, None] * turn.cos()).expand_as(x)
     down = (ring[:, None] * turn.sin()).expand_as(x)
-    flat = (len(side), BUTTONS * 4, _BUTTON_CORNERS + 1)
-    shade = torch.ones(flat, device=device)
+    shape = (len(side), BUTTONS * 4, _BUTTON_CORNERS + 1)
+    shade = torch.ones(shape, device=device)
     return Piece(
-        points.reshape(*flat, 3),
-        across.reshape(flat),
-        down.reshape(flat),
+        points.reshape(*shape, 3),
+        across.reshape(shape),
+        down.reshape(shape),
         count > 0,
         shade,
         torch.zeros_like(count > 0),

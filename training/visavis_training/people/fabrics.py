@@ -1,6 +1,6 @@
 """Cloth: colours and patterns that people really wear, weaves with their relief, and how cloth takes light.
 
-A coat has a row of numbers for each part of an outfit (`OUTER` .. `BUTTON`); `shade_cloth` is what the drawing of worn
+A coat has a row of numbers for each part of an outfit (`OUTER` .. `LEGS`); `shade_cloth` is what the drawing of worn
 things calls. Batched torch. Knows nothing of the shapes of garments.
 """
 
@@ -18,7 +18,7 @@ from visavis_training.people.chance import Chance
 from visavis_training.people.wardrobe import STYLES, Outfit
 from visavis_training.people.worn_shading import Spots
 
-OUTER, INNER, OUTER_TRIM, INNER_TRIM, TIE, BUTTON = range(6)
+OUTER, INNER, OUTER_TRIM, INNER_TRIM, TIE, BUTTON, LEGS = range(7)
 SLOTS = 8
 """Parts of an outfit are told apart by (number + 0.5) / `SLOTS` in the third channel of their texture."""
 PATTERNS = ("plain", "hoops", "pinstripes", "checks", "print", "heather", "diagonal", "dots", "tartan")
@@ -96,6 +96,8 @@ PALETTES: dict[str, tuple[tuple[str, float], ...]] = {
     "buttons": (("efece4", 1.4), ("2a2522", 0.8), ("5a4534", 0.4), ("8a8880", 0.4)),
 }  # fmt: skip
 """Colours in sRGB with their shares."""
+_RIBBED = ("jersey", "knit", "fine_knit", "fleece")
+"""Fabrics whose bands are knitted in ribs."""
 _BRIGHTEST = 0.5
 """No cloth that is worn returns more light than this."""
 
@@ -149,7 +151,7 @@ def _choices(device: torch.device) -> tuple[Tensor, Tensor]:
 
 
 def sample_coat(outfit: Outfit, chance: Chance) -> dict[str, Tensor]:
-    """The cloth of every part of B people's outfits: numbers (B, 6, ...) by name."""
+    """The cloth of every part of B people's outfits: numbers (B, 7, ...) by name."""
     device = chance.seeds.device
     shares, plain = _choices(device)
     names = list(FABRICS)
@@ -161,7 +163,7 @@ def sample_coat(outfit: Outfit, chance: Chance) -> dict[str, Tensor]:
         parts[slot] = _cloth(fabric, plain[style], chance, name)
         trim = dict(parts[slot])
         # bands of jersey and knitwear are ribbed and plain
-        ribbed = torch.isin(parts[slot]["weave"], torch.tensor([0, 1, 8], device=device))
+        ribbed = torch.isin(fabric, torch.tensor([names.index(n) for n in _RIBBED], device=device))
         trim["weave"] = torch.where(ribbed, torch.full_like(trim["weave"], WEAVES.index("rib")), trim["weave"])
         trim["thread"] = torch.where(ribbed, trim["thread"].clamp(min=0.022), trim["thread"])
         trim["relief"] = torch.where(ribbed, trim["relief"].clamp(min=0.45), trim["relief"])
@@ -174,8 +176,10 @@ def sample_coat(outfit: Outfit, chance: Chance) -> dict[str, Tensor]:
     whole = torch.ones_like(plain[:1]).expand(len(outfit.tie))
     parts[TIE] = _cloth(torch.full_like(outfit.outer.style, names.index("silk")), whole * 0.25, chance, "tie")
     parts[BUTTON] = _cloth(torch.full_like(outfit.outer.style, names.index("button")), whole, chance, "button")
+    below = torch.tensor([names.index(n) for n in ("denim", "denim", "canvas", "worsted")], device=device)
+    parts[LEGS] = _cloth(below[chance.pick("legs", (1.0, 1.0, 1.0, 1.0))], whole, chance, "legs")
     keys = parts[OUTER].keys()
-    return {key: torch.stack([parts[slot][key] for slot in range(6)], 1) for key in keys}
+    return {key: torch.stack([parts[slot][key] for slot in range(LEGS + 1)], 1) for key in keys}
 
 
 def _cloth(fabric: Tensor, plain: Tensor, chance: Chance, name: str) -> dict[str, Tensor]:
@@ -352,7 +356,7 @@ def _wrinkles(uv: Tensor) -> Tensor:
 
 def shade_cloth(spots: Spots) -> Tensor:
     """Linear RGB (n, 3) of cloth: rough and soft, with sheen on its nap or the gleam of satin, leather and buttons."""
-    slot = (spots.texture[:, 2] * SLOTS).floor().long().clamp(0, 5)
+    slot = (spots.texture[:, 2] * SLOTS).floor().long().clamp(0, LEGS)
     cloth = {name: value[spots.person, slot] for name, value in spots.coat.items()}
     uv = spots.texture[:, :2]
     button = slot == BUTTON
@@ -367,7 +371,7 @@ def shade_cloth(spots: Spots) -> Tensor:
     along = functional.normalize(along, dim=-1)
     down = torch.linalg.cross(along, normal)
     # what is finer than a pixel cannot be seen as relief
-    shown = (1.25 - 3.5 * blur / cloth["thread"]).clamp(0, 1) * cloth["relief"] * ~button
+    shown = (1.25 - 5.0 * blur / cloth["thread"]).clamp(0, 1) * cloth["relief"] * ~button
     slope = _slope(lambda at: _relief(cloth, at) * cloth["thread"], placed, cloth["thread"] * 0.12) * shown[:, None]
     creased = _slope(_wrinkles, placed, torch.full_like(blur, 0.02)) * (cloth["wrinkles"] * ~button)[:, None]
     both = slope + creased

@@ -19,7 +19,7 @@ from visavis_training.people.cloth_layers import Body, Layer
 from visavis_training.people.collars import Piece
 from visavis_training.people.pattern import Pattern
 from visavis_training.people.sampling import Identity
-from visavis_training.people.wardrobe import Outfit, choose
+from visavis_training.people.wardrobe import Outfit, choose, trousers
 from visavis_training.people.worn import Things, kind
 
 _PATTERNS: WeakKeyDictionary[Any, Pattern] = WeakKeyDictionary()
@@ -70,6 +70,10 @@ def put_on(pattern: Pattern, neutral: Tensor, outfit: Outfit, chance: Chance) ->
         triangles = piece.wound(collars.button_triangles(neutral.device)) if button else piece.triangles()
         meshes.append(_grid(piece, slot, triangles))
     covers = outer.covers() | (inner.covers() & outfit.layered[:, None])
+    if pattern.has_legs:
+        legs = Layer.hang(body, trousers(chance), chance, "legs")
+        meshes.append(_sheet(legs, fabrics.LEGS))
+        covers = covers | legs.covers()
     return _things(meshes, fabrics.sample_coat(outfit, chance), covers)
 
 
@@ -80,8 +84,10 @@ def _pieces(outfit: Outfit, outer: Layer, inner: Layer, chance: Chance) -> list[
         (outfit.outer, outer, "outer", people, fabrics.OUTER_TRIM),
         (outfit.inner, inner, "inner", outfit.layered, fabrics.INNER_TRIM),
     ):
+        collared = outfit.layered & (outfit.inner.neck.kind > 1) & (slot == fabrics.OUTER_TRIM)
+        over = torch.where(collared, 0.055, 0.0)
         crumple = chance.normal(f"{name} collar", 0.0, 0.22, 8)
-        found.append((collars.neckpiece(layer, garment.neck, crumple).for_whom(worn), slot))
+        found.append((collars.neckpiece(layer, garment.neck, crumple, over).for_whom(worn), slot))
         m = garment.measures
         has_placket = (m["placket"] > 0) & worn
         found.append((collars.placket(layer, m["placket"], m["placket_bottom"], has_placket), slot))
@@ -110,7 +116,8 @@ def _sheet(layer: Layer, slot: int, worn: Tensor | None = None, hidden: Tensor |
     if hidden is not None:
         kept = kept & (hidden[:, pattern.triangles.long()] > _HIDDEN_DM).any(-1)
     drawn = torch.where(kept[:, panels.of, None], panels.triangles, -1)
-    uv = panels.uv.expand(len(points), -1, -1)
+    # where a body bulges more than the base does, more cloth goes round it: patterns stay level
+    uv = panels.uv + panels.turned * layer.body.uneven[:, panels.vertices, :2]
     texture = torch.cat([uv, _slot(uv, slot), layer.valley[:, panels.vertices, None]], -1)
     return _Mesh(points[:, panels.vertices], texture, drawn)
 

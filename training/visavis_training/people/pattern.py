@@ -32,7 +32,10 @@ _FRONT_ROWS = (1.2, 6.2, 84)
 _FRONT_COLUMNS = (-1.5, 1.5, 51)
 _TURNS = {"neck": 72, "arm": 32}
 _SHOULDER_SEAM_Z = 0.98
+_PANELS_TURNED = ((1.0, 1.0), (-1.0, 1.0), (0.0, 0.0), (0.0, 0.0))
+"""Of front, back and the two pieces of sleeves: how their cloth lies to x and y."""
 _SLEEVE_RADIUS_DM = 0.48
+_KNEE_DM = 10.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,8 @@ class Panels:
     """int64 (W,) local vertices."""
     uv: Tensor
     """float32 (W, 2): dm across and down the cloth."""
+    turned: Tensor
+    """float32 (W, 2): 1 where the cloth's axis runs with the body's x or y, -1 against it, 0 on sleeves."""
     triangles: Tensor
     """int32 (T, 3), rows of `vertices`."""
     of: Tensor
@@ -122,6 +127,7 @@ class Pattern:
     """int64 (S,)"""
     slide: Tensor
     """float32 (S,): cloth starts this share of the way to vertex `slide_to`, so that armholes run along edges."""
+    has_legs: bool
     panels: Panels
     inner_panels: Panels
     """Of a layer under another: what may show where the outer one is open."""
@@ -203,6 +209,7 @@ class Pattern:
             tensor(on_arm),
             tensor(slide_to),
             tensor(slide),
+            bool(points[:, 1].max() > _KNEE_DM),
             _panels(cloth, uv, np.arange(len(cloth)), tensor),
             _panels(cloth, uv, inner, tensor),
             Raster.of(around_neck, True, device),
@@ -287,8 +294,11 @@ def _thinned(
     """Cloth needs less detail than skin where few pictures look: low down, on arms, behind."""
     down = np.maximum(-np.minimum(arms[0].distance, arms[1].distance), 0.0)
     wanted = 0.09 + 0.07 * np.clip(neck.distance - 0.9, 0, 1) + 0.10 * np.clip((points[:, 1] - 3.0) / 1.0, 0, 1)
-    wanted += 0.04 * np.clip(down, 0, 1) + 0.10 * np.clip((points[:, 2] - 1.0) / 0.4, 0, 1)
-    wanted[(np.abs(points[:, 0]) < 0.45) & (points[:, 2] < 0.6)] = 0.06  # buttons and ties lie on it
+    wanted += 0.07 * np.clip(down, 0, 1) + 0.14 * np.clip((points[:, 2] - 1.0) / 0.4, 0, 1)
+    wanted += 0.10 * np.clip((points[:, 1] - 4.4) / 0.6, 0, 1)
+    chest = (points[:, 2] < 0.6) & (points[:, 1] > 1.8) & (points[:, 1] < 4.4)
+    wanted[chest & (np.abs(points[:, 0]) < 0.95)] = 0.11
+    wanted[chest & (np.abs(points[:, 0]) < 0.40)] = 0.06  # buttons and ties lie on it
     ring = np.zeros(len(points), bool)
     for arm in arms:
         crosses = ((arm.distance[triangles] < 0).sum(1) % 3) != 0
@@ -331,16 +341,17 @@ def _panels(
     tensor: Callable[[np.ndarray], Tensor],
 ) -> Panels:
     """Of the triangles `rows` only."""
-    vertices, uv, corners, of, count = [], [], [], [], 0
-    for chosen, laid in sheets:
+    vertices, uv, turned, corners, of, count = [], [], [], [], [], 0
+    for (chosen, laid), way in zip(sheets, _PANELS_TURNED, strict=True):
         own = rows[chosen[rows]]
         used, local = np.unique(triangles[own], return_inverse=True)
         vertices.append(used)
         uv.append(laid[used])
+        turned.append(np.tile(np.array(way), (len(used), 1)))
         corners.append(local.reshape(-1, 3) + count)
         of.append(own)
         count += len(used)
     return Panels(
-        tensor(np.concatenate(vertices)), tensor(np.concatenate(uv)), tensor(np.concatenate(corners)).int(),
-        tensor(np.concatenate(of)),
+        tensor(np.concatenate(vertices)), tensor(np.concatenate(uv)), tensor(np.concatenate(turned)),
+        tensor(np.concatenate(corners)).int(), tensor(np.concatenate(of)),
     )  # fmt: skip

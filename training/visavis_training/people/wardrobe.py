@@ -63,7 +63,7 @@ class Style:
 
 
 _COTTON = {"jersey": 1.0}
-_LONG: Range = (4.1, 4.3)
+_LONG: Range = (3.45, 3.6)
 _LINEN: Range = (0.016, 0.022)
 
 STYLES: dict[str, Style] = {
@@ -94,7 +94,7 @@ STYLES: dict[str, Style] = {
                          sleeve=(1.5, 2.1), folds=(0.05, 0.10), chances=(0.15, 0.3), plain=0.35, neck="shirt",
                          thick=_LINEN),
     "blouse": Style({"satin": 0.35, "viscose": 0.65}, front=(0.55, 1.0), side=(0.12, 0.25), vee=1.0,
-                    height=(0.05, 0.08), sleeve=(2.2, 4.2), placket=(0.10, 0.14), buttons=(0, 5), first=(0.1, 0.2),
+                    height=(0.05, 0.08), sleeve=(2.2, 3.5), placket=(0.10, 0.14), buttons=(0, 5), first=(0.1, 0.2),
                     loose=(0.08, 0.25), folds=(0.05, 0.10), chances=(0.8, 0.0), plain=0.55),
     "collar_blouse": Style({"satin": 0.4, "viscose": 0.6}, front=(0.4, 0.8), side=(0.08, 0.15), vee=1.0,
                            height=(0.16, 0.24), leaf=(0.32, 0.45), point=(0.45, 0.7), spread=(0.1, 0.3),
@@ -135,7 +135,7 @@ STYLES: dict[str, Style] = {
                     thick=(0.022, 0.028), open_top=(0.40, 0.58), open_slope=(-0.03, 0.12), band=(0.26, 0.34),
                     under=("tee", "tee", "v_tee", "long_tee"), chances=(0.4, 0.5), plain=0.97),
     "cardigan": Style({"knit": 0.6, "fine_knit": 0.4}, side=(0.12, 0.2), front=(0.4, 0.45), sleeve=_LONG,
-                      ease=(0.09, 0.13), loose=(0.1, 0.25), folds=(0.06, 0.1), height=(0.18, 0.24), gap=(0.62, 0.72),
+                      ease=(0.09, 0.13), loose=(0.1, 0.25), folds=(0.06, 0.1), height=(0.18, 0.24), gap=(0.46, 0.56),
                       thick=(0.026, 0.034), open_top=(0.42, 0.6), open_slope=(-0.12, 0.08), band=(0.22, 0.3),
                       under=("tee", "scoop", "v_tee", "blouse"), chances=(0.5, 0.12), plain=0.9),
     "dress": Style({"viscose": 0.6, "jersey": 0.3, "satin": 0.1}, front=(0.3, 0.9), side=(0.3, 0.55),
@@ -195,9 +195,10 @@ def garment(style: Tensor, chance: Chance, name: str) -> Garment:
     m = {key: drawn[:, k] for k, key in enumerate(_RANGES)}
     vee = torch.tensor([s.vee for s in STYLES.values()], device=device)[style.clamp(min=0)]
     kinds = torch.tensor([NECKPIECES.index(s.neck) for s in STYLES.values()], device=device)[style.clamp(min=0)]
-    hem = torch.full_like(vee, 99.0)
+    waist = torch.full_like(vee, -99.0)
+    hem = chance.uniform(name + " hem", 6.2, 6.9) - 0.1 * (1.0 if name == "inner" else 0.0)
     cut = Cut(
-        m["back"], m["side"], m["front"], vee, m["open_top"], m["open_slope"], m["sleeve"], hem, m["ease"],
+        m["back"], m["side"], m["front"], vee, m["open_top"], m["open_slope"], m["sleeve"], waist, hem, m["ease"],
         m["loose"], m["folds"],
     )  # fmt: skip
     neck = NeckStyle(kinds, m["height"], m["leaf"], m["point"], m["spread"], m["gap"], m["thick"])
@@ -206,6 +207,15 @@ def garment(style: Tensor, chance: Chance, name: str) -> Garment:
     bottom = torch.where(m["lapel"] > 0, closes, torch.minimum(closes, torch.full_like(closes, 6.1)))
     front = FrontStyle(m["lapel"], bottom, m["band"], m["thick"], m["open_top"] > -1)
     return Garment(style, cut, neck, front, m)
+
+
+def trousers(chance: Chance) -> Cut:
+    """Of the legs of people who are seen whole."""
+    nil = torch.zeros_like(chance.uniform("waist"))
+    return Cut(
+        nil, nil, nil, nil, nil - 9.0, nil, nil, chance.uniform("waist", 5.3, 5.7), chance.uniform("legs", 14.0, 14.4),
+        chance.uniform("leg ease", 0.05, 0.10), chance.uniform("leg loose", 0.03, 0.18), nil + 0.06,
+    )  # fmt: skip
 
 
 def choose(chance: Chance, age_years: Tensor, male: Tensor) -> Outfit:
