@@ -61,21 +61,7 @@ PEOPLE: dict[str, Recipe] = {
         ),
         iris=Iris((58, 34, 18), (104, 66, 34)),
         hairdo=Hairdo("fall", 0.66, 0.45, brow=0.75, length=0.030, wave=0.008, part=0.022),
-        outfit=(
-            Garment("top", (0.60, 0.56, 0.48), "scoop", pattern="rib", weave_per_metre=1100.0, ease=0.006, wider=0.02),
-            Garment(
-                "cardigan",
-                (0.20, 0.055, 0.035),
-                "open",
-                520.0,
-                "knit",
-                0.35,
-                ease=0.017,
-                wider=0.05,
-                open_front=0.095,
-                thick=0.003,
-            ),
-        ),
+        outfit=(Garment("top", (0.26, 0.075, 0.045), "wide", 560.0, "knit", 0.3, ease=0.009, wider=0.03),),
         room="living",
         framing=Framing(0.8, 0.44, 0.065, 1.5, 3.2, -0.06, aside=0.0),
     ),
@@ -116,7 +102,7 @@ PEOPLE: dict[str, Recipe] = {
         ),
         outfit=(
             Garment(
-                "top", (0.30, 0.44, 0.62), "closed_shirt", 1500.0, ease=0.010, wider=0.03, button=(0.7, 0.69, 0.66)
+                "top", (0.28, 0.41, 0.58), "closed_shirt", 1500.0, ease=0.012, wider=0.03, button=(0.7, 0.69, 0.66)
             ),
         ),
         room="office",
@@ -227,7 +213,7 @@ PEOPLE: dict[str, Recipe] = {
         ),
         iris=Iris((40, 24, 15), (62, 36, 20)),
         hairdo=Hairdo("afro", 1.0, 0.1, brow=0.75, length=0.055, wave=0.0022),
-        outfit=(Garment("top", (0.55, 0.28, 0.035), "vee", 1100.0, ease=0.010, wider=0.03, fuzz=0.1),),
+        outfit=(Garment("top", (0.55, 0.28, 0.035), "wide", 1100.0, ease=0.010, wider=0.03, fuzz=0.1),),
         room="studio",
         framing=Framing(0.75, 0.44, 0.05, 1.6, 4.5, 0.05),
     ),
@@ -315,21 +301,7 @@ PEOPLE: dict[str, Recipe] = {
             length=0.03,
             wave=0.2,
         ),
-        outfit=(
-            Garment("top", (0.56, 0.54, 0.49), "closed_shirt", 1500.0, ease=0.009, wider=0.04),
-            Garment(
-                "cardigan",
-                (0.055, 0.058, 0.065),
-                "open",
-                480.0,
-                "knit",
-                0.3,
-                ease=0.022,
-                wider=0.05,
-                open_front=0.09,
-                thick=0.0035,
-            ),
-        ),
+        outfit=(Garment("top", (0.50, 0.49, 0.45), "closed_shirt", 1500.0, ease=0.013, wider=0.03),),
         room="garden",
         framing=Framing(1.5, 0.84, 0.13, 1.9, 1.6, 0.04, aside=-0.10),
     ),

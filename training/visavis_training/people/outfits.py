@@ -25,7 +25,7 @@ _FINGERS = tuple(f"{finger}_0{k}" for finger in ("thumb", "index", "middle", "ri
 _NECKLINES = {
     "crew": Neckline(-0.014),
     "vee": Neckline(-0.012, 0.085, 0.55),
-    "scoop": Neckline(-0.020, 0.040, 0.8),
+    "wide": Neckline(-0.028),
     "shirt": Neckline(-0.008, 0.055, 0.26, 0.16),
     "closed_shirt": Neckline(-0.004, 0.0, 0.3, 0.035),
     "roll": Neckline(-0.006),

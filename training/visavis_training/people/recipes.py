@@ -39,7 +39,7 @@ class Hairdo:
 class Garment:
     """One thing worn. Colours in linear light, metres; `wider` and `crumple` make its folds.
 
-    kind names it (top, cardigan, trousers, shoes); neckline is crew, vee, scoop, shirt, closed_shirt, roll or open;
+    kind names it (top, cardigan, trousers, shoes); neckline is crew, vee, wide, shirt, closed_shirt, roll or open;
     `hem` is how far below the hip joint it ends; `sleeve` the share of the forearm it covers, 1 to the wrist;
     `open_front` half the gap.
     """

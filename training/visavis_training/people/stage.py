@@ -195,7 +195,7 @@ class Stage:
         normal = self._node(tree, "ShaderNodeBump", inputs).outputs["Normal"]
         # what the painted vertices are too coarse for: pores and blood by the millimetre
         paint = self._attribute(tree, "colour").outputs["Color"]
-        for scale, spread in ((520.0, 0.16), (1500.0, 0.20)):
+        for scale, spread in ((420.0, 0.10), (1300.0, 0.07)):
             mottle = self._node(tree, "ShaderNodeTexNoise", {"Vector": place, "Scale": scale, "Detail": 3.0})
             span = {
                 "Value": mottle.outputs[0],
