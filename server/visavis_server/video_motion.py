@@ -81,13 +81,14 @@ def pictures(path: Path) -> Iterator[NDArray[np.uint8]]:
         BadInput: `video_unreadable`, `no_video` or `video_too_long`.
     """
     shown: NDArray[np.uint8] | None = None
-    given, start = 0, None
+    given, start, last_s = 0, None, 0.0
     with _opened(path) as box:
         for image in _decoded(box, path):
             if image.time is None:
                 continue
             start = image.time if start is None else start
-            while shown is not None and given / FRAME_RATE_HZ < image.time - start - 1e-6:
+            last_s = image.time - start
+            while shown is not None and given / FRAME_RATE_HZ < last_s - 1e-6:
                 yield shown
                 given += 1
             if given > MOST_FRAMES:
@@ -96,7 +97,8 @@ def pictures(path: Path) -> Iterator[NDArray[np.uint8]]:
             shown = _picture(image)
     if shown is None:
         raise BadInput("no_video", f"{path.name} holds no pictures.", _REMEDY)
-    yield shown
+    if given / FRAME_RATE_HZ <= last_s + 1e-6:
+        yield shown
 
 
 def _opened(path: Path) -> Any:

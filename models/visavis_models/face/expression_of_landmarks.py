@@ -23,6 +23,7 @@ Floats = NDArray[np.float32]
 
 NETWORK = "expression_of_landmarks"
 _BLOCK = 512
+_MOST_HABIT = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,25 +97,32 @@ class ExpressionReader:
         if points.ndim != 3 or points.shape[1:] != (LANDMARK_COUNT, 3):
             raise ValueError(f"landmarks have shape {points.shape}, expected (N, {LANDMARK_COUNT}, 3)")
         now = upright(points)
-        known = 0.0 if rest is None else 1.0
-        still = now.points
-        if rest is not None:
-            still = upright(rest.reshape(-1, LANDMARK_COUNT, 3)).points
-        still = np.broadcast_to(still, now.points.shape)
+        if rest is None:
+            face, turn = self._run(now.points, now.points, now.angles, 0.0)
+            return Expressions(np.clip(face, 0.0, 1.0), turn, now)
+        still = upright(rest.reshape(-1, LANDMARK_COUNT, 3))
+        everywhere = np.broadcast_to(still.points, now.points.shape)
+        face, turn = self._run(now.points, everywhere, now.angles, 1.0)
+        # the little that it sees in a face at rest is a habit of the network; more may be a lasting smile
+        habit = np.clip(self._run(still.points, still.points, still.angles, 1.0)[0], 0.0, _MOST_HABIT)
+        return Expressions(np.clip((face - habit) / (1.0 - habit), 0.0, 1.0), turn, now)
+
+    def _run(self, now: Floats, rest: Floats, angles: Floats, known: float) -> tuple[Floats, Floats]:
+        """(N, 52) and (N, 3) as the network says them."""
         faces, turns = [np.zeros((0, ARKIT_COUNT), np.float32)], [np.zeros((0, 3), np.float32)]
-        for start in range(0, len(points), _BLOCK):
+        for start in range(0, len(now), _BLOCK):
             rows = slice(start, start + _BLOCK)
             outputs = self._engine.run(
                 {
-                    "now": np.ascontiguousarray(now.points[rows]),
-                    "rest": np.ascontiguousarray(still[rows]),
-                    "known": np.full((len(now.points[rows]), 1), known, np.float32),
-                    "angles": np.ascontiguousarray(now.angles[rows]),
+                    "now": np.ascontiguousarray(now[rows]),
+                    "rest": np.ascontiguousarray(rest[rows]),
+                    "known": np.full((len(now[rows]), 1), known, np.float32),
+                    "angles": np.ascontiguousarray(angles[rows]),
                 }
             )
             faces.append(outputs["face"])
             turns.append(outputs["turn"])
-        return Expressions(np.clip(np.concatenate(faces), 0.0, 1.0), np.concatenate(turns), now)
+        return np.concatenate(faces), np.concatenate(turns)
 
 
 @cache
