@@ -19,7 +19,8 @@ from visavis_training.people.camera import Camera  # noqa: E402
 from visavis_training.people.chance import Chance  # noqa: E402
 from visavis_training.people.face_fit import FaceFit  # noqa: E402
 from visavis_training.people.frame_labels import FrameLabels, Shot, Surface  # noqa: E402
-from visavis_training.people.glasses import FRONT, PAD, RIM, TEMPLE, make_glasses, shade_lens  # noqa: E402
+from visavis_training.people.glasses import make_glasses  # noqa: E402
+from visavis_training.people.glasses_materials import FRONT, PAD, RIM, TEMPLE, shade_lens  # noqa: E402
 from visavis_training.people.glasses_shapes import NAMES, STYLES, Shapes  # noqa: E402
 from visavis_training.people.jewellery import DROP, HOOP, STUD, make_jewellery  # noqa: E402
 from visavis_training.people.lighting import sample_lights  # noqa: E402

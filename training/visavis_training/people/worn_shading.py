@@ -22,8 +22,8 @@ SHADERS = {
     "hair": "hair_shading:shade_hair",
     "beard": "hair_shading:shade_hair",
     "hat": "hats:shade_hat",
-    "frame": "glasses:shade_frame",
-    "lens": "glasses:shade_lens",
+    "frame": "glasses_materials:shade_frame",
+    "lens": "glasses_materials:shade_lens",
     "jewel": "jewellery:shade_jewel",
     "cloth": "fabrics:shade_cloth",
 }
