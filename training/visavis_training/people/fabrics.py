@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from visavis_training.people.chance import Chance
+from visavis_training.people.cloth_colours import BRIGHTEST, PALETTES, linear_colour
 from visavis_training.people.wardrobe import STYLES, Outfit
 from visavis_training.people.worn_shading import Spots
 
@@ -71,41 +72,8 @@ FABRICS: dict[str, Fabric] = {
     "button": Fabric("jersey", "buttons", ("plain",), (0.25, 0.4), (0.0, 0.0), (0.04, 0.05), relief=0.0, wrinkles=0.0),
 }  # fmt: skip
 
-PALETTES: dict[str, tuple[tuple[str, float], ...]] = {
-    "casual": (("f2f0ec", 1.5), ("1b1b1d", 1.7), ("8c8f92", 1.1), ("4a4d52", 0.8), ("232c44", 1.3), ("c9c2b4", 0.5),
-               ("7a1f2b", 0.5), ("31503c", 0.5), ("5d6b46", 0.4), ("3d6aa3", 0.5), ("9dbad6", 0.5), ("b3392f", 0.4),
-               ("d8a13a", 0.3), ("c9788a", 0.35), ("e6c9c9", 0.35), ("5b3f63", 0.25), ("2d7f86", 0.3),
-               ("a65b34", 0.25), ("e9dfc9", 0.4), ("6f4e3a", 0.3)),
-    "shirt": (("f4f4f2", 3.0), ("bfd3e8", 1.5), ("e9eef4", 1.0), ("24304a", 0.6), ("1d1d1f", 0.5), ("e8cfd0", 0.4),
-              ("8fa7c4", 0.6), ("d6d0bf", 0.4), ("4b6b8f", 0.4), ("6a7a5c", 0.3), ("6d1f2c", 0.2)),
-    "strong": (("7e2226", 1.0), ("24384f", 1.0), ("2f4a36", 0.8), ("3a3a3c", 0.7), ("a5742e", 0.3), ("cfc6b4", 0.3)),
-    "soft": (("efe6da", 1.0), ("d9b9b0", 0.6), ("1c1c20", 0.9), ("7b2335", 0.5), ("24405c", 0.5), ("3d5a4a", 0.4),
-             ("c9a66b", 0.3), ("b7c4cf", 0.5), ("f4f2ee", 0.9)),
-    "denim": (("3a4f6e", 1.2), ("29384f", 1.0), ("6f8fb3", 0.7), ("93abc6", 0.4), ("232427", 0.5)),
-    "workwear": (("55543f", 1.0), ("8a7a5c", 0.9), ("25282d", 1.1), ("2b3850", 0.9), ("5f4736", 0.5),
-                 ("a9a089", 0.4)),
-    "leather": (("17171a", 2.0), ("3b2419", 0.8), ("5c3a24", 0.5), ("22252b", 0.4)),
-    "knitwear": (("efe9dc", 1.0), ("26304a", 1.1), ("8a8b8d", 0.9), ("48494d", 0.8), ("1d1d1f", 0.8),
-                 ("6e2430", 0.6), ("3c5443", 0.6), ("b98a54", 0.5), ("d2b9a3", 0.6), ("9aa9b8", 0.4),
-                 ("c8a0a0", 0.4), ("c26a32", 0.2), ("d9b23f", 0.2), ("5b4636", 0.4)),
-    "suiting": (("222a3d", 1.6), ("2b2c30", 1.5), ("18191c", 0.9), ("595c63", 0.8), ("39445c", 0.6), ("6b5a49", 0.3),
-                ("b7a88f", 0.25), ("8b8f98", 0.3)),
-    "tweed": (("6f6351", 1.0), ("55584e", 0.8), ("7c7a76", 0.8), ("4a4038", 0.7)),
-    "ties": (("1f2b4a", 1.2), ("6d1a25", 1.0), ("202022", 0.5), ("2e4d3f", 0.4), ("54366b", 0.3), ("7d8794", 0.5),
-             ("2f5f93", 0.5), ("a33b2f", 0.3)),
-    "buttons": (("efece4", 1.4), ("2a2522", 0.8), ("5a4534", 0.4), ("8a8880", 0.4)),
-}  # fmt: skip
-"""Colours in sRGB with their shares."""
 _RIBBED = ("jersey", "knit", "fine_knit", "fleece")
 """Fabrics whose bands are knitted in ribs."""
-_BRIGHTEST = 0.5
-"""No cloth that is worn returns more light than this."""
-
-
-def _linear(code: str) -> tuple[float, float, float]:
-    values = [int(code[k : k + 2], 16) / 255 for k in (0, 2, 4)]
-    r, g, b = (_BRIGHTEST / 0.87 * (v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4) for v in values)
-    return r, g, b
 
 
 @lru_cache(maxsize=4)
@@ -116,7 +84,7 @@ def _palettes(device: torch.device) -> tuple[Tensor, Tensor]:
     shares = torch.zeros(len(FABRICS), most)
     for row, fabric in enumerate(FABRICS.values()):
         for column, (code, share) in enumerate(PALETTES[fabric.palette]):
-            colours[row, column] = torch.tensor(_linear(code))
+            colours[row, column] = torch.tensor(linear_colour(code))
             shares[row, column] = share
     return colours.to(device), (shares.cumsum(1) / shares.sum(1, keepdim=True)).to(device)
 
@@ -196,7 +164,7 @@ def _cloth(fabric: Tensor, plain: Tensor, chance: Chance, name: str) -> dict[str
             chance.normal(f"{name} {purpose} tint", 0.0, 0.10, 3)
             + chance.normal(f"{name} {purpose} light", 0, 0.12)[:, None]
         )
-        return (found * tint.exp()).clamp(0.012, _BRIGHTEST)
+        return (found * tint.exp()).clamp(0.012, BRIGHTEST)
 
     ranges = n["ranges"][fabric]
     drawn = ranges[..., 0] + (ranges[..., 1] - ranges[..., 0]) * chance.uniform(name + " cloth", 0, 1, 4)
@@ -300,7 +268,7 @@ def _colour(cloth: dict[str, Tensor], uv: Tensor, blur_dm: Tensor) -> Tensor:
     fine = _noise(uv * uv.new_tensor([90.0, 26.0])) + _noise(uv * uv.new_tensor([31.0, 95.0])) - 1.0
     strength = (0.02 / blur_dm.clamp(min=0.004)).clamp(0.25, 1.0)
     use("heather", ground * (1 + 0.3 * strength * fine)[:, None] + 0.02 * fine[:, None].clamp(min=0))
-    return colour.clamp(0.008, _BRIGHTEST)
+    return colour.clamp(0.008, BRIGHTEST)
 
 
 def _print(ground: Tensor, second: Tensor, third: Tensor, uv: Tensor, size: Tensor, blur_dm: Tensor) -> Tensor:
