@@ -15,7 +15,9 @@ from visavis_training.people.body_points import BODY_POINT_NAMES, MEDIAPIPE_POSE
 from visavis_training.people.camera import Camera  # noqa: E402
 from visavis_training.people.check_people import MeshChecks  # noqa: E402
 from visavis_training.people.frame_labels import FrameLabels, Shot, Surface  # noqa: E402
+from visavis_training.people.garments import clothe  # noqa: E402
 from visavis_training.people.sampling import sample  # noqa: E402
+from visavis_training.people.worn import Wearer, Worn  # noqa: E402
 
 pytestmark = [pytest.mark.unit, pytest.mark.timeout(240)]  # the first to ask for a level builds it: half a minute
 
@@ -118,3 +120,17 @@ def test_labels_carry_body_points(levels: dict[str, Anatomy], people: dict[str, 
     assert seen["left_shoulder"] and seen["right_elbow"] and seen["sternum"] and seen["nose"]
     expected = camera.project(points_of(anatomy, vertices)["left_shoulder"][:, None])[:, 0, :2]
     torch.testing.assert_close(labels.body[:, names.index("left_shoulder")], expected)
+
+
+def test_clothes_do_not_hide_points_of_the_body(levels: dict[str, Anatomy], people: dict[str, Tensor]) -> None:
+    anatomy, neutral = levels["half_body"], people["half_body"]
+    identity = sample(torch.arange(PEOPLE) + 60, anatomy.identity_names)
+    with torch.no_grad():
+        worn = Worn.of(neutral, Wearer.of(anatomy), clothe(anatomy, neutral, identity))
+        middle = torch.tensor([[0.0, 2.5, 0.0]]).expand(PEOPLE, 3)
+        camera = Camera.facing(torch.full((PEOPLE,), 25.0), torch.full((PEOPLE,), 85.0), 160, 160, at=middle)
+        surface = Surface.of(anatomy)
+        shot = Shot.take(neutral, surface, camera, worn=worn)
+        labels = FrameLabels.of(shot, shot, surface)
+    for name in ("left_shoulder", "right_shoulder", "left_elbow", "sternum", "nose"):
+        assert labels.body_seen[:, anatomy.body_point_names.index(name)].all(), name

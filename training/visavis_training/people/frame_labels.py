@@ -51,6 +51,8 @@ BACKGROUND = 255
 SURFACE_TOLERANCE_DM = 0.004
 FOLD_DM = 0.02
 """Landmarks of lips and lids lie in folds: one that is this little under the surface still counts as seen."""
+CLOTHED_DM = 0.4
+"""Points of the body count as seen under clothes: this little under what shows."""
 LEAST_COSINE = -0.05
 """Points whose surface is turned farther away from the lens than this show only if something next to them does."""
 
@@ -114,6 +116,7 @@ class Surface:
         """
         nobody = (torch.zeros(0, 3, dtype=torch.int64), torch.zeros(0, 3))
         marks, parts = (Points.on(*points, device) for points in (landmarks, body or nobody))
+        parts = replace(parts, fold_dm=torch.full_like(parts.fold_dm, CLOTHED_DM))
         neighbours = Neighbours.of(triangles.to(device), len(canonical))
         whole = as_triangles(triangles, device).clone()
         if len(region) != len(triangles):
@@ -325,7 +328,8 @@ def _points(shot: Shot, surface: Surface, points: Points, outwards: Tensor) -> t
     lifted = torch.cat([at[..., :2], at[..., 2:] - points.fold_dm[:, None]], -1)
     shown = sight(lifted, shot.points, shot.triangles, shot.fragments, tolerance=0.0) == SEEN
     if shot.worn is not None:  # things hide even what lies close under them
-        shown &= ~_under_things(shot, len(surface.triangles), at)
+        slack = (points.fold_dm - FOLD_DM).clamp(min=0.0)
+        shown &= ~_under_things(shot, len(surface.triangles), at - slack[:, None] * at.new_tensor([0.0, 0.0, 1.0]))
     # Just behind an outline nothing lies before a point's pixel, so it must also look at the lens; rims of lids look
     # elsewhere, but lie next to what shows.
     looks = torch.nn.functional.cosine_similarity(points.of(outwards), -view, dim=-1) > LEAST_COSINE
