@@ -96,7 +96,7 @@ def test_nobody_speaks_where_nobody_is_labelled() -> None:
 
 
 def test_a_muted_voice_lets_the_mouth_rest() -> None:
-    same = torch.full((32,), 3200)
+    same = torch.full((32,), 163_456)  # somebody speaks there
     plain = clips().at(same, 150, seeded(5), keep_wave=True)
     muted = clips(mute=1.0).at(same, 150, seeded(5), keep_wave=True)
     quiet = (muted.wave == 0) & (plain.wave != 0)
