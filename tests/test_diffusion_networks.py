@@ -14,9 +14,9 @@ from visavis_models.diffusion.sizes import COMPACT, MOTION_FRAMES, MOTION_VALUES
 
 torch = pytest.importorskip("torch")
 
-from visavis_models.diffusion.autoencoder import LatentDecoder, LatentEncoder, Stem, unit_latents  # noqa: E402
-from visavis_models.diffusion.denoiser import AppearanceTokens, Denoiser  # noqa: E402
-from visavis_models.diffusion.flow import flowed, noised, steps_of  # noqa: E402
+from visavis_models.diffusion.networks.autoencoder import LatentDecoder, LatentEncoder, Stem, unit_latents  # noqa: E402
+from visavis_models.diffusion.networks.denoiser import AppearanceTokens, Denoiser  # noqa: E402
+from visavis_models.diffusion.networks.flow import flowed, noised, steps_of  # noqa: E402
 
 pytestmark = pytest.mark.unit
 SMALL = replace(COMPACT, width=32, heads=2, stem=(8, 8, 16), decoder=(16, 16, 8, 8), encoder=(8, 8, 16))

@@ -10,7 +10,7 @@ from visavis_models.diffusion.maps import MAP_CHANNELS, MAPS
 
 torch = pytest.importorskip("torch")
 
-from visavis_models.diffusion.synthesis_region import composed, synthesis_region  # noqa: E402
+from visavis_models.diffusion.networks.synthesis_region import composed, synthesis_region  # noqa: E402
 
 pytestmark = pytest.mark.unit
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from visavis_models.diffusion.autoencoder import unit_latents
+from visavis_models.diffusion.networks.autoencoder import unit_latents
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
 """Latents (B, W, C, h, w) and flow times (B, W) to velocities (B, W, C, h, w)."""

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from visavis_models.diffusion.autoencoder import Stem
-from visavis_models.diffusion.blocks import Attention, step_embedding, unit_scale
+from visavis_models.diffusion.networks.autoencoder import Stem
+from visavis_models.diffusion.networks.blocks import Attention, step_embedding, unit_scale
 from visavis_models.diffusion.sizes import (
     LATENT_CHANNELS,
     MOTION_FRAMES,

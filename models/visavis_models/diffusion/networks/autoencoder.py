@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from visavis_models.diffusion.blocks import Grow, Residual, Shrink, normed, unit_scale
 from visavis_models.diffusion.maps import MAPS
+from visavis_models.diffusion.networks.blocks import Grow, Residual, Shrink, normed, unit_scale
 from visavis_models.diffusion.sizes import LATENT_CHANNELS, LATENT_FACTOR, PICTURE_CHANNELS, RendererSize
 
 

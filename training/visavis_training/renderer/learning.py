@@ -1,0 +1,233 @@
+"""The steps by which the renderer's networks learn: pictures as latents first, then latents from noise, then streams.
+
+One step is one call; everything that goes on over steps is in `Learner.memory`. Knows nothing of time, files or where
+windows come from.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from visavis_models.diffusion.networks.autoencoder import Features, unit_latents
+from visavis_models.diffusion.networks.flow import noised
+from visavis_models.diffusion.networks.renderer_networks import RendererNetworks
+from visavis_models.diffusion.sizes import LATENT_CHANNELS, LATENT_FACTOR, RendererSize
+from visavis_training.renderer.clip_store import ClipStore, flattened
+from visavis_training.renderer.crop_stream import CropBatch
+from visavis_training.renderer.losses import Seen, flow_loss, picture_losses, steadiness_loss
+
+Losses = dict[str, Tensor]
+STAGES = ("autoencoder", "denoiser", "stream")
+_WARM_UP_STEPS = 100
+_AVERAGED_OVER = 400.0
+"""Steps, about, that the average of the weights looks back on."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearningSettings:
+    """How much a step looks at, and how."""
+
+    pictures: int = 384
+    """Frames of one step."""
+    rate: float = 6e-4
+    decoder_share: float = 0.3
+    """The decoder's rate, of that, once latents are learnt."""
+    eye_share: float = 0.25
+    """Steps that look at eyes."""
+    window_share: float = 0.7
+    """Steps that look at windows; the others at single frames."""
+    from_noise_share: float = 0.4
+    """Frames that begin as mere noise, as they all do in one step."""
+    latent_noise: float = 0.15
+    """Latents are spoilt by so much when the decoder learns."""
+    own_share: float = 0.5
+    """In the stage of streams: windows that go on from the networks' own pictures."""
+
+
+class Learner:
+    """Networks, their average, and the optimiser.
+
+    Args:
+        size: of the networks.
+        stage: one of `STAGES`.
+        device: where.
+        seed: of all chance.
+        settings: of steps.
+    """
+
+    def __init__(
+        self, size: RendererSize, stage: str, device: str, seed: int = 0, settings: LearningSettings | None = None
+    ) -> None:
+        if stage not in STAGES:
+            raise ValueError(f"there is no stage {stage}: choose one of {', '.join(STAGES)}")
+        torch.manual_seed(seed)
+        self.size, self.stage, self.device = size, stage, device
+        self.settings = settings or LearningSettings()
+        self.networks = RendererNetworks(size).to(device)
+        self.average = copy.deepcopy(self.networks).requires_grad_(False)
+        self.dice = torch.Generator(device).manual_seed(seed)
+        self.choice = torch.Generator().manual_seed(seed)
+        self.steps = 0
+        self.optimiser = torch.optim.AdamW(self._groups(), betas=(0.9, 0.98), weight_decay=1e-3)
+
+    def _groups(self) -> list[dict[str, Any]]:
+        rate, nets = self.settings.rate, self.networks
+        picture: list[nn.Module] = [nets.encoder, nets.stem, nets.decoder]
+        flow: list[nn.Module] = [nets.denoiser, nets.appearance]
+
+        def group(modules: Iterable[nn.Module], share: float) -> dict[str, Any]:
+            return {"params": [p for m in modules for p in m.parameters()], "lr": rate * share, "share": share}
+
+        if self.stage == "autoencoder":
+            return [group(picture, 1.0)]
+        nets.encoder.requires_grad_(False)
+        return [group(flow, 1.0), group([nets.stem, nets.decoder], self.settings.decoder_share)]
+
+    def step(self, store: ClipStore, done: float) -> Losses:
+        """Learn from some windows of the store; `done` 0..1 of the training is over. Returns the loss's parts."""
+        rate = self.settings.rate * min(1.0, (self.steps + 1) / _WARM_UP_STEPS)
+        rate *= 0.03 + 0.97 * (0.5 + 0.5 * math.cos(math.pi * min(done, 1.0)))
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate * group["share"]
+        batch = self._chosen(store)
+        with torch.autocast("cuda", torch.bfloat16, enabled=self.device.startswith("cuda")):
+            losses = self._pictures(batch) if self.stage == "autoencoder" else self._window(batch)
+            total = torch.stack([value.float() for value in losses.values()]).sum()
+        self.optimiser.zero_grad(set_to_none=True)
+        total.backward()
+        losses["slope"] = nn.utils.clip_grad_norm_(self.networks.parameters(), 1.0)
+        self.optimiser.step()
+        self.steps += 1
+        self._average()
+        return {name: value.detach() for name, value in losses.items()}
+
+    def _chance(self) -> float:
+        return float(torch.rand((), generator=self.choice))
+
+    def _chosen(self, store: ClipStore) -> CropBatch:
+        eye = self._chance() < self.settings.eye_share and store.count("eye") > 0
+        region = "eye" if eye or not store.count("mouth") else "mouth"
+        windows = self.stage != "autoencoder" and self._chance() < self.settings.window_share
+        probe = store.sample(region, 1, self.choice)
+        count = max(self.settings.pictures // probe.maps.shape[1], 1)
+        batch = store.sample(region, count, self.choice, in_order=windows)
+        return batch if windows or self.stage == "autoencoder" else flattened(batch)
+
+    def _pictures(self, batch: CropBatch) -> Losses:
+        """Pictures through latents and back."""
+        nets = self.networks
+        features, latents = nets.features(batch.maps), nets.latents(batch.target)
+        spoilt = unit_latents(latents + self.settings.latent_noise * self._noise(latents))
+        made = nets.pictures(spoilt, features, batch.maps).float()
+        return picture_losses(made.flatten(0, 1), Seen.of(batch.maps.flatten(0, 1), batch.target.flatten(0, 1)))
+
+    def _window(self, batch: CropBatch) -> Losses:
+        """Latents of new frames from noise, after frames that were shown."""
+        nets, settings = self.networks, self.settings
+        windows, frames = batch.maps.shape[:2]
+        with torch.no_grad():
+            clean = nets.latents(batch.target).float()
+        known = 0 if frames == 1 else int(torch.randint(0, frames // 2 + 1, (), generator=self.choice))
+        noise = self._noise(clean[:, :1]).expand_as(clean)
+        given = clean
+        if known:
+            given = torch.cat([self._shown(batch, clean, noise, known), clean[:, known:]], 1)
+        time = torch.rand(windows, 1, generator=self.dice, device=clean.device).expand(windows, frames).clone()
+        time[torch.rand(windows, generator=self.dice, device=clean.device) < settings.from_noise_share] = 0.0
+        time[:, :known] = 1.0
+        start = noised(given, noise, time)
+        features = nets.features(batch.maps)
+        way = nets.velocity(features, batch.motion, batch.shade, batch.reference)(start, time)
+        seen = Seen.of(batch.maps.flatten(0, 1), batch.target.flatten(0, 1))
+        region, weight = (x.unflatten(0, (windows, frames))[:, known:] for x in (seen.region, seen.weight))
+        losses = {"flow": flow_loss(way[:, known:].float(), clean[:, known:], noise[:, known:], region)}
+        arrived = unit_latents((start + (1 - time[:, :, None, None, None]) * way)[:, known:])
+        rest = Features(*(x[:, known:] for x in (features.half, features.quarter, features.eighth)))
+        made = nets.pictures(arrived, rest, batch.maps[:, known:]).float()
+        target = batch.target[:, known:]
+        new = Seen(
+            batch.maps[:, known:].flatten(0, 1), target.flatten(0, 1), region.flatten(0, 1), weight.flatten(0, 1)
+        )
+        losses |= {name: 1.5 * value for name, value in picture_losses(made.flatten(0, 1), new).items()}
+        if frames > 1:
+            losses["steady"] = steadiness_loss(made[:, :, :3], target, weight)
+        return losses
+
+    def _shown(self, batch: CropBatch, clean: Tensor, noise: Tensor, known: int) -> Tensor:
+        """Latents of the frames before: true ones, a little spoilt, or what the networks made of them themselves."""
+        spoilt = unit_latents(clean[:, :known] + 0.5 * self.settings.latent_noise * self._noise(clean[:, :known]))
+        if self.stage != "stream" or self._chance() >= self.settings.own_share:
+            return spoilt
+        nets = self.average
+        with torch.no_grad():
+            features = nets.features(batch.maps[:, :known])
+            told = nets.velocity(features, batch.motion[:, :known], batch.shade, batch.reference)
+            begun = noise[:, :known]
+            own = unit_latents(begun + told(begun, torch.zeros_like(begun[:, :, 0, 0, 0])).float())
+        return own
+
+    def _noise(self, like: Tensor) -> Tensor:
+        return torch.randn(like.shape, generator=self.dice, device=like.device, dtype=like.dtype)
+
+    @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
+    def _average(self) -> None:
+        keep = min(1 - 1 / _AVERAGED_OVER, 1 - 1 / (self.steps + 1))
+        mine = [p for p in self.networks.state_dict().values() if p.is_floating_point()]
+        kept = [p for p in self.average.state_dict().values() if p.is_floating_point()]
+        torch._foreach_lerp_(kept, mine, 1 - keep)
+
+    def memory(self) -> dict[str, Any]:
+        """All that `recall` needs to go on."""
+        return {
+            "networks": self.networks.state_dict(), "average": self.average.state_dict(), "steps": self.steps,
+            "optimiser": self.optimiser.state_dict(), "dice": self.dice.get_state(), "choice": self.choice.get_state(),
+        }  # fmt: skip
+
+    def recall(self, memory: dict[str, Any]) -> None:
+        """Go on where another run of this stage stopped."""
+        self.networks.load_state_dict(memory["networks"])
+        self.average.load_state_dict(memory["average"])
+        self.optimiser.load_state_dict(memory["optimiser"])
+        self.dice.set_state(memory["dice"].cpu())
+        self.choice.set_state(memory["choice"].cpu())
+        self.steps = memory["steps"]
+
+    def begin_with(self, weights: dict[str, Tensor]) -> None:
+        """Take over what an earlier stage learnt.
+
+        Raises:
+            RuntimeError: the weights are of other networks.
+        """
+        self.networks.load_state_dict(weights)
+        self.average.load_state_dict(weights)
+
+    @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
+    def shows(self, batch: CropBatch, steps: int, known: int = 0) -> Tensor:
+        """What the averaged networks make of windows, (B, W - known, 4, H, W'), after true frames; for looking."""
+        nets = self.average
+        windows, frames = batch.maps.shape[:2]
+        shape = (windows, 1, LATENT_CHANNELS, *(n // LATENT_FACTOR for n in batch.maps.shape[-2:]))
+        noise = torch.randn(shape, generator=torch.Generator(self.device).manual_seed(1), device=self.device)
+        noise = noise.expand(-1, frames - known, -1, -1, -1)
+        shown = nets.latents(batch.target[:, :known]) if known else noise[:, :0]
+        made, _ = nets.window(batch.maps, batch.motion, batch.shade, batch.reference, shown, noise, steps)
+        return made
+
+    @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
+    def repeats(self, batch: CropBatch) -> Tensor:
+        """True pictures through latents and back, (B, W, 4, H, W'): the best that the decoder could show."""
+        nets = self.average
+        return nets.pictures(nets.latents(batch.target), nets.features(batch.maps), batch.maps)
+
+
+def part(batch: CropBatch, count: int) -> CropBatch:
+    """The first windows of a batch."""
+    taken = {n: getattr(batch, n)[:count] for n in ("maps", "reference", "target", "motion", "shade", "in_order")}
+    return replace(batch, **taken)
