@@ -185,7 +185,10 @@ def test_habits_shift_with_sex_and_age_but_forbid_little() -> None:
     women = choose(chance, half, torch.zeros(6000)).outer.style
     men = choose(chance, half, torch.ones(6000)).outer.style
     old = choose(chance, half + 35, torch.ones(6000)).outer.style
-    share = lambda styles, name: float((styles == NAMES.index(name)).float().mean())  # noqa: E731
+
+    def share(styles: Any, name: str) -> float:
+        return float((styles == NAMES.index(name)).float().mean())
+
     assert share(women, "dress") > 0.02 and share(men, "dress") == 0
     assert share(men, "suit") > 1.5 * share(women, "suit") > 0
     assert share(old, "hoodie") < 0.5 * share(men, "hoodie")
