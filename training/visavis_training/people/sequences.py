@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import multiprocessing
 import sys
 import time
@@ -41,6 +42,10 @@ SCENE_S = 28.0
 SMALL_TAKES = 16
 _EYE_OF_HEAD = 1.3
 """Shares of the eye's range that one radian of the head's turn is answered with, as presence does."""
+_TURN_RAD_PER_S = math.radians(45.0)
+"""Heads of people who talk turn no faster; several movements may add up."""
+_STEEPEST = 1.875
+"""Of an envelope's rise, in rises."""
 _HEAD_LIMITS_RAD = np.radians((22.0, 38.0, 22.0))
 
 
@@ -75,10 +80,15 @@ def _head_turns(
     head, gaze = np.zeros((frames, 6)), np.zeros((frames, 2))
     start = int(rng.exponential(6.0 / liveliness) / FRAME_S)
     while start < frames:
-        times = (float(rng.uniform(0.35, 0.9)), float(rng.uniform(0.3, 2.5)), float(rng.uniform(0.4, 1.0)))
+        size = np.radians(rng.normal(0.0, 1.0, 3) * (4.0, 9.0, 4.5))
+        least_s = _STEEPEST * float(np.abs(size).max()) / _TURN_RAD_PER_S
+        times = (
+            max(rng.uniform(0.35, 0.9), least_s),
+            float(rng.uniform(0.3, 2.5)),
+            max(rng.uniform(0.4, 1.0), least_s),
+        )
         length = min(frames - start, int(sum(times) / FRAME_S) + 1)
         curve = envelope(length, *times)[:, None]
-        size = np.radians(rng.normal(0.0, 1.0, 3) * (4.0, 9.0, 4.5))
         part = slice(start, start + length)
         head[part, :3] += curve * size
         head[part, 3:] += curve * rng.normal(0.0, 1.0, 3) * (0.02, 0.01, 0.035)
