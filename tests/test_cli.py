@@ -247,9 +247,10 @@ def test_render_refuses_what_it_cannot_use(tmp_path: Path, refused: Callable[...
 def test_a_render_that_is_stopped_leaves_nothing_behind(tmp_path: Path, how: signal.Signals) -> None:
     voice = tone(tmp_path / "voice.wav", 1200.0)
     arguments = ["render", "--avatar", "astronaut", "--audio", str(voice), "-o", "out.mp4"]
-    with subprocess.Popen(
-        [sys.executable, str(PROGRAM), *arguments], env=environment(tmp_path), cwd=tmp_path, stderr=subprocess.DEVNULL
-    ) as process:
+    # Tests that run in the background (nohup, a shell's &) would hand on that these signals are ignored.
+    heard = f"import os, signal, sys\nsignal.signal({int(how)}, signal.SIG_DFL)\nos.execv(sys.executable, sys.argv[1:])"
+    command = [sys.executable, "-c", heard, sys.executable, str(PROGRAM), *arguments]
+    with subprocess.Popen(command, env=environment(tmp_path), cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
         try:
             deadline_s = time.monotonic() + 60
             while not list(tmp_path.glob(".out.mp4*")) and time.monotonic() < deadline_s:
