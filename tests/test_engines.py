@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from visavis_models.engines import ENGINE_KINDS
+from visavis_models.engines import ENGINE_KINDS, open_engine
+from visavis_models.weights import weight_file
 
 pytestmark = pytest.mark.weights
 
@@ -32,3 +33,10 @@ def test_no_engine_reports_home(tmp_path: Path, kind: str) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert [str(path) for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_engines_are_tried_in_the_order_asked_for_and_a_forced_one_comes_first() -> None:
+    file = weight_file("listener")
+    assert open_engine(file, order=("onnxruntime", "openvino")).name == "onnxruntime/CPU"
+    assert open_engine(file).name == "openvino/CPU"
+    assert open_engine(file, "openvino", order=("onnxruntime",)).name == "openvino/CPU"

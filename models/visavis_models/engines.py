@@ -86,13 +86,14 @@ def _wrong_inputs(given: Mapping[str, Any], expected: set[str]) -> EngineError:
     )
 
 
-def open_engine(path: Path, kind: str | None = None, threads: int = 1) -> Engine:
+def open_engine(path: Path, kind: str | None = None, threads: int = 1, order: tuple[str, ...] = ENGINE_KINDS) -> Engine:
     """Load a network onto the best engine that works here.
 
     Args:
         path: an ONNX file (or, for OpenVINO only, tflite).
         kind: one of `ENGINE_KINDS` to force it; None takes the first that works and warns once for each that fails.
         threads: how many CPU threads one forward pass may use.
+        order: in which engines are tried where none is forced; for networks on which another is faster.
 
     Raises:
         EngineError: the forced engine, or every engine, failed.
@@ -100,7 +101,7 @@ def open_engine(path: Path, kind: str | None = None, threads: int = 1) -> Engine
     if kind is not None and kind not in ENGINE_KINDS:
         raise EngineError("engine_unknown", f"There is no engine {kind}.", f"Choose one of {', '.join(ENGINE_KINDS)}.")
     failures: list[str] = []
-    for candidate in (kind,) if kind else ENGINE_KINDS:
+    for candidate in (kind,) if kind else order:
         try:
             return OpenVinoEngine(path, threads) if candidate == "openvino" else OnnxRuntimeEngine(path, threads)
         except Exception as error:  # each engine fails with classes of its own; the next one may work
