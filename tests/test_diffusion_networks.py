@@ -19,7 +19,9 @@ from visavis_models.diffusion.networks.denoiser import AppearanceTokens, Denoise
 from visavis_models.diffusion.networks.flow import flowed, noised, steps_of  # noqa: E402
 
 pytestmark = pytest.mark.unit
-SMALL = replace(COMPACT, width=32, heads=2, stem=(8, 8, 16), decoder=(16, 16, 8, 8), encoder=(8, 8, 16))
+SMALL = replace(
+    COMPACT, width=32, heads=2, stem=(8, 8, 16), decoder=(16, 16, 8), decoder_depth=(1, 1, 1), encoder=(8, 8, 16)
+)
 
 
 def stirred(module: Any) -> Any:  # layers that begin at zero would hide what they do
@@ -38,9 +40,11 @@ def told(frames: int, people: int = 2, seed: int = 0) -> dict[str, Any]:
 
     return {
         "latents": draw(people, frames, 16, 6, 8), "time": torch.rand(people, frames, generator=generator),
-        "features": draw(people, frames, SMALL.stem[2], 6, 8),
+        "eighth": draw(people, frames, SMALL.stem[2], 6, 8),
         "motion": draw(people, frames, MOTION_FRAMES, MOTION_VALUES),
-        "shade": draw(people, 3), "appearance": draw(people, 12, SMALL.width),
+        "shade": draw(people, 3), "tokens": draw(people, 12, SMALL.width),
+        "shown": draw(people, 2, 16, 6, 8), "shown_eighth": draw(people, 2, SMALL.stem[2], 6, 8),
+        "known": torch.ones(people, 2),
     }  # fmt: skip
 
 
@@ -71,7 +75,7 @@ def test_decoder_keeps_the_driven_photo_when_it_adds_nothing() -> None:
     torch.nn.init.zeros_(decode.out.bias)
     maps = torch.rand(2, MAP_CHANNELS, 48, 64) * 2 - 1
     made = decode(unit_latents(torch.randn(2, 16, 6, 8)), stem(maps), maps)
-    assert torch.equal(made[:, :3], maps[:, MAPS["warped"]])
+    assert torch.equal(made[:, :3], maps[:, MAPS["warped"]] + maps[:, MAPS["own_teeth"]])
 
 
 def test_windows_of_any_length_and_frames_that_hear_one_another() -> None:
@@ -80,10 +84,25 @@ def test_windows_of_any_length_and_frames_that_hear_one_another() -> None:
         for frames in (1, 3, 20):
             assert denoise(**told(frames)).shape == (2, frames, 16, 6, 8)
         before = told(4)
-        after = {**before, "latents": before["latents"].clone()}
-        after["latents"][:, 0] += 1
-        change = (denoise(**after) - denoise(**before)).abs().amax((0, 2, 3, 4))
-    assert (change > 1e-4).all(), "a shown frame must be heard by all new ones"
+        for name in ("latents", "shown", "shown_eighth"):
+            after = {**before, name: before[name].clone()}
+            after[name][:, 0] += 1
+            change = (denoise(**after) - denoise(**before)).abs().amax((0, 2, 3, 4))
+            assert (change > 1e-4).all(), f"one frame's {name} must be heard by all new ones"
+
+
+def test_frames_that_were_not_shown_are_not_heard() -> None:
+    denoise, given = stirred(Denoiser(SMALL)), told(3)
+    given["known"] = torch.tensor([[0.0, 1.0], [0.0, 0.0]])
+    with torch.no_grad():
+        before = denoise(**given)
+        other = {**given, "shown": given["shown"].clone()}
+        other["shown"][0, 0] += 5
+        other["shown"][1] -= 5
+        assert torch.allclose(denoise(**other), before, atol=1e-5)
+        none = {**given, "shown": given["shown"][:, :0], "shown_eighth": given["shown_eighth"][:, :0]}
+        none["known"] = given["known"][:, :0]
+        assert torch.allclose(denoise(**none)[1], before[1], atol=1e-5)
 
 
 def test_people_of_a_batch_do_not_hear_one_another() -> None:
@@ -94,7 +113,7 @@ def test_people_of_a_batch_do_not_hear_one_another() -> None:
     assert torch.allclose(together[1:], alone, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["motion", "shade", "appearance", "features", "time"])
+@pytest.mark.parametrize("name", ["motion", "shade", "tokens", "eighth", "time", "shown"])
 def test_all_that_the_denoiser_is_told_matters(name: str) -> None:
     denoise, before = stirred(Denoiser(SMALL)), told(2)
     with torch.no_grad():
@@ -107,7 +126,9 @@ def test_wrong_shapes_are_named() -> None:
     with pytest.raises(ValueError, match="motion"):
         denoise(**{**given, "motion": given["motion"][:, :1]})
     with pytest.raises(ValueError, match="features"):
-        denoise(**{**given, "features": given["features"][..., :4]})
+        denoise(**{**given, "eighth": given["eighth"][..., :4]})
+    with pytest.raises(ValueError, match="known"):
+        denoise(**{**given, "known": given["known"][:, :1]})
     with pytest.raises(ValueError, match="picture"):
         LatentEncoder(SMALL)(torch.zeros(1, 3, 20, 64))
 
@@ -115,13 +136,12 @@ def test_wrong_shapes_are_named() -> None:
 @pytest.mark.parametrize("steps", [1, 2, 4])
 def test_a_straight_flow_arrives_in_any_number_of_steps(steps: int) -> None:
     clean, noise = unit_latents(torch.randn(2, 3, 16, 6, 8)), torch.randn(2, 3, 16, 6, 8)
-    shown = torch.randn(2, 2, 16, 6, 8)
 
     def velocity(latents: Any, time: Any) -> Any:
-        assert torch.equal(latents[:, :2], shown) and bool((time[:, :2] == 1).all()), "what is shown stays clean"
-        return torch.cat([torch.zeros_like(shown), clean - noise], 1)
+        assert time.shape == (2, 3) and latents.shape == noise.shape
+        return clean - noise
 
-    assert torch.allclose(flowed(velocity, shown, noise, steps), clean, atol=1e-4)
+    assert torch.allclose(flowed(velocity, noise, steps), clean, atol=1e-4)
     assert torch.allclose(noised(clean, noise, torch.ones(2, 3)), clean) and steps_of(steps)[-1] == 1.0
 
 
@@ -130,7 +150,7 @@ def test_exported_networks_compute_the_same(tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     onnxruntime = pytest.importorskip("onnxruntime")
     denoise, tokens = stirred(Denoiser(SMALL)), stirred(AppearanceTokens(SMALL))
-    given = {**told(3), "appearance": tokens(torch.rand(2, REFERENCE_CHANNELS, 48, 64)).detach()}
+    given = {**told(3), "tokens": tokens(torch.rand(2, REFERENCE_CHANNELS, 48, 64)).detach()}
     file = tmp_path / "denoiser.onnx"
     names = list(given)
     with torch.no_grad():

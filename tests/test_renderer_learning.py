@@ -22,7 +22,7 @@ from visavis_training.renderer.train import Clock, fill, judge, train  # noqa: E
 
 pytestmark = pytest.mark.unit
 SMALL = replace(
-    COMPACT, mouth_px=(32, 64), width=32, heads=2, stem=(8, 16, 16), decoder=(16, 16, 16, 8), encoder=(16, 16, 32)
+    COMPACT, mouth_px=(32, 64), width=32, heads=2, stem=(8, 16, 16), decoder=(16, 16, 8), encoder=(16, 16, 32)
 )
 FEW = LearningSettings(pictures=16, rate=3e-3)
 

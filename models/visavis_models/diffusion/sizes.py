@@ -39,10 +39,10 @@ class RendererSize:
     """The denoiser's blocks in order: c convolution, s attention over places, x attention to motion and appearance,
     t attention over time."""
     heads: int
-    decoder: tuple[int, int, int, int]
-    """Channels of the decoder at 1/8, 1/4, 1/2 and 1/1."""
-    decoder_depth: int
-    """Residual blocks at each of the decoder's levels but the finest."""
+    decoder: tuple[int, int, int]
+    """Channels of the decoder at 1/8, 1/4 and 1/2."""
+    decoder_depth: tuple[int, int, int]
+    """Blocks at each of the decoder's levels."""
     encoder: tuple[int, int, int]
     """Channels of the picture's encoder (training only) at 1/2, 1/4 and 1/8."""
     token_pool: int
@@ -65,13 +65,13 @@ class RendererSize:
 
 
 COMPACT = RendererSize(
-    name="compact", mouth_px=(96, 128), stem=(24, 48, 96), width=160, blocks="cxtcsxtc", heads=5,
-    decoder=(128, 64, 32, 16), decoder_depth=1, encoder=(48, 96, 192), token_pool=2,
+    name="compact", mouth_px=(96, 128), stem=(16, 32, 64), width=128, blocks="cxtcsxtc", heads=4,
+    decoder=(96, 48, 24), decoder_depth=(2, 1, 2), encoder=(48, 96, 192), token_pool=2,
 )  # fmt: skip
 """For two cores of a laptop."""
 BASE = RendererSize(
     name="base", mouth_px=(192, 256), stem=(48, 96, 192), width=384, blocks="csxtcsxtcsxtcsxt", heads=6,
-    decoder=(256, 160, 96, 48), decoder_depth=2, encoder=(64, 128, 256), token_pool=4,
+    decoder=(320, 192, 96), decoder_depth=(3, 3, 2), encoder=(64, 128, 256), token_pool=4,
 )  # fmt: skip
 """For GPUs: a face region of 512 px."""
 SIZES = {size.name: size for size in (COMPACT, BASE)}

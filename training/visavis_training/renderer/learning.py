@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from visavis_models.diffusion.networks.autoencoder import Features, unit_latents
-from visavis_models.diffusion.networks.flow import noised
-from visavis_models.diffusion.networks.renderer_networks import RendererNetworks
+from visavis_models.diffusion.networks.flow import flowed, noised
+from visavis_models.diffusion.networks.renderer_networks import RendererNetworks, Shown, Told
 from visavis_models.diffusion.sizes import LATENT_CHANNELS, LATENT_FACTOR, RendererSize
 from visavis_training.renderer.clip_store import ClipStore, flattened
 from visavis_training.renderer.crop_stream import CropBatch
@@ -26,6 +26,8 @@ from visavis_training.renderer.losses import Seen, flow_loss, picture_losses, st
 Losses = dict[str, Tensor]
 STAGES = ("autoencoder", "denoiser", "stream")
 _WARM_UP_STEPS = 100
+_WHOLE_OVERLAP = 0.7
+"""Windows in which all frames before are known."""
 _AVERAGED_OVER = 400.0
 """Steps, about, that the average of the weights looks back on."""
 
@@ -136,42 +138,50 @@ class Learner:
             clean = nets.latents(batch.target).float()
         known = 0 if frames == 1 else int(torch.randint(0, frames // 2 + 1, (), generator=self.choice))
         noise = self._noise(clean[:, :1]).expand_as(clean)
-        given = clean
-        if known:
-            given = torch.cat([self._shown(batch, clean, noise, known), clean[:, known:]], 1)
         time = torch.rand(windows, 1, generator=self.dice, device=clean.device).expand(windows, frames).clone()
         time[torch.rand(windows, generator=self.dice, device=clean.device) < settings.from_noise_share] = 0.0
-        time[:, :known] = 1.0
-        start = noised(given, noise, time)
         features = nets.features(batch.maps)
-        way = nets.velocity(features, batch.motion, batch.shade, batch.reference)(start, time)
-        seen = Seen.of(batch.maps.flatten(0, 1), batch.target.flatten(0, 1))
-        region, weight = (x.unflatten(0, (windows, frames))[:, known:] for x in (seen.region, seen.weight))
-        losses = {"flow": flow_loss(way[:, known:].float(), clean[:, known:], noise[:, known:], region)}
-        arrived = unit_latents((start + (1 - time[:, :, None, None, None]) * way)[:, known:])
-        rest = Features(*(x[:, known:] for x in (features.half, features.quarter, features.eighth)))
-        made = nets.pictures(arrived, rest, batch.maps[:, known:]).float()
-        target = batch.target[:, known:]
-        new = Seen(
-            batch.maps[:, known:].flatten(0, 1), target.flatten(0, 1), region.flatten(0, 1), weight.flatten(0, 1)
+        shown = self._shown(batch, clean, noise, features, known)
+        new = batch_of(batch, slice(known, None))
+        rest, clean, noise, time = (
+            features.of(slice(known, None)),
+            clean[:, known:],
+            noise[:, known:],
+            time[:, known:],
         )
-        losses |= {name: 1.5 * value for name, value in picture_losses(made.flatten(0, 1), new).items()}
-        if frames > 1:
-            losses["steady"] = steadiness_loss(made[:, :, :3], target, weight)
+        start = noised(clean, noise, time)
+        told = Told(rest, new.motion, new.shade, new.reference)
+        way = nets.velocity(told, shown)(start, time)
+        seen = Seen.of(new.maps.flatten(0, 1), new.target.flatten(0, 1))
+        region, weight = (x.unflatten(0, (windows, frames - known)) for x in (seen.region, seen.weight))
+        losses = {"flow": flow_loss(way.float(), clean, noise, region)}
+        arrived = unit_latents(start + (1 - time[:, :, None, None, None]) * way)
+        made = nets.pictures(arrived, rest, new.maps).float()
+        losses |= {name: 1.5 * value for name, value in picture_losses(made.flatten(0, 1), seen).items()}
+        if frames - known > 1:
+            losses["steady"] = steadiness_loss(made[:, :, :3], new.target, weight)
         return losses
 
-    def _shown(self, batch: CropBatch, clean: Tensor, noise: Tensor, known: int) -> Tensor:
-        """Latents of the frames before: true ones, a little spoilt, or what the networks made of them themselves."""
-        spoilt = unit_latents(clean[:, :known] + 0.5 * self.settings.latent_noise * self._noise(clean[:, :known]))
-        if self.stage != "stream" or self._chance() >= self.settings.own_share:
-            return spoilt
+    def _shown(self, batch: CropBatch, clean: Tensor, noise: Tensor, features: Features, known: int) -> Shown:
+        """The frames before: true latents, a little spoilt, or what the networks made of them themselves."""
+        if not known:
+            return Shown.none(len(clean), self.size, clean)
+        latents = unit_latents(clean[:, :known] + 0.5 * self.settings.latent_noise * self._noise(clean[:, :known]))
+        if self.stage == "stream" and self._chance() < self.settings.own_share:
+            latents = self._own(batch_of(batch, slice(0, known)), noise[:, :known])
+        # A stream begins with fewer frames than a window has room for.
+        first = torch.randint(0, known + 1, (len(clean), 1), generator=self.dice, device=clean.device)
+        sure = torch.rand(len(clean), 1, generator=self.dice, device=clean.device) < _WHOLE_OVERLAP
+        count = torch.arange(known, device=clean.device)[None]
+        return Shown(latents, features.eighth[:, :known], ((count >= first) | sure).to(clean.dtype))
+
+    @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
+    def _own(self, batch: CropBatch, noise: Tensor) -> Tensor:
+        """Latents of frames from nothing but noise, in one step."""
         nets = self.average
-        with torch.no_grad():
-            features = nets.features(batch.maps[:, :known])
-            told = nets.velocity(features, batch.motion[:, :known], batch.shade, batch.reference)
-            begun = noise[:, :known]
-            own = unit_latents(begun + told(begun, torch.zeros_like(begun[:, :, 0, 0, 0])).float())
-        return own
+        told = Told(nets.features(batch.maps), batch.motion, batch.shade, batch.reference)
+        velocity = nets.velocity(told, Shown.none(len(noise), self.size, noise))
+        return flowed(velocity, noise, 1).float()
 
     def _noise(self, like: Tensor) -> Tensor:
         return torch.randn(like.shape, generator=self.dice, device=like.device, dtype=like.dtype)
@@ -209,14 +219,13 @@ class Learner:
         self.average.load_state_dict(weights)
 
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
-    def shows(self, batch: CropBatch, steps: int, known: int = 0) -> Tensor:
-        """What the averaged networks make of windows, (B, W - known, 4, H, W'), after true frames; for looking."""
+    def shows(self, batch: CropBatch, steps: int) -> Tensor:
+        """What the averaged networks make of windows from nothing but noise, (B, W, 4, H, W'); for looking."""
         nets = self.average
-        windows, frames = batch.maps.shape[:2]
-        shape = (windows, 1, LATENT_CHANNELS, *(n // LATENT_FACTOR for n in batch.maps.shape[-2:]))
+        shape = (len(batch.maps), 1, LATENT_CHANNELS, *(n // LATENT_FACTOR for n in batch.maps.shape[-2:]))
         noise = torch.randn(shape, generator=torch.Generator(self.device).manual_seed(1), device=self.device)
-        noise = noise.expand(-1, frames - known, -1, -1, -1)
-        shown = nets.latents(batch.target[:, :known]) if known else noise[:, :0]
+        noise = noise.expand(-1, batch.maps.shape[1], -1, -1, -1)
+        shown = Shown.none(len(noise), self.size, noise)
         made, _ = nets.window(batch.maps, batch.motion, batch.shade, batch.reference, shown, noise, steps)
         return made
 
@@ -225,6 +234,11 @@ class Learner:
         """True pictures through latents and back, (B, W, 4, H, W'): the best that the decoder could show."""
         nets = self.average
         return nets.pictures(nets.latents(batch.target), nets.features(batch.maps), batch.maps)
+
+
+def batch_of(batch: CropBatch, frames: slice) -> CropBatch:
+    """Some frames of each window."""
+    return replace(batch, maps=batch.maps[:, frames], target=batch.target[:, frames], motion=batch.motion[:, frames])
 
 
 def part(batch: CropBatch, count: int) -> CropBatch:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from visavis_models.diffusion.maps import MAPS
-from visavis_models.diffusion.networks.blocks import Grow, Residual, Shrink, normed, unit_scale
+from visavis_models.diffusion.networks.blocks import Grow, Mixing, Residual, Shrink, normed, unit_scale
 from visavis_models.diffusion.sizes import LATENT_CHANNELS, LATENT_FACTOR, PICTURE_CHANNELS, RendererSize
 
 
@@ -33,6 +33,10 @@ class Features:
     eighth: Tensor
     """(B, stem[2], H / 8, W / 8)."""
 
+    def of(self, frames: slice) -> Features:
+        """Of some frames, where the second axis counts them."""
+        return Features(self.half[:, frames], self.quarter[:, frames], self.eighth[:, frames])
+
 
 class Stem(nn.Module):
     """Reads maps: the driven photo and what is drawn of its mesh."""
@@ -40,10 +44,10 @@ class Stem(nn.Module):
     def __init__(self, channels: int, stem: tuple[int, int, int]) -> None:
         super().__init__()
         half, quarter, eighth = stem
-        self.first = Shrink(channels, half, 1)
+        self.first = Shrink(channels, half, 2)
         self.at_half = nn.Conv2d(half, half, 3, padding=1)
         self.second, self.third = Shrink(half, quarter), Shrink(quarter, eighth)
-        self.at_eighth = Residual(eighth)
+        self.at_eighth = Mixing(eighth)
 
     def forward(self, maps: Tensor) -> Features:
         """(B, channels, H, W) to features of three sizes."""
@@ -76,31 +80,30 @@ class LatentEncoder(nn.Module):
 
 
 class _Level(nn.Module):
-    def __init__(self, given: int, width: int, depth: int) -> None:
+    def __init__(self, given: int, width: int, depth: int, reach: int = 3) -> None:
         super().__init__()
-        self.join = nn.Conv2d(given, width, 3, padding=1)
-        self.blocks = nn.Sequential(*(Residual(width) for _ in range(depth)))
+        self.join = nn.Conv2d(given, width, reach, padding=reach // 2)
+        self.blocks = nn.Sequential(*(Mixing(width) for _ in range(depth)))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, given, H, W) to (B, width, H, W)."""
-        return self.blocks(self.join(x))
+        return functional.silu(self.blocks(self.join(x)))
 
 
 class LatentDecoder(nn.Module):
-    """Latents as a picture and a mask, beside what the maps' features and the driven photo itself tell."""
+    """Latents as a picture and a mask, beside what the maps' features and the driven photo itself tell.
+
+    Works at half of the crop's size at most; every place there paints 2 x 2 pixels (W. Shi et al., 2016).
+    """
 
     def __init__(self, size: RendererSize) -> None:
         super().__init__()
-        eighth, quarter, half, full = size.decoder
-        self.at_eighth = _Level(LATENT_CHANNELS + size.stem[2], eighth, size.decoder_depth)
-        self.to_quarter, self.at_quarter = (
-            Grow(eighth, quarter),
-            _Level(quarter + size.stem[1], quarter, size.decoder_depth),
-        )
-        self.to_half, self.at_half = Grow(quarter, half), _Level(half + size.stem[0], half, size.decoder_depth)
-        self.to_full = Grow(half, full)
-        self.at_full = nn.Conv2d(full + 4, full, 3, padding=1)
-        self.out = nn.Conv2d(full, PICTURE_CHANNELS, 3, padding=1)
+        eighth, quarter, half = size.decoder
+        deep, middle, shallow = size.decoder_depth
+        self.at_eighth = _Level(LATENT_CHANNELS + size.stem[2], eighth, deep)
+        self.to_quarter, self.at_quarter = Grow(eighth, quarter), _Level(quarter + size.stem[1], quarter, middle)
+        self.to_half, self.at_half = Grow(quarter, half), _Level(half + size.stem[0] + 4 * 5, half, shallow, 1)
+        self.out = nn.Conv2d(half, 4 * PICTURE_CHANNELS, 3, padding=1)
 
     def forward(self, latents: Tensor, features: Features, maps: Tensor) -> Tensor:
         """A picture and how much of it is to be shown.
@@ -113,10 +116,12 @@ class LatentDecoder(nn.Module):
         Returns:
             (B, 4, H, W): RGB about -1..1, then the mask's logits.
         """
+        # The driven photo, and within the mouth the photo's own teeth: what is known of the picture.
+        known = maps[:, MAPS["warped"]] + maps[:, MAPS["own_teeth"]]
         x = self.at_eighth(torch.cat([latents, features.eighth], 1))
         x = self.at_quarter(torch.cat([self.to_quarter(x), features.quarter], 1))
-        x = self.at_half(torch.cat([self.to_half(x), features.half], 1))
-        photo = maps[:, MAPS["warped"].start : MAPS["shown"].stop]
-        x = functional.silu(self.at_full(torch.cat([functional.silu(self.to_full(x)), photo], 1)))
-        made = self.out(x)
-        return torch.cat([made[:, :3] + photo[:, :3], made[:, 3:]], 1)
+        seen = torch.cat([known, maps[:, MAPS["shown"]], maps[:, MAPS["own_shown"]]], 1)
+        fine = functional.pixel_unshuffle(seen, 2)
+        x = self.at_half(torch.cat([self.to_half(x), features.half, fine], 1))
+        made = functional.pixel_shuffle(self.out(x), 2)
+        return torch.cat([made[:, :3] + known, made[:, 3:]], 1)

@@ -35,28 +35,48 @@ class Residual(nn.Module):
         return x + self.second(functional.silu(self.between(self.first(functional.silu(self.before(x))))))
 
 
-class Shrink(nn.Module):
-    """Half the size each way: every 2 x 2 pixels become channels, then a convolution."""
+class Mixing(nn.Module):
+    """Neighbouring places of each channel, then all channels of each place, as in Z. Liu et al., ConvNeXt, 2022.
 
-    def __init__(self, given: int, wanted: int, reach: int = 3) -> None:
+    A quarter of what two full convolutions cost. Without normalisation, which would cost as much as the rest on a CPU:
+    what is added starts small instead.
+    """
+
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.mix = nn.Conv2d(4 * given, wanted, reach, padding=reach // 2)
+        self.near = nn.Conv2d(channels, channels, 5, padding=2, groups=channels)
+        self.widen, self.narrow = nn.Conv2d(channels, 2 * channels, 1), nn.Conv2d(2 * channels, channels, 1)
+        nn.init.zeros_(self.narrow.bias)
+        with torch.no_grad():
+            self.narrow.weight.mul_(0.2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) to the same."""
+        return x + self.narrow(functional.silu(self.widen(self.near(x))))
+
+
+class Shrink(nn.Module):
+    """Half the size each way; every place sees `reach` pixels (2: only those that become it)."""
+
+    def __init__(self, given: int, wanted: int, reach: int = 4) -> None:
+        super().__init__()
+        self.mix = nn.Conv2d(given, wanted, reach, stride=2, padding=reach // 2 - 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, given, H, W) to (B, wanted, H / 2, W / 2)."""
-        return self.mix(functional.pixel_unshuffle(x, 2))
+        return self.mix(x)
 
 
 class Grow(nn.Module):
-    """Twice the size each way: channels become 2 x 2 pixels (W. Shi et al., 2016)."""
+    """Twice the size each way: every place becomes 2 x 2."""
 
     def __init__(self, given: int, wanted: int) -> None:
         super().__init__()
-        self.mix = nn.Conv2d(given, 4 * wanted, 1)
+        self.mix = nn.ConvTranspose2d(given, wanted, 2, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, given, H, W) to (B, wanted, 2 H, 2 W)."""
-        return functional.pixel_shuffle(self.mix(x), 2)
+        return self.mix(x)
 
 
 class Attention(nn.Module):
@@ -80,13 +100,13 @@ class Attention(nn.Module):
         self.key_scale = nn.Parameter(torch.ones(width // heads))
 
     def forward(self, tokens: Tensor, listened: Tensor, bias: Tensor | None = None) -> Tensor:
-        """(B, N, width), (B, M, listened) and (heads, N, M) added to the scores, to (B, N, width)."""
+        """(B, N, width), (B, M, listened) and (1 or B, heads, N, M) added to the scores, to (B, N, width)."""
         count, asked, width = tokens.shape
         q = self.query(tokens).reshape(count, asked, self.heads, -1).transpose(1, 2)
         k, v = self.key_value(listened).reshape(count, listened.shape[1], 2, self.heads, -1).permute(2, 0, 3, 1, 4)
         q = unit_scale(q) * self.query_scale
         k = unit_scale(k) * self.key_scale
-        mask = None if bias is None else bias[None].to(q.dtype)
+        mask = None if bias is None else bias.to(q.dtype)
         heard = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         return self.answer(heard.transpose(1, 2).reshape(count, asked, width))
 

@@ -1,8 +1,9 @@
 """The denoiser: which way the latents of a window flow, given what to do (motion) and who it is (appearance).
 
-Frames of a window that were shown already come in clean, the new ones from noise; attention over time joins them.
-Each frame has a flow time of its own, 0 for noise and 1 for a finished picture (X. Liu et al., Flow Straight and Fast,
-2022; B. Chen et al., Diffusion Forcing, 2024). Nothing depends on a window's length.
+A window's first frames were shown already: their latents are clean and stay so at every step, and new frames listen to
+them in attention over time. They are not computed on, so that overlap costs next to nothing. Each new frame has a flow
+time of its own, 0 for noise and 1 for a finished picture (X. Liu et al., Flow Straight and Fast, 2022; B. Chen et al.,
+Diffusion Forcing, 2024). Nothing depends on a window's length.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class _Convolution(_Modulated):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__(width, heads)
         self.near = nn.Conv2d(width, width, 5, padding=2, groups=width)
-        self.widen, self.narrow = nn.Linear(width, 3 * width), nn.Linear(3 * width, width)
+        self.widen, self.narrow = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
 
     def forward(self, x: Tensor, time: Tensor, where: _Where) -> Tensor:
         """(B, W, P, d) to the same."""
@@ -94,7 +95,7 @@ class _Modalities(_Modulated):
 
 
 class _Time(_Modulated):
-    """Each place listens to itself in the other frames of the window; how far away they are biases the scores."""
+    """Each place listens to itself in the window's other frames; how far away they are biases the scores."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__(width, heads)
@@ -105,18 +106,29 @@ class _Time(_Modulated):
         """(B, W, P, d) to the same."""
         y, gate = self.told(x, time)
         count, frames, places, width = y.shape
-        frame = torch.arange(frames, device=x.device)
-        apart = (frame[None] - frame[:, None]).clamp(-FARTHEST_FRAMES, FARTHEST_FRAMES) + FARTHEST_FRAMES
         y = y.transpose(1, 2).flatten(0, 1)
-        y = self.attend(y, y, self.far[:, apart]).unflatten(0, (count, places)).transpose(1, 2)
+        heard, bias = y, self.far[:, where.apart]
+        if where.shown is not None:
+            heard = torch.cat([where.shown, y], 1)
+            bias = bias[None] + where.unknown[:, None, None]
+            bias = bias.repeat_interleave(places, 0)
+        else:
+            bias = bias[None]
+        y = self.attend(y, heard, bias).unflatten(0, (count, places)).transpose(1, 2)
         return x + (1 + gate) * y
 
 
 class _Where:
-    """What every block may look at besides the tokens."""
+    """What every block may look at besides the new frames' tokens."""
 
     def __init__(self, motion: Tensor, appearance: Tensor, height: int, width: int) -> None:
         self.motion, self.appearance, self.height, self.width = motion, appearance, height, width
+        self.shown: Tensor | None = None
+        """(B P, O, d): tokens of the frames that were shown, unit scale."""
+        self.unknown = motion.new_zeros(())
+        """(B, O + N): added to scores; very low for shown frames that there are none of."""
+        self.apart = torch.zeros((), dtype=torch.long)
+        """(N, O + N): which of `_Time.far`."""
 
 
 _BLOCKS: dict[str, type[_Modulated]] = {"c": _Convolution, "s": _Places, "x": _Modalities, "t": _Time}
@@ -160,6 +172,7 @@ class Denoiser(nn.Module):
         self.size = size
         width = size.width
         self.enter = nn.Linear(LATENT_CHANNELS + size.stem[2], width)
+        self.enter_shown = nn.Linear(LATENT_CHANNELS + size.stem[2], width)
         self.motion = MotionTokens(width)
         self.when = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
         self.blocks = nn.ModuleList(_BLOCKS[kind](width, size.heads) for kind in size.blocks)
@@ -168,35 +181,59 @@ class Denoiser(nn.Module):
         nn.init.zeros_(self.leave.bias)
 
     def forward(
-        self, latents: Tensor, time: Tensor, features: Tensor, motion: Tensor, shade: Tensor, appearance: Tensor
+        self,
+        latents: Tensor,
+        time: Tensor,
+        eighth: Tensor,
+        motion: Tensor,
+        shade: Tensor,
+        tokens: Tensor,
+        shown: Tensor,
+        shown_eighth: Tensor,
+        known: Tensor,
     ) -> Tensor:
-        """The velocity of every frame's latents, from noise towards the picture.
+        """The velocity of every new frame's latents, from noise towards the picture.
 
         Args:
-            latents: (B, W, 16, h, w), each frame at its own flow time.
-            time: (B, W), 0 noise .. 1 finished.
-            features: (B, W, stem[2], h, w): the maps' at an eighth.
-            motion: (B, W, 5, 58), see `MOTION_FRAMES`.
+            latents: (B, N, 16, h, w), each frame at its own flow time.
+            time: (B, N), 0 noise .. 1 finished.
+            eighth: (B, N, stem[2], h, w): the maps' features at an eighth.
+            motion: (B, N, 5, 58), see `MOTION_FRAMES`.
             shade: (B, 3).
-            appearance: (B, A, d) of `AppearanceTokens`.
+            tokens: (B, A, d) of `AppearanceTokens`.
+            shown: (B, O, 16, h, w): latents of the frames before, clean; O may be 0.
+            shown_eighth: (B, O, stem[2], h, w).
+            known: (B, O): 0 where there was no such frame.
+
+        Returns:
+            (B, N, 16, h, w).
 
         Raises:
             ValueError: shapes that do not belong together.
         """
         count, frames, channels, height, width = latents.shape
-        if (
-            channels != LATENT_CHANNELS
-            or features.shape[:2] != (count, frames)
-            or features.shape[3:] != (height, width)
-        ):
-            raise ValueError(f"latents {tuple(latents.shape)} do not fit features {tuple(features.shape)}")
+        if channels != LATENT_CHANNELS or eighth.shape[:2] != (count, frames) or eighth.shape[3:] != (height, width):
+            raise ValueError(f"latents {tuple(latents.shape)} do not fit features {tuple(eighth.shape)}")
         if motion.shape != (count, frames, MOTION_FRAMES, MOTION_VALUES) or time.shape != (count, frames):
             raise ValueError(f"motion {tuple(motion.shape)} or time {tuple(time.shape)} is not of {count} x {frames}")
-        x = torch.cat([latents, features], 2).flatten(3).transpose(2, 3)
-        x = self.enter(x)
+        if shown.shape[:2] != known.shape or shown_eighth.shape[:2] != known.shape or len(known) != count:
+            raise ValueError(f"{tuple(shown.shape)} shown latents do not fit {tuple(known.shape)} known ones")
+        x = self.enter(_tokens(latents, eighth))
         told = self.when(step_embedding(time, self.size.width))
-        where = _Where(self.motion(motion, shade), appearance, height, width)
+        where = _Where(self.motion(motion, shade), tokens, height, width)
+        before = shown.shape[1]
+        frame = torch.arange(before + frames, device=x.device)
+        where.apart = (frame[None] - frame[before:, None]).clamp(-FARTHEST_FRAMES, FARTHEST_FRAMES) + FARTHEST_FRAMES
+        if before:
+            seen = unit_scale(self.enter_shown(_tokens(shown, shown_eighth)))
+            where.shown = seen.transpose(1, 2).flatten(0, 1)
+            where.unknown = functional.pad((1 - known) * -1e4, (0, frames))
         for block in self.blocks:
             x = block(x, told, where)
         x = self.leave(unit_scale(x))
         return x.transpose(2, 3).unflatten(3, (height, width))
+
+
+def _tokens(latents: Tensor, eighth: Tensor) -> Tensor:
+    """(B, W, C, h, w) and (B, W, C', h, w) to (B, W, h w, C + C')."""
+    return torch.cat([latents, eighth], 2).flatten(3).transpose(2, 3)

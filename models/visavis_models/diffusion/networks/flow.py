@@ -13,7 +13,7 @@ from torch import Tensor
 from visavis_models.diffusion.networks.autoencoder import unit_latents
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
-"""Latents (B, W, C, h, w) and flow times (B, W) to velocities (B, W, C, h, w)."""
+"""Latents of a window's new frames (B, N, C, h, w) and flow times (B, N) to velocities (B, N, C, h, w)."""
 
 
 def noised(clean: Tensor, noise: Tensor, time: Tensor) -> Tensor:
@@ -33,12 +33,11 @@ def steps_of(count: int) -> tuple[float, ...]:
     return tuple(1 - (1 - k / count) ** 1.5 if k < count else 1.0 for k in range(count + 1))
 
 
-def flowed(velocity: Velocity, shown: Tensor, noise: Tensor, steps: int) -> Tensor:
+def flowed(velocity: Velocity, noise: Tensor, steps: int) -> Tensor:
     """New frames of a window.
 
     Args:
-        velocity: the denoiser with all that it is told of the window's frames.
-        shown: (B, O, C, h, w): latents that were shown already, held clean at every step; O may be 0.
+        velocity: the denoiser with all that it is told of the window, the shown frames among it.
         noise: (B, N, C, h, w): where the new ones begin.
         steps: how many.
 
@@ -46,10 +45,7 @@ def flowed(velocity: Velocity, shown: Tensor, noise: Tensor, steps: int) -> Tens
         (B, N, C, h, w), of unit scale.
     """
     times, new = steps_of(steps), noise
-    known = shown.shape[1]
-    time = torch.ones(noise.shape[0], known + noise.shape[1], dtype=noise.dtype, device=noise.device)
     for begin, end in zip(times, times[1:], strict=False):
-        time[:, known:] = begin
-        way = velocity(torch.cat([shown, new], 1), time)[:, known:]
+        way = velocity(new, torch.full(noise.shape[:2], begin, dtype=noise.dtype, device=noise.device))
         new = new + (end - begin) * way
     return unit_latents(new)
