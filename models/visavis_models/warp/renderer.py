@@ -201,17 +201,43 @@ def _same_photo(known: Avatar, avatar: Avatar) -> bool:
 
 def _render_window(still: Still, window: MotionWindow) -> NDArray[np.uint8]:
     frames = np.empty((len(window), *still.avatar.plate.shape), np.uint8)
-    if not len(window):
-        return frames
-    head = np.nan_to_num(window.head)
-    face = np.nan_to_num(window.face)
+    if len(window):
+        posed = pose(still, window)
+        for t in range(len(window)):
+            draw_frame(still, posed, t, frames[t])
+    return frames
+
+
+@dataclass(frozen=True, slots=True)
+class Posed:
+    """Where everything is in T frames, as it is drawn: px of the canvas and depth."""
+
+    mesh: NDArray[np.float32]
+    """float32 (T, N, 3): the person's mesh; the first 478 are the landmarks."""
+    driven: DrivenFace
+    """T frames; what the neck carries the head by is in them."""
+    skull: NDArray[np.float32]
+    """float32 (T, 3, 4): the head's rigid motion, carried as well."""
+    tongue_out: NDArray[np.float32]
+    """float32 (T,)."""
+
+
+def pose(still: Still, window: MotionWindow) -> Posed:
+    """Put the person where a window says."""
+    head, face = np.nan_to_num(window.head), np.nan_to_num(window.face)
+    body = np.nan_to_num(window.body)
     driven = still.rig.drive(face, head)
     skull = still.rig.head_transform(head).astype(np.float32)
-    for t in range(len(window)):
-        _draw_frame(
-            still, _at(driven, t), skull[t], np.nan_to_num(window.body[t]), float(face[t, _TONGUE_OUT]), frames[t]
-        )
-    return frames
+    mesh = np.stack([driven_mesh(still, _at(driven, t), skull[t], body[t]) for t in range(len(window))])
+    # The head is carried by the neck: what is behind the lips rides along.
+    carried = np.zeros((len(window), 1, 3), np.float32)
+    carried[:, 0, :2] = mesh[:, 1, :2] - driven.points[:, 1, :2]
+    skull[:, :, 3] += carried[:, 0]
+    driven = DrivenFace(
+        mesh[:, :LANDMARK_COUNT], driven.teeth_upper + carried, driven.teeth_lower + carried, driven.tongue + carried,
+        driven.lip_gap_px, driven.lid_gap,
+    )  # fmt: skip
+    return Posed(mesh, driven, skull, face[:, _TONGUE_OUT])
 
 
 def _at(driven: DrivenFace, t: int) -> DrivenFace:
@@ -246,28 +272,22 @@ def driven_mesh(
     return np.ascontiguousarray(points, np.float32)
 
 
-def _draw_frame(
-    still: Still,
-    driven: DrivenFace,
-    skull: NDArray[np.float32],
-    body: NDArray[np.float32],
-    tongue_out: float,
-    frame: NDArray[np.uint8],
-) -> None:
-    """Plate, person, mouth, eyes."""
-    points = driven_mesh(still, driven, skull, body)
+def draw_frame(still: Still, posed: Posed, t: int, frame: NDArray[np.uint8]) -> None:
+    """Plate, person, mouth, eyes of one posed frame.
+
+    Args:
+        still: the prepared avatar.
+        posed: by `pose`.
+        t: which frame.
+        frame: uint8 (H, W, 3), overwritten.
+    """
+    points, driven = posed.mesh[t], _at(posed.driven, t)
     np.copyto(frame, still.avatar.plate)
     number, _ = rasterise(points, still.mesh.triangles, frame.shape[:2])
     planes = affine_planes(points, still.mesh.triangles, still.mesh.points)
     draw(number, planes, still.person, frame)
-    scene = Scene(frame, number, planes)
-    # The head is carried by the neck: what is behind the lips rides along.
-    carried = np.zeros(3, np.float32)
-    carried[:2] = points[1, :2] - driven.points[1, :2]
-    parts = driven.teeth_lower + carried, driven.teeth_upper + carried, driven.tongue + carried
-    skull = skull.copy()
-    skull[:, 3] += carried
-    face = points[:LANDMARK_COUNT]
-    still.mouth.paint(scene, face, parts, skull, tongue_out)
+    scene, face = Scene(frame, number, planes), driven.points
+    parts = driven.teeth_lower, driven.teeth_upper, driven.tongue
+    still.mouth.paint(scene, face, parts, posed.skull[t], float(posed.tongue_out[t]))
     for eye, lid_gap in zip(still.eyes, driven.lid_gap, strict=True):
         eye.paint(scene, face, 1.0 - float(lid_gap))
