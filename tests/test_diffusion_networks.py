@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from visavis_models.diffusion.flow_times import steps_of
 from visavis_models.diffusion.maps import MAP_CHANNELS, MAPS, REFERENCE_CHANNELS, REFERENCE_MAPS
 from visavis_models.diffusion.sizes import COMPACT, MOTION_FRAMES, MOTION_VALUES, SIZES, RendererSize
 
@@ -16,7 +17,7 @@ torch = pytest.importorskip("torch")
 
 from visavis_models.diffusion.networks.autoencoder import LatentDecoder, LatentEncoder, Stem, unit_latents  # noqa: E402
 from visavis_models.diffusion.networks.denoiser import AppearanceTokens, Denoiser  # noqa: E402
-from visavis_models.diffusion.networks.flow import flowed, noised, steps_of  # noqa: E402
+from visavis_models.diffusion.networks.flow import flowed, noised  # noqa: E402
 
 pytestmark = pytest.mark.unit
 SMALL = replace(

@@ -161,19 +161,25 @@ class FaceRig:
         """float32 (n,): z in px of canvas points (n, 2) outside the face mesh (hair, ears), as on a generic skull."""
         return self._shell.depth(np.asarray(points_xy, np.float64)).astype(np.float32)
 
+    def shown_expression(self, face: Floats) -> Floats:
+        """The coefficients (T, 52), 0..1, that the driven face shows: what it keeps of the photo's smile is in them."""
+        result = face.copy()
+        total = face[:, _ROUNDING].sum(1, keepdims=True)
+        gives_way = np.maximum(ROUNDING_RELAXES * np.minimum(total, 1.0), OPENING_RELAXES * face[:, _JAW_OPEN, None])
+        kept = self._kept[_SMILE]
+        result[:, _SMILE] = np.maximum(face[:, _SMILE], kept - gives_way * np.minimum(kept, MOST_RELAXED))
+        return result
+
     def _settled(self, face: Floats) -> Floats:
         """The coefficients to add to the neutral face.
 
         What it already shows of a smile is not added twice, and `mouthClose` takes back no more than the jaw opened.
         """
-        result = face.copy()
+        result = self.shown_expression(face)
+        result[:, _SMILE] -= self._kept[_SMILE]
         result[:, _MOUTH_CLOSE] = np.minimum(face[:, _MOUTH_CLOSE], face[:, _JAW_OPEN])
         total = face[:, _ROUNDING].sum(1, keepdims=True)
         result[:, _ROUNDING] /= np.maximum(total, 1.0)  # pucker and funnel are two ways to the same narrow mouth
-        gives_way = np.maximum(ROUNDING_RELAXES * np.minimum(total, 1.0), OPENING_RELAXES * face[:, _JAW_OPEN, None])
-        kept = self._kept[_SMILE]
-        left = kept - gives_way * np.minimum(kept, MOST_RELAXED)
-        result[:, _SMILE] = np.maximum(face[:, _SMILE], left) - kept
         return result
 
     def _own_motion(self) -> Floats:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from visavis_models.diffusion.flow_times import steps_of
 from visavis_models.diffusion.networks.autoencoder import unit_latents
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
@@ -20,17 +21,6 @@ def noised(clean: Tensor, noise: Tensor, time: Tensor) -> Tensor:
     """Latents on the straight way from noise (time 0) to clean (time 1); (B, W, C, h, w) and (B, W)."""
     share = time[:, :, None, None, None]
     return share * clean + (1 - share) * noise
-
-
-def steps_of(count: int) -> tuple[float, ...]:
-    """Flow times at which `count` steps begin, and 1 at the end. The first steps are longer: details come late.
-
-    Raises:
-        ValueError: fewer than one step.
-    """
-    if count < 1:
-        raise ValueError(f"{count} steps: at least one is needed")
-    return tuple(1 - (1 - k / count) ** 1.5 if k < count else 1.0 for k in range(count + 1))
 
 
 def flowed(velocity: Velocity, noise: Tensor, steps: int) -> Tensor:
