@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -64,9 +65,10 @@ def to_crops(
     Returns:
         float32 (T, 2, 3): canvas px to crop px, pixel centres at whole numbers on both sides.
     """
-    anchors = np.asarray(rest, np.float64)[list(region.anchors)]
-    moved = anchors @ head[:, :, :3].transpose(0, 2, 1) + head[:, None, :, 3]
-    return laid(region, moved[:, :, :2], face_width_px * np.cbrt(np.linalg.det(head[:, :, :3])), mouth_px)
+    anchors = np.ascontiguousarray(np.asarray(rest, np.float64)[list(region.anchors)])
+    moved, growth = np.empty((len(head), 2, 2)), np.empty(len(head))
+    _carry(anchors, np.ascontiguousarray(head, np.float64), moved, growth)
+    return laid(region, moved, face_width_px * growth, mouth_px)
 
 
 def laid(
@@ -74,24 +76,62 @@ def laid(
 ) -> Floats:
     """Maps to crops whose anchors (T, 2, 2) lie there on the canvas, faces being (T,) px wide: float32 (T, 2, 3)."""
     height, width = region.size_px(mouth_px)
-    across = np.asarray(anchors[:, 1] - anchors[:, 0], np.float64)
-    across /= np.linalg.norm(across, axis=1, keepdims=True)
-    down = np.stack([-across[:, 1], across[:, 0]], 1) * (-1 if region.mirrored else 1)
-    scale = width / (MOUTH_WIDTH * region.share * face_width_px)  # crop px per canvas px
-    middle = anchors.mean(1) + down * (region.down * face_width_px)[:, None]
-    linear = np.stack([across, down], 1) * scale[:, None, None]
-    shift = np.array([(width - 1) / 2, (height - 1) / 2]) - np.einsum("tij,tj->ti", linear, middle)
-    return np.concatenate([linear, shift[:, :, None]], 2).astype(np.float32)
+    out = np.empty((len(anchors), 2, 3), np.float32)
+    _lay(
+        np.ascontiguousarray(anchors, np.float64), np.ascontiguousarray(face_width_px, np.float64), height, width,
+        MOUTH_WIDTH * region.share, region.down, -1.0 if region.mirrored else 1.0, out,
+    )  # fmt: skip
+    return out
 
 
 def in_crop(points: NDArray[np.floating], to_crop: NDArray[np.floating]) -> Floats:
     """Points (T, n, 2 or 3) of the canvas in crops (T, 2, 3): x, y in crop px; depth, if there is one, in its scale."""
-    linear, shift = to_crop[:, :, :2], to_crop[:, :, 2]
-    moved = points[..., :2] @ linear.transpose(0, 2, 1) + shift[:, None]
-    if points.shape[-1] == 2:
-        return np.asarray(moved, np.float32)
-    scale = np.sqrt(np.abs(np.linalg.det(linear)))
-    return np.concatenate([moved, points[..., 2:] * scale[:, None, None]], -1).astype(np.float32)
+    out = np.empty(points.shape, np.float32)
+    _move(np.ascontiguousarray(points, np.float32), np.ascontiguousarray(to_crop, np.float32), out)
+    return out
+
+
+# One call each for all frames of a window: numpy spends its time between many small arrays.
+@numba.njit("void(f8[:,::1], f8[:,:,::1], f8[:,:,::1], f8[::1])", nogil=True, cache=True)
+def _carry(anchors, head, moved, growth):  # type: ignore[no-untyped-def]
+    for t in range(head.shape[0]):
+        m = head[t]
+        for k in range(2):
+            for j in range(2):
+                moved[t, k, j] = anchors[k, 0] * m[j, 0] + anchors[k, 1] * m[j, 1] + anchors[k, 2] * m[j, 2] + m[j, 3]
+        volume = m[0, 0] * (m[1, 1] * m[2, 2] - m[1, 2] * m[2, 1])
+        volume -= m[0, 1] * (m[1, 0] * m[2, 2] - m[1, 2] * m[2, 0])
+        volume += m[0, 2] * (m[1, 0] * m[2, 1] - m[1, 1] * m[2, 0])
+        growth[t] = np.cbrt(volume)
+
+
+@numba.njit("void(f8[:,:,::1], f8[::1], i4, i4, f8, f8, f8, f4[:,:,::1])", nogil=True, cache=True)
+def _lay(anchors, face_width, height, width, crop_width, drop, hand, out):  # type: ignore[no-untyped-def]
+    for t in range(anchors.shape[0]):
+        x, y = anchors[t, 1, 0] - anchors[t, 0, 0], anchors[t, 1, 1] - anchors[t, 0, 1]
+        length = np.sqrt(x * x + y * y)
+        x, y = x / length, y / length
+        down_x, down_y = -y * hand, x * hand
+        scale = width / (crop_width * face_width[t])  # crop px per canvas px
+        middle_x = (anchors[t, 0, 0] + anchors[t, 1, 0]) / 2 + down_x * drop * face_width[t]
+        middle_y = (anchors[t, 0, 1] + anchors[t, 1, 1]) / 2 + down_y * drop * face_width[t]
+        out[t, 0, 0], out[t, 0, 1] = x * scale, y * scale
+        out[t, 1, 0], out[t, 1, 1] = down_x * scale, down_y * scale
+        out[t, 0, 2] = (width - 1) / 2 - scale * (x * middle_x + y * middle_y)
+        out[t, 1, 2] = (height - 1) / 2 - scale * (down_x * middle_x + down_y * middle_y)
+
+
+@numba.njit("void(f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])", nogil=True, cache=True)
+def _move(points, to_crop, out):  # type: ignore[no-untyped-def]
+    for t in range(points.shape[0]):
+        m = to_crop[t]
+        scale = np.sqrt(abs(np.float64(m[0, 0]) * m[1, 1] - np.float64(m[0, 1]) * m[1, 0]))
+        for n in range(points.shape[1]):
+            x, y = np.float64(points[t, n, 0]), np.float64(points[t, n, 1])
+            out[t, n, 0] = m[0, 0] * x + m[0, 1] * y + m[0, 2]
+            out[t, n, 1] = m[1, 0] * x + m[1, 1] * y + m[1, 2]
+            if points.shape[2] == 3:
+                out[t, n, 2] = points[t, n, 2] * scale
 
 
 def _other_side(name: str) -> str:

@@ -7,6 +7,7 @@ shrunk to about the crop's scale before. Knows nothing of time or of networks.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -14,6 +15,14 @@ from numpy.typing import NDArray
 
 from visavis_models.avatar import Avatar
 from visavis_models.diffusion.crops import Region
+from visavis_models.diffusion.drawing_kernels import (
+    Ints,
+    paint_behind_lips,
+    paint_iris,
+    paint_patch,
+    paint_skin,
+    seen_through,
+)
 from visavis_models.diffusion.maps import MAP_CHANNELS, MAPS, REFERENCE_CHANNELS, REFERENCE_MAPS
 from visavis_models.diffusion.strokes import (
     EYE_OPENING,
@@ -25,14 +34,14 @@ from visavis_models.diffusion.strokes import (
     face_triangles,
 )
 from visavis_models.face import topology as topo
-from visavis_models.face.model import MouthPart, face_model
-from visavis_models.raster import affine_planes, attribute_map, rasterise
+from visavis_models.face.model import face_model
 from visavis_models.warp.teeth import cut_teeth, visible_teeth
 
 Floats = NDArray[np.float32]
 FLOW_UNIT = 10.0
 """The map of flow is in crop widths over this."""
-_IRISES = (topo.LEFT_IRIS, topo.RIGHT_IRIS)
+_IRISES = tuple(np.array(iris, np.int32) for iris in (topo.LEFT_IRIS, topo.RIGHT_IRIS))
+_CHANNEL_OF_LABEL = {LIPS: "lips", LIDS: "lids", MOUTH_OPENING: "mouth", EYE_OPENING: "eye"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +102,35 @@ class Picture:
         return np.asarray(read, np.float32)
 
 
-def draw_maps(picture: Picture, strokes: Strokes, region: Region) -> Floats:
+def draw_maps(picture: Picture, strokes: Strokes, region: Region, out: Floats | None = None) -> Floats:
     """The maps of driven frames.
 
     Args:
         picture: the portrait's photo.
         strokes: T frames.
         region: whose they are.
+        out: float32 (T, MAP_CHANNELS, h, w), C-contiguous, to be overwritten; None makes new ones.
 
     Returns:
-        float32 (T, MAP_CHANNELS, h, w), see `maps.MAPS`.
+        float32 (T, MAP_CHANNELS, h, w), see `maps.MAPS`; `out` if it was given.
+
+    Raises:
+        ValueError: `out` is of another shape.
     """
-    height, width = strokes.size_px
-    out = np.zeros((len(strokes), MAP_CHANNELS, height, width), np.float32)
+    shape = len(strokes), MAP_CHANNELS, *strokes.size_px
+    if out is None:
+        out = np.zeros(shape, np.float32)
+    elif out.shape != shape:
+        raise ValueError(f"maps are {shape}, not {out.shape}")
+    else:
+        out.fill(0.0)
+    places = np.concatenate([canonical_of(region), strokes.photo], 1)
     for t in range(len(strokes)):
-        _draw(picture, strokes, t, region, out[t])
+        points = np.ascontiguousarray(strokes.points[t])
+        mouth_box = _face(picture, points, places, strokes, out[t])
+        out[t, MAPS["lid_motion"]] = strokes.lid_motion[t]
+        if mouth_box[2] > mouth_box[0]:
+            _inside(picture, strokes, t, mouth_box, out[t])
     return out
 
 
@@ -117,96 +140,76 @@ def draw_reference(picture: Picture, strokes: Strokes, region: Region) -> Floats
     points = np.zeros((topo.LANDMARK_COUNT, 3), np.float32)
     points[:, :2] = strokes.photo @ linear.T + shift
     height, width = strokes.size_px
-    out = np.zeros((REFERENCE_CHANNELS, height, width), np.float32)
+    drawn = np.zeros((MAP_CHANNELS, height, width), np.float32)
+    _face(picture, points, np.concatenate([canonical_of(region), strokes.photo], 1), strokes, drawn)
+    out = np.empty((REFERENCE_CHANNELS, height, width), np.float32)
+    for name, part in REFERENCE_MAPS.items():
+        if name != "photo":
+            out[part] = drawn[MAPS[name]]
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     back = np.linalg.inv(linear.astype(np.float64))
     place = (np.stack([x, y], -1) - shift) @ back.T.astype(np.float32)
     out[REFERENCE_MAPS["photo"]] = picture.at(place.astype(np.float32)).transpose(2, 0, 1)
-    number = _number(points, strokes.size_px)
-    _label_maps(points, number, region, {name: out[part] for name, part in REFERENCE_MAPS.items()})
     return out
 
 
-def _number(points: Floats, size_px: tuple[int, int]) -> NDArray[np.int32]:
-    number, _ = rasterise(np.ascontiguousarray(points, np.float32), face_triangles().triangles, size_px)
-    return number
+@cache
+def _channels() -> Ints:
+    """int32 (M,): the map that is 1 where a triangle of the face is seen; -1 for plain skin."""
+    names = [_CHANNEL_OF_LABEL.get(int(label)) for label in face_triangles().label]
+    return np.array([-1 if name is None else MAPS[name].start for name in names], np.int32)
 
 
-def _label_maps(points: Floats, number: NDArray[np.int32], region: Region, maps: dict[str, Floats]) -> None:
-    """Canonical places, lips, openings and irises into views of a crop's maps."""
-    mesh = face_triangles()
-    planes = affine_planes(np.ascontiguousarray(points, np.float32), mesh.triangles, canonical_of(region))
-    label = np.where(number >= 0, mesh.label[number], -1)
-    opening = (label == MOUTH_OPENING) | (label == EYE_OPENING)
-    place = attribute_map(number, planes)
-    maps["canonical"][:] = np.where(opening[..., None], 0.0, place).transpose(2, 0, 1)
-    maps["lips"][0] = label == LIPS
-    maps["lids"][0] = label == LIDS
-    maps["mouth"][0] = label == MOUTH_OPENING
-    maps["eye"][0] = label == EYE_OPENING
-    for iris in _IRISES:
-        maps["iris"][0] += _disc(points[list(iris), :2], number.shape) * maps["eye"][0]
+def _face(picture: Picture, points: Floats, places: Floats, strokes: Strokes, out: Floats) -> Ints:
+    """All that lies on the skin's surface, into a frame's empty maps; returns the box of the mouth's opening.
+
+    Args:
+        picture: the portrait's photo.
+        points: float32 (478, 3), crop px.
+        places: float32 (478, 4): their canonical places and those in the photo.
+        strokes: whose frame it is.
+        out: float32 (MAP_CHANNELS, h, w).
+    """
+    seen = seen_through(points, face_triangles().triangles, places, strokes.size_px)
+    mouth_box, eye_box = paint_skin(seen, _channels(), picture.rgb, picture.scale, strokes.at_rest, FLOW_UNIT, out)
+    if eye_box[2] > eye_box[0]:
+        for iris in _IRISES:
+            paint_iris(points, iris, eye_box, out[MAPS["eye"]], out[MAPS["iris"]])
+    return mouth_box
 
 
-def _disc(iris: Floats, size_px: tuple[int, ...]) -> Floats:
-    """float32 (h, w): how much of each pixel an iris covers, from its centre and four points of its rim (5, 2)."""
-    centre, (right, top, left, bottom) = iris[0], iris[1:]
-    axes = np.stack([(right - left) / 2, (bottom - top) / 2], 1).astype(np.float64)
-    if abs(np.linalg.det(axes)) < 1e-3:
-        return np.zeros(size_px, np.float32)
-    y, x = np.mgrid[0 : size_px[0], 0 : size_px[1]].astype(np.float32)
-    at = (np.stack([x, y], -1) - centre) @ np.linalg.inv(axes).T.astype(np.float32)
-    radius = np.sqrt(abs(np.linalg.det(axes)))
-    return np.asarray(np.clip((1.0 - np.linalg.norm(at, axis=-1)) * radius + 0.5, 0.0, 1.0), np.float32)
+@dataclass(frozen=True, slots=True)
+class _BehindLips:
+    """Upper teeth, lower teeth and tongue as one mesh, points in this order."""
+
+    triangles: Ints
+    """int32 (M, 3)."""
+    part: Ints
+    """int32 (M,): 0, 1, 2 in the same order."""
+    tooth: Floats
+    """float32 (n, 1): tooth coordinate from the gum line (0) to the biting edge (1), 0 on the tongue."""
 
 
-def _draw(picture: Picture, strokes: Strokes, t: int, region: Region, out: Floats) -> None:
-    points, mesh = np.ascontiguousarray(strokes.points[t]), face_triangles()
-    maps = {name: out[part] for name, part in MAPS.items()}
-    number = _number(points, strokes.size_px)
-    _label_maps(points, number, region, maps)
-    skin = (number >= 0) & (maps["mouth"][0] == 0) & (maps["eye"][0] == 0)
-    place = attribute_map(number, affine_planes(points, mesh.triangles, strokes.photo))
-    maps["warped"][:] = np.where(skin[..., None], picture.at(place), 0.0).transpose(2, 0, 1)
-    maps["shown"][0] = skin
-    height, width = strokes.size_px
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    before = place @ strokes.at_rest[:, :2].T + strokes.at_rest[:, 2]
-    flow = (before - np.stack([x, y], -1)) * np.float32(FLOW_UNIT / width)
-    maps["flow"][:] = np.where(skin[..., None], flow, 0.0).transpose(2, 0, 1)
-    maps["lid_motion"][:] = strokes.lid_motion[t]
-    if maps["mouth"].any():
-        _inside(picture, strokes, t, maps)
+@cache
+def _behind_lips() -> _BehindLips:
+    model = face_model()
+    parts = (model.teeth_upper, model.teeth_lower, model.tongue)
+    first = np.cumsum([0, *(len(part.vertices) for part in parts)])
+    triangles = np.concatenate([part.triangles + start for part, start in zip(parts, first, strict=False)])
+    return _BehindLips(
+        np.ascontiguousarray(triangles, np.int32),
+        np.repeat(np.arange(3, dtype=np.int32), [len(part.triangles) for part in parts]),
+        np.concatenate([part.uv[:, 1:] for part in parts]),
+    )
 
 
-def _inside(picture: Picture, strokes: Strokes, t: int, maps: dict[str, Floats]) -> None:
+def _inside(picture: Picture, strokes: Strokes, t: int, box: Ints, out: Floats) -> None:
     """Teeth and tongue, where the mouth is open."""
-    model, hole, nearest = face_model(), maps["mouth"][0], np.full(strokes.size_px, np.inf, np.float32)
-    drawn = {}
-    parts = (("upper", model.teeth_upper, strokes.upper_teeth), ("lower", model.teeth_lower, strokes.lower_teeth))
-    for name, part, points in (*parts, ("tongue", model.tongue, strokes.tongue)):
-        drawn[name] = _part(np.ascontiguousarray(points[t]), part, strokes.size_px)
-        nearest = np.minimum(nearest, drawn[name][1])
-    for k, name in enumerate(("upper", "lower")):
-        value, depth = drawn[name]
-        maps["teeth"][k] = np.where(depth <= nearest, (0.5 + 0.5 * value) * (value > 0), 0.0) * hole
-    value, depth = drawn["tongue"]
-    maps["tongue"][0] = np.where((depth <= nearest) & (depth < 1e20), 1.0, 0.0) * hole
+    mesh, maps = _behind_lips(), {name: out[part] for name, part in MAPS.items()}
+    left, top, right, bottom = (int(edge) for edge in box)
+    points = np.concatenate([strokes.upper_teeth[t], strokes.lower_teeth[t], strokes.tongue[t]])
+    seen = seen_through(points, mesh.triangles, mesh.tooth, (bottom - top, right - left), (left, top))
+    paint_behind_lips(seen, mesh.part, (left, top), maps["mouth"], maps["teeth"], maps["tongue"])
     if picture.teeth is not None and strokes.own_teeth.shape[1]:
-        maps["own_teeth"][:], maps["own_shown"][0] = _own_teeth(picture.teeth, strokes.own_teeth[t], hole)
-
-
-def _part(points: Floats, part: MouthPart, size_px: tuple[int, int]) -> tuple[Floats, Floats]:
-    """Tooth coordinate (0 for the tongue) and depth of one mesh behind the lips, float32 (h, w) each."""
-    triangles = part.triangles.astype(np.int32)
-    number, depth = rasterise(points, triangles, size_px)
-    value = attribute_map(number, affine_planes(points, triangles, np.ascontiguousarray(part.uv[:, 1:])))
-    return np.clip(value[..., 0], -1.0, 1.0), np.where(number >= 0, depth, np.float32(1e30))
-
-
-def _own_teeth(teeth: OwnTeeth, corners: Floats, hole: Floats) -> tuple[Floats, Floats]:
-    """The photo's teeth laid into the mouth's opening: RGB (3, h, w) and coverage (h, w)."""
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    laid = cv2.warpAffine(teeth.rgba, teeth.from_crop(corners), (hole.shape[1], hole.shape[0]), flags=flags)
-    laid = laid * hole[..., None]
-    return laid[..., :3].transpose(2, 0, 1), laid[..., 3]
+        from_crop = picture.teeth.from_crop(strokes.own_teeth[t])
+        paint_patch(picture.teeth.rgba, from_crop, box, maps["mouth"], maps["own_teeth"], maps["own_shown"])

@@ -1,7 +1,7 @@
 """The loops over a crop's pixels behind `drawing.py`: what is drawn where a triangle is seen.
 
-They write into a frame's maps that were zeros, and are told which channel holds what. Arithmetic is strict: a point
-that is no number reads a wrong colour, never memory that is not the picture's. Know nothing of faces or networks.
+They write into maps that were zeros and touch only the pixels that their part of the face covers. Points that are no
+numbers make wrong colours, but never read memory that is not the picture's. Know nothing of strokes or networks.
 """
 
 from __future__ import annotations
@@ -12,23 +12,31 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from visavis_models.diffusion.maps import MAPS
 from visavis_models.raster import affine_planes, rasterise
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
+Box = Ints
+"""int32 (4,): left, top, right, bottom of pixels, the last two exclusive; empty where right is not beyond left."""
 
+# Compiled code is kept under the age of this file alone: what other files say comes in as arguments.
 _NEAR = "i4(f4[:,::1], i4[:,::1], i4, i4, i4, i4, i4[:,::1], i4[::1])"
 _SKIN = (
-    "void(i4[:,::1], f4[:,:,::1], i4[::1], i4[::1], i4, i4, f4[:,:,::1], f4, f4[:,::1], f4, "
-    "i4, i4, i4, i4, f4[:,:,::1], i4[::1])"
+    "void(i4[:,::1], f4[:,:,::1], i4[::1], f4[:,:,::1], f4, f4[:,::1], f4, i4, i4, i4, i4, i4, i4, "
+    "f4[:,:,::1], i4[:,::1])"
 )
-_DISC = "void(f4[:,::1], i4[::1], f4[:,::1], f4[:,::1])"
-_TEETH = "void(i4[:,::1], f4[:,:,::1], i4[::1], i4[::1], i4, i4, f4[:,::1], f4[:,:,::1])"
-_PATCH = "void(f4[:,:,::1], f4[:,::1], f4[:,::1], i4, i4, i4, i4, f4[:,:,::1])"
+_IRIS = "void(f4[:,::1], i4[::1], i4[::1], f4[:,:,::1], f4[:,:,::1])"
+_BEHIND = "void(i4[:,::1], f4[:,:,::1], i4[::1], i4, i4, f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])"
+_PATCH = "void(f4[:,:,::1], f4[:,::1], i4[::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])"
+
+_MOUTH, _EYE, _WARPED, _SHOWN, _CANONICAL, _FLOW = (
+    MAPS[name].start for name in ("mouth", "eye", "warped", "shown", "canonical", "flow")
+)
 
 
 class Seen(NamedTuple):
-    """A mesh drawn into a window of the crop."""
+    """A mesh drawn into a window of a crop."""
 
     number: Ints
     """int32 (h, w): which of the m triangles near the window is seen, `EMPTY` where there is none."""
@@ -36,6 +44,92 @@ class Seen(NamedTuple):
     """int32 (m,): their rows of the mesh."""
     planes: Floats
     """float32 (m, K, 5): of the attributes, see `affine_planes`."""
+
+
+def seen_through(
+    points: Floats, triangles: Ints, attributes: Floats, size: tuple[int, int], origin: tuple[int, int] = (0, 0)
+) -> Seen:
+    """Draw a mesh into a window: the same as if all of it were drawn, but for what lies elsewhere.
+
+    Args:
+        points: float32 (N, 3), x, y in px and depth, as `rasterise` takes them.
+        triangles: int32 (M, 3).
+        attributes: float32 (N, K) of the points.
+        size: height and width of the window in px.
+        origin: x and y of its first pixel.
+    """
+    kept, rows = np.empty_like(triangles), np.empty(len(triangles), np.int32)
+    count = _near(points, triangles, origin[0], origin[1], size[0], size[1], kept, rows)
+    number, _ = rasterise(points, kept[:count], size, origin)
+    return Seen(number, rows[:count], affine_planes(points, kept[:count], attributes))
+
+
+def paint_skin(
+    seen: Seen, channel: Ints, rgb: Floats, px_per_unit: float, at_rest: Floats, flow_unit: float, out: Floats
+) -> tuple[Box, Box]:
+    """Labels, canonical places, the photo and flow into a frame's maps.
+
+    Args:
+        seen: the face, with attributes canonical x, y and the photo's x, y.
+        channel: int32 (M,): which channel is 1 where a triangle of the face is seen; negative is none.
+        rgb: float32 (H, W, 3): the photo, shrunk; read linearly, its edge goes on beyond it.
+        px_per_unit: its pixels for one of the canvas.
+        at_rest: float32 (2, 3): from the canvas to the crop that stands still.
+        flow_unit: see `drawing.FLOW_UNIT`.
+        out: float32 (MAP_CHANNELS, h, w), zeros; changed in place.
+
+    Returns:
+        Where the openings of mouth and eyes are seen.
+    """
+    boxes = np.empty((2, 4), np.int32)
+    _skin(
+        seen.number, seen.planes, channel[seen.rows], rgb, px_per_unit, at_rest, flow_unit,
+        _MOUTH, _EYE, _WARPED, _SHOWN, _CANONICAL, _FLOW, out, boxes,
+    )  # fmt: skip
+    return boxes[0], boxes[1]
+
+
+def paint_iris(points: Floats, iris: Ints, box: Box, opening: Floats, out: Floats) -> None:
+    """Add how much of each pixel of an opening an iris covers.
+
+    Args:
+        points: float32 (N, 3) of the face, crop px.
+        iris: int32 (5,): rows of its centre and of the rim's points to the right, top, left and bottom.
+        box: where the opening is.
+        opening: float32 (1, h, w), 0 or 1.
+        out: float32 (1, h, w), changed in place.
+    """
+    _iris(points, iris, box, opening, out)
+
+
+def paint_behind_lips(
+    seen: Seen, part: Ints, origin: tuple[int, int], opening: Floats, teeth: Floats, tongue: Floats
+) -> None:
+    """Teeth and tongue into maps of zeros.
+
+    Args:
+        seen: their mesh, in a window of the crop, with the tooth coordinate as attribute.
+        part: int32 (M,) of its triangles: 0 upper teeth, 1 lower teeth, 2 tongue.
+        origin: x and y of the window's first pixel.
+        opening: float32 (1, h, w), 0 or 1: the mouth's.
+        teeth: float32 (2, h, w), changed in place.
+        tongue: float32 (1, h, w), changed in place.
+    """
+    _behind(seen.number, seen.planes, part[seen.rows], origin[0], origin[1], opening, teeth, tongue)
+
+
+def paint_patch(rgba: Floats, from_crop: Floats, box: Box, opening: Floats, colours: Floats, cover: Floats) -> None:
+    """A picture laid into an opening, read linearly, with nothing around it.
+
+    Args:
+        rgba: float32 (H, W, 4).
+        from_crop: float32 (2, 3): from crop px to its px.
+        box: where the opening is.
+        opening: float32 (1, h, w), 0 or 1.
+        colours: float32 (3, h, w), zeros; changed in place.
+        cover: float32 (1, h, w), zeros; changed in place.
+    """
+    _patch(rgba, from_crop, box, opening, colours, cover)
 
 
 @numba.njit(_NEAR, nogil=True, cache=True)
@@ -57,30 +151,10 @@ def _near(points, triangles, left, top, height, width, kept, rows):  # type: ign
     return count
 
 
-def seen_through(
-    points: Floats, triangles: Ints, attributes: Floats, size: tuple[int, int], origin: tuple[int, int] = (0, 0)
-) -> Seen:
-    """Draw the triangles of a mesh that lie in or near a window, as if all were drawn.
-
-    Args:
-        points: float32 (N, 3) x, y in px and depth, as `rasterise` takes them.
-        triangles: int32 (M, 3).
-        attributes: float32 (N, K) of the points.
-        size: height and width of the window in px.
-        origin: x and y of its first pixel.
-    """
-    kept, rows = np.empty_like(triangles), np.empty(len(triangles), np.int32)
-    count = _near(points, triangles, origin[0], origin[1], size[0], size[1], kept, rows)
-    kept = kept[:count]
-    number, _ = rasterise(points, kept, size, origin)
-    return Seen(number, rows[:count], affine_planes(points, kept, attributes))
-
-
-@numba.njit(_SKIN, nogil=True, cache=True)
-def paint_skin(  # type: ignore[no-untyped-def]
-    number, planes, rows, label, mouth, eye, rgb, scale, at_rest, flow_unit, warped, shown, canonical, flow, out, box
+@numba.njit(_SKIN, nogil=True, cache=True, fastmath={"contract"})
+def _skin(  # type: ignore[no-untyped-def]
+    number, planes, channel, rgb, scale, at_rest, flow_unit, mouth, eye, warped, shown, canonical, flow, out, boxes
 ):  # fmt: skip
-    """Photo, places and flow where there is skin, ones in the channel of each label; see `drawing.paint_face`."""
     half, nil = np.float32(0.5), np.float32(0)
     height, width = number.shape
     last_x, last_y = np.float32(rgb.shape[1] - 1), np.float32(rgb.shape[0] - 1)
@@ -89,20 +163,20 @@ def paint_skin(  # type: ignore[no-untyped-def]
     unit = flow_unit / np.float32(width)
     xx, xy, xs = at_rest[0, 0], at_rest[0, 1], at_rest[0, 2]
     yx, yy, ys = at_rest[1, 0], at_rest[1, 1], at_rest[1, 2]
-    box[0], box[1], box[2], box[3] = width, height, 0, 0
+    for k in range(2):
+        boxes[k, 0], boxes[k, 1], boxes[k, 2], boxes[k, 3] = width, height, 0, 0
     for y in range(height):
         for x in range(width):
             t = number[y, x]
             if t < 0:
                 continue
-            channel = label[rows[t]]
-            if channel >= 0:
-                out[channel, y, x] = np.float32(1)
-            if channel == mouth:
-                box[0], box[1] = min(box[0], x), min(box[1], y)
-                box[2], box[3] = max(box[2], x + 1), max(box[3], y + 1)
-                continue
-            if channel == eye:
+            label = channel[t]
+            if label >= 0:
+                out[label, y, x] = np.float32(1)
+            if label == mouth or label == eye:
+                k = 0 if label == mouth else 1
+                boxes[k, 0], boxes[k, 1] = min(boxes[k, 0], x), min(boxes[k, 1], y)
+                boxes[k, 2], boxes[k, 3] = max(boxes[k, 2], x + 1), max(boxes[k, 3], y + 1)
                 continue
             p = planes[t]
             px, py = np.float32(x), np.float32(y)
@@ -114,9 +188,8 @@ def paint_skin(  # type: ignore[no-untyped-def]
             out[shown, y, x] = np.float32(1)
             out[flow, y, x] = (place_x * xx + place_y * xy + xs - px) * unit
             out[flow + 1, y, x] = (place_x * yx + place_y * yy + ys - py) * unit
-            # Beyond the photo its edge goes on.
             u, v = (place_x + half) * scale - half, (place_y + half) * scale - half
-            u, v = (u if u > nil else nil), (v if v > nil else nil)
+            u, v = (u if u > nil else nil), (v if v > nil else nil)  # no number becomes 0
             u, v = (u if u < last_x else last_x), (v if v < last_y else last_y)
             column, row = min(int(u), end_x), min(int(v), end_y)
             fx, fy = u - np.float32(column), v - np.float32(row)
@@ -125,3 +198,62 @@ def paint_skin(  # type: ignore[no-untyped-def]
                 c, d = rgb[row + step_y, column, k], rgb[row + step_y, column + step_x, k]
                 above, below = a + (b - a) * fx, c + (d - c) * fx
                 out[warped + k, y, x] = above + (below - above) * fy
+
+
+@numba.njit(_IRIS, nogil=True, cache=True, fastmath={"contract"})
+def _iris(points, iris, box, opening, out):  # type: ignore[no-untyped-def]
+    centre, right, top, left, bottom = iris[0], iris[1], iris[2], iris[3], iris[4]
+    a, b = (points[right, 0] - points[left, 0]) / 2.0, (points[bottom, 0] - points[top, 0]) / 2.0
+    c, d = (points[right, 1] - points[left, 1]) / 2.0, (points[bottom, 1] - points[top, 1]) / 2.0
+    size = a * d - b * c
+    if not abs(size) >= 1e-3:
+        return
+    ux, uy = np.float32(d / size), np.float32(-b / size)
+    vx, vy = np.float32(-c / size), np.float32(a / size)
+    radius = np.float32(np.sqrt(abs(size)))
+    one, nil, half = np.float32(1), np.float32(0), np.float32(0.5)
+    for y in range(box[1], box[3]):
+        for x in range(box[0], box[2]):
+            if opening[0, y, x] > nil:
+                dx, dy = np.float32(x) - points[centre, 0], np.float32(y) - points[centre, 1]
+                u, v = dx * ux + dy * uy, dx * vx + dy * vy
+                out[0, y, x] += min(max((one - np.sqrt(u * u + v * v)) * radius + half, nil), one)
+
+
+@numba.njit(_BEHIND, nogil=True, cache=True, fastmath={"contract"})
+def _behind(number, planes, part, left, top, opening, teeth, tongue):  # type: ignore[no-untyped-def]
+    one, nil, half = np.float32(1), np.float32(0), np.float32(0.5)
+    for row in range(number.shape[0]):
+        for column in range(number.shape[1]):
+            t, y, x = number[row, column], row + top, column + left
+            if t < 0 or opening[0, y, x] <= nil:
+                continue
+            if part[t] == 2:
+                tongue[0, y, x] = one
+                continue
+            p = planes[t, 0]
+            value = p[2] + (np.float32(x) - p[0]) * p[3] + (np.float32(y) - p[1]) * p[4]
+            if value > nil:
+                teeth[part[t], y, x] = half + half * min(value, one)
+
+
+@numba.njit(_PATCH, nogil=True, cache=True, fastmath={"contract"})
+def _patch(rgba, from_crop, box, opening, colours, cover):  # type: ignore[no-untyped-def]
+    one, nil = np.float32(1), np.float32(0)
+    height, width = rgba.shape[0], rgba.shape[1]
+    for y in range(box[1], box[3]):
+        for x in range(box[0], box[2]):
+            px, py = np.float32(x), np.float32(y)
+            u = px * from_crop[0, 0] + py * from_crop[0, 1] + from_crop[0, 2]
+            v = px * from_crop[1, 0] + py * from_crop[1, 1] + from_crop[1, 2]
+            within = -one < u < np.float32(width) and -one < v < np.float32(height)
+            if opening[0, y, x] <= nil or not within:
+                continue
+            column, row = int(np.floor(u)), int(np.floor(v))
+            fx, fy = u - np.float32(column), v - np.float32(row)
+            for j in range(max(row, 0), min(row + 2, height)):
+                for i in range(max(column, 0), min(column + 2, width)):
+                    share = (fx if i > column else one - fx) * (fy if j > row else one - fy)
+                    cover[0, y, x] += rgba[j, i, 3] * share
+                    for k in range(3):
+                        colours[k, y, x] += rgba[j, i, k] * share

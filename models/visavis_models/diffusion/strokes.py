@@ -111,8 +111,9 @@ def strokes_of(
         mouth_px: height and width of the mouth's crop.
         own_teeth: (4, 3) corners, canvas px and depth, of the patch with the photo's teeth.
     """
-    crop = to_crops(region, rig.neutral_points, head, rig.face_width_px, mouth_px)
-    at_rest = to_crops(region, rig.neutral_points, np.eye(3, 4)[None], rig.face_width_px, mouth_px)[0]
+    rest = rig.neutral_points
+    crop = to_crops(region, rest, head, rig.face_width_px, mouth_px)
+    at_rest = to_crops(region, rest, np.eye(3, 4)[None], rig.face_width_px, mouth_px)[0]
     frames = len(crop)
     if own_teeth is None or region is not MOUTH:
         patch = np.zeros((frames, 0, 3), np.float32)
