@@ -29,7 +29,7 @@ def rotations(pitch: Array, yaw: Array, roll: Array) -> Array:
     one, nil = np.ones_like(pitch), np.zeros_like(pitch)
 
     def matrix(*entries: Array) -> Array:
-        return np.stack(entries, -1).reshape(-1, 3, 3)
+        return np.ascontiguousarray(np.array(entries).T).reshape(-1, 3, 3)
 
     nod = matrix(one, nil, nil, nil, cp, -sp, nil, sp, cp)
     turn = matrix(cy, nil, -sy, nil, one, nil, sy, nil, cy)

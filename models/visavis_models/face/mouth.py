@@ -58,6 +58,8 @@ _LOWER = np.array([row[1:-1] for row in LOWER_LIP])
 _FOLLOWS = 1.0 - (1.0 - np.array(_ROW_FOLLOWS)[:, None]) * _CORNER_STAYS  # (4, 9)
 _UPPER_ROWS = np.concatenate([_UPPER, [UPPER_LIP_SKIN[1:-1]]])  # (5, 9), the skin last
 _LOWER_ROWS = np.concatenate([_LOWER, [LOWER_LIP_SKIN[1:-1]]])
+_LIP_ROWS = np.stack([_UPPER_ROWS, _LOWER_ROWS])  # (2, 5, 9)
+_UPWARDS = np.array([1, -1], np.float32)[:, None, None]
 
 
 def calm_share(model: FaceModel) -> Array:
@@ -150,8 +152,8 @@ def settle_lips(points: Floats, thickness: Floats) -> None:
     points[:, _UPPER] += spread
     points[:, _LOWER] -= spread
     least = np.maximum(_THINNEST * thickness, 0.0)
-    height_up, height_down = points[:, _UPPER[0], 1], points[:, _LOWER[0], 1]
-    for row in range(1, len(_UPPER_ROWS)):
-        height_up = np.minimum(points[:, _UPPER_ROWS[row], 1], height_up - least[0, row - 1])
-        height_down = np.maximum(points[:, _LOWER_ROWS[row], 1], height_down + least[1, row - 1])
-        points[:, _UPPER_ROWS[row], 1], points[:, _LOWER_ROWS[row], 1] = height_up, height_down
+    # Both lips at once, the lower one upside down: from the inner edge on, every row lies above the one before.
+    height = points[:, _LIP_ROWS, 1] * _UPWARDS
+    for row in range(1, height.shape[2]):
+        np.minimum(height[:, :, row], height[:, :, row - 1] - least[:, row - 1], out=height[:, :, row])
+    points[:, _LIP_ROWS[:, 1:], 1] = height[:, :, 1:] * _UPWARDS
