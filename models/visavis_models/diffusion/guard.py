@@ -1,0 +1,168 @@
+"""Judges generated crops before anybody sees them: against the portrait's own pixels, and against the frame before.
+
+What the driven photo shows under a crop is the person's own skin and lips: generated ones have its colour and about its
+sharpness. Pure functions; what follows from a judgement is decided in `recovery.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from visavis_models.diffusion.maps import MAPS
+
+Floats = NDArray[np.float32]
+
+REASONS = ("engine", "broken", "burnt", "colour", "blurred", "noisy", "jump")
+"""Why a crop is refused: no engine could make it; not finite; beyond black and white; unlike the portrait; without or
+with too much detail; unlike the frame before."""
+_FEWEST_PX = 60
+"""Fewer pixels than this tell nothing."""
+_GRAIN = 0.012
+"""Differences between neighbours that are counted to both sides: skin may be perfectly smooth."""
+_WARPED, _SHOWN = MAPS["warped"].start, MAPS["shown"].start
+_MEASURE = "void(f4[:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1], b1, i8, i8, f8[::1])"
+
+
+@dataclass(frozen=True, slots=True)
+class CropFacts:
+    """What was measured of one generated crop."""
+
+    sound: bool
+    """Every number is finite."""
+    burnt: float
+    """Share of what is covered that is brighter than white or of a colour no skin has, 0..1."""
+    colour: float
+    """How far the mean colour of generated skin and lips is from the photo's, -1..1 being black and white."""
+    detail: float
+    """Differences between neighbours on skin and lips, for those of the photo; 1 if little of them is covered."""
+    jump: float
+    """Mean change since the frame before beyond what the driven photo changed; 0 if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuardLimits:
+    """Beyond what a crop is refused. See `CropFacts`."""
+
+    burnt: float = 0.25
+    colour: float = 0.22
+    least_detail: float = 0.4
+    most_detail: float = 3.0
+    jump: float = 0.10
+    """Of a face that does not move."""
+    jump_per_motion: float = 0.08
+    """For each whole unit by which the face's coefficients change together in one frame."""
+    most_jump: float = 0.6
+
+
+@numba.njit(_MEASURE, nogil=True, cache=True)
+def _measure(made, maps, made_before, maps_before, has_before, warped, shown, sums):  # type: ignore[no-untyped-def]
+    # sums: 0 not finite, 1 covered, 2 burnt, 3 skin, 4..6 differences of colour, 7 gradients made, 8 of the photo,
+    # 9 pixels compared with the frame before, 10 their change
+    height, width = made.shape[1:]
+    half = np.float32(0.5)
+    for y in range(height):
+        for x in range(width):
+            cover = made[3, y, x]
+            red, green, blue = made[0, y, x], made[1, y, x], made[2, y, x]
+            if not (np.isfinite(cover) and np.isfinite(red) and np.isfinite(green) and np.isfinite(blue)):
+                sums[0] += 1
+                continue
+            if cover <= half:
+                continue
+            sums[1] += 1
+            high, low = max(red, max(green, blue)), min(red, min(green, blue))
+            on_skin = maps[shown, y, x] > half
+            if high > np.float32(0.985) or high - low > np.float32(1.5):
+                # Where the photo itself is as bright there is nothing wrong.
+                photo = max(maps[warped, y, x], max(maps[warped + 1, y, x], maps[warped + 2, y, x]))
+                if not (on_skin and photo > np.float32(0.9)):
+                    sums[2] += 1
+            if on_skin:
+                sums[3] += 1
+                for k in range(3):
+                    sums[4 + k] += made[k, y, x] - maps[warped + k, y, x]
+                if y > 0 and x > 0 and maps[shown, y - 1, x] > half and maps[shown, y, x - 1] > half:
+                    for k in range(3):
+                        here, photo = made[k, y, x], maps[warped + k, y, x]
+                        sums[7] += abs(here - made[k, y - 1, x]) + abs(here - made[k, y, x - 1])
+                        above, beside = maps[warped + k, y - 1, x], maps[warped + k, y, x - 1]
+                        sums[8] += abs(photo - above) + abs(photo - beside)
+            if has_before and made_before[3, y, x] > half and on_skin == (maps_before[shown, y, x] > half):
+                sums[9] += 1
+                for k in range(3):
+                    change = made[k, y, x] - made_before[k, y, x]
+                    if on_skin:
+                        change -= maps[warped + k, y, x] - maps_before[warped + k, y, x]
+                    sums[10] += abs(change)
+
+
+def measured(made: Floats, maps: Floats, before: tuple[Floats, Floats] | None = None) -> CropFacts:
+    """Facts of a crop.
+
+    Args:
+        made: float32 (4, H, W): RGB -1..1 and cover, as decoded.
+        maps: float32 (MAP_CHANNELS, H, W) of the same frame.
+        before: the same two of the frame before.
+    """
+    sums = np.zeros(11, np.float64)
+    other = (made, maps) if before is None else before
+    _measure(made, maps, *other, before is not None, _WARPED, _SHOWN, sums)
+    wrong, covered, burnt, skin, *colour = sums[:7]
+    tells = skin >= _FEWEST_PX
+    grain = _GRAIN * 6 * skin
+    return CropFacts(
+        sound=wrong == 0,
+        burnt=float(burnt / covered) if covered >= _FEWEST_PX else 0.0,
+        colour=float(np.abs(colour).max() / skin) if tells else 0.0,
+        detail=float((sums[7] + grain) / (sums[8] + grain)) if tells else 1.0,
+        jump=float(sums[10] / (3 * sums[9])) if sums[9] >= _FEWEST_PX else 0.0,
+    )
+
+
+def motion_change(motion: Floats) -> float:
+    """By how much the face's coefficients changed together in the newest of five motions (5, 58)."""
+    return float(np.abs(motion[-1, :52] - motion[-2, :52]).sum())
+
+
+def refusal(facts: CropFacts, change: float, limits: GuardLimits) -> str | None:
+    """Why a crop may not be shown, one of `REASONS`; None if it may.
+
+    Args:
+        facts: of the crop.
+        change: of the face since the frame before, `motion_change`.
+        limits: see there.
+    """
+    allowed = min(limits.jump + limits.jump_per_motion * change, limits.most_jump)
+    found = (
+        ("broken", not facts.sound),
+        ("burnt", facts.burnt > limits.burnt),
+        ("colour", facts.colour > limits.colour),
+        ("blurred", facts.detail < limits.least_detail),
+        ("noisy", facts.detail > limits.most_detail),
+        ("jump", facts.jump > allowed),
+    )
+    return next((reason for reason, true in found if true), None)
+
+
+def window_refusal(
+    made: Floats, maps: Floats, motion: Floats, before: tuple[Floats, Floats] | None, limits: GuardLimits
+) -> str | None:
+    """Why a window of N crops may not be shown; None if it may.
+
+    Args:
+        made: float32 (N, 4, H, W).
+        maps: float32 (N, MAP_CHANNELS, H, W).
+        motion: float32 (N, 5, 58).
+        before: crop and maps of the frame before the window.
+        limits: see there.
+    """
+    for k in range(len(made)):
+        reason = refusal(measured(made[k], maps[k], before), motion_change(motion[k]), limits)
+        if reason is not None:
+            return reason
+        before = made[k], maps[k]
+    return None

@@ -1,0 +1,256 @@
+"""The diffusion renderer: what a photo cannot show is generated and laid over what `warp` draws of it.
+
+Mouths of all sessions go through the networks together, and so do eyes. Every window is judged before it is shown; a
+picture is never worse than `warp` for long. One thread renders; another one may open.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visavis_models.avatar import Avatar
+from visavis_models.diffusion.compositing import lay_over
+from visavis_models.diffusion.crops import MOUTH, REGIONS, Region, to_crops
+from visavis_models.diffusion.guard import GuardLimits, window_refusal
+from visavis_models.diffusion.likeness import Likeness, likeness_of
+from visavis_models.diffusion.memory import MotionMemory, RegionMemory
+from visavis_models.diffusion.recovery import (
+    GuardCounts,
+    Shown,
+    begin_anew,
+    keep_going,
+    may_try,
+    note_failure,
+    stand_in,
+)
+from visavis_models.diffusion.settings import RenderingSettings
+from visavis_models.diffusion.sizes import LATENT_FACTOR
+from visavis_models.diffusion.window_networks import WindowNetworks
+from visavis_models.diffusion.windows import Draft, RegionWindow, WindowMaker, lids_move, region_window
+from visavis_models.errors import EngineError
+from visavis_models.motion import MotionWindow
+from visavis_models.warp.renderer import KEPT_STILLS, Posed, Still, WarpRenderer, draw_frame, pose
+
+_log = logging.getLogger(__name__)
+
+Floats = NDArray[np.float32]
+_REGION = {region.name: region for region in REGIONS}
+
+
+@dataclass(slots=True)
+class DiffusionState:
+    """One session's hold on an avatar, and what it has shown."""
+
+    likeness: Likeness
+    motion: MotionMemory = field(default_factory=MotionMemory)
+    regions: dict[str, RegionMemory] = field(default_factory=lambda: {r.name: RegionMemory() for r in REGIONS})
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the frames in px."""
+        avatar = self.likeness.still.avatar
+        return avatar.width_px, avatar.height_px
+
+    def forget(self) -> None:
+        """Nothing was shown."""
+        self.motion.forget()
+        for memory in self.regions.values():
+            memory.forget()
+
+
+@dataclass(slots=True)
+class _Job:
+    """A window of one session on its way."""
+
+    state: DiffusionState
+    window: MotionWindow
+    posed: Posed
+    windows: dict[str, RegionWindow] = field(default_factory=dict)
+    """Those that the networks are asked for, by region."""
+    shown: dict[str, Shown] = field(default_factory=dict)
+    """What is laid over, by region."""
+
+    def lay_over(self, t: int, frame: NDArray[np.uint8], mouth_px: tuple[int, int]) -> None:
+        """Lay what was generated over frame `t`."""
+        rig = self.state.likeness.still.rig
+        for name, shown in self.shown.items():
+            [to_crop] = to_crops(
+                _REGION[name], rig.neutral_points, self.posed.skull[t : t + 1], rig.face_width_px, mouth_px
+            )
+            lay_over(shown.made[t], to_crop, frame, float(shown.share[t]))
+
+
+class DiffusionRenderer:
+    """See `visavis_models.rendering.Renderer`.
+
+    Args:
+        networks: of one size.
+        settings: choices at run time.
+        limits: beyond what the guard refuses crops.
+    """
+
+    def __init__(
+        self,
+        networks: WindowNetworks,
+        settings: RenderingSettings | None = None,
+        limits: GuardLimits | None = None,
+    ) -> None:
+        self.networks, self.limits = networks, limits or GuardLimits()
+        self.counts = GuardCounts()
+        self._warp = WarpRenderer()
+        self._likenesses: list[Likeness] = []
+        self._engine_failed = False
+        self.use(settings or RenderingSettings())
+
+    @property
+    def name(self) -> str:
+        """`diffusion`."""
+        return "diffusion"
+
+    @property
+    def settings(self) -> RenderingSettings:
+        """What it works by."""
+        return self._settings
+
+    def use(self, settings: RenderingSettings) -> None:
+        """Work by other settings from the next window on. Called between two calls of `render`."""
+        self._settings = settings
+        self._maker = WindowMaker(self.networks, settings.steps, settings.seed)
+
+    def open(self, avatar: Avatar, long_side_px: int | None = None) -> DiffusionState:
+        """Prepare an avatar for one session; a second session with it opens at once. See `Renderer.open`.
+
+        Raises:
+            EngineError: the networks cannot read its photo.
+        """
+        still = self._warp.open(avatar, long_side_px).still
+        known = next((k for k in self._likenesses if k.still is still), None)
+        if known is None:
+            known = likeness_of(avatar, still, self.networks)
+            for name, reason in known.left_to_warp.items():
+                _log.info("left to warp", extra={"avatar": avatar.id, "region": name, "reason": reason})
+            self._likenesses = [known, *self._likenesses][:KEPT_STILLS]
+        return DiffusionState(known)
+
+    def render(self, states: Sequence[DiffusionState], windows: Sequence[MotionWindow]) -> list[NDArray[np.uint8]]:
+        """Draw the frames of one window for each state, in one batch. See `Renderer.render`."""
+        if len(states) != len(windows):
+            raise ValueError(f"{len(states)} states for {len(windows)} windows")
+        frames = [
+            np.empty((len(window), *state.likeness.still.avatar.plate.shape), np.uint8)
+            for state, window in zip(states, windows, strict=True)
+        ]
+        most = self._settings.new_frames
+        for start in range(0, max((len(window) for window in windows), default=0), most):
+            due = [k for k, window in enumerate(windows) if len(window) > start]
+            jobs = [self._job(states[k], windows[k].rows(start, min(start + most, len(windows[k])))) for k in due]
+            self._generate(jobs)
+            for k, job in zip(due, jobs, strict=True):
+                self._draw(job, frames[k][start : start + most])
+        return frames
+
+    def _job(self, state: DiffusionState, window: MotionWindow) -> _Job:
+        """Pose the person and draw the maps of every region that is to be generated."""
+        window = replace(window, face=np.clip(np.nan_to_num(window.face), 0, 1), head=np.nan_to_num(window.head))
+        likeness, first = state.likeness, window.first_frame
+        if state.motion.last_frame is not None and first <= state.motion.last_frame:
+            state.forget()
+        posed = pose(likeness.still, window)
+        job = _Job(state, window, posed)
+        shown_face = likeness.still.rig.shown_expression(window.face)
+        motion = state.motion.histories(first, np.concatenate([shown_face, window.head], 1).astype(np.float32))
+        for region in REGIONS:
+            memory = state.regions[region.name]
+            if not self._is_due(region, likeness, posed):
+                memory.forget()
+                if not memory.failures:
+                    memory.presence = 1.0
+            elif not may_try(memory, first):
+                self._leave_to_warp(job, region.name, None)
+            else:
+                size = self.networks.size
+                height, width = region.size_px(size.mouth_px)
+                like = size.stem[2], height // LATENT_FACTOR, width // LATENT_FACTOR
+                overlap = memory.overlap(first, self._settings.overlap_frames, like)
+                job.windows[region.name] = region_window(
+                    region, likeness, posed, first, motion, overlap, size.mouth_px
+                )  # fmt: skip
+        return job
+
+    def _is_due(self, region: Region, likeness: Likeness, posed: Posed) -> bool:
+        wanted = region is MOUTH or self._settings.eyes
+        return wanted and region.name in likeness.tokens and lids_move(posed, region)
+
+    def _generate(self, jobs: Sequence[_Job]) -> None:
+        """Make, judge and, where that fails, make again or leave to `warp`."""
+        asked = [(job, name, window) for job in jobs for name, window in job.windows.items()]
+        refused: list[tuple[_Job, str, str]] = []
+        over = self._settings.cross_fade_frames
+        for (job, name, window), draft in zip(asked, self._drafts([w for _, _, w in asked]), strict=True):
+            memory = job.state.regions[name]
+            self.counts.windows += 1
+            reason = self._refusal(window, draft, memory)
+            if reason is None and draft is not None:
+                job.shown[name] = keep_going(window, draft, memory, over)
+            elif reason is not None:
+                refused.append((job, name, reason))
+        anew = []
+        for job, name, reason in refused:
+            window, memory = job.windows[name], job.state.regions[name]
+            if reason == "engine" or not window.overlap.known.any():
+                self._leave_to_warp(job, name, reason)
+            else:
+                anew.append((job, name, reason, window.from_the_portrait(memory.newest)))
+        for (job, name, reason, led), draft in zip(anew, self._drafts([a[3] for a in anew]), strict=True):
+            memory, window = job.state.regions[name], job.windows[name]
+            again = "engine" if draft is None else window_refusal(draft.made, led.maps, led.motion, None, self.limits)
+            if draft is None or again is not None:
+                self._leave_to_warp(job, name, again or reason)
+                continue
+            self.counts.reanchored[reason] += 1
+            _log.info("begun anew from the portrait", extra={"region": name, "reason": reason})
+            job.shown[name] = begin_anew(window, led, draft, memory, over)
+
+    def _drafts(self, windows: Sequence[RegionWindow]) -> list[Draft | None]:
+        """What the networks make; None for all if no engine could run them."""
+        if not windows:
+            return []
+        try:
+            drafts: list[Draft | None] = [*self._maker.make(windows)]
+        except EngineError as error:
+            if not self._engine_failed:
+                _log.error("networks fail; warp draws", extra={"error": error.message})
+            self._engine_failed = True
+            return [None] * len(windows)
+        self._engine_failed = False
+        return drafts
+
+    def _refusal(self, window: RegionWindow, draft: Draft | None, memory: RegionMemory) -> str | None:
+        if draft is None:
+            return "engine"
+        newest = memory.newest
+        follows = newest is not None and newest.frame == window.first_frame - 1 and window.overlap.known.any()
+        before = (newest.drafted, newest.maps) if newest is not None and follows else None
+        return window_refusal(draft.made, window.maps, window.motion, before, self.limits)
+
+    def _leave_to_warp(self, job: _Job, name: str, reason: str | None) -> None:
+        """`warp` stands in; `reason` is None while the networks rest."""
+        memory, frames = job.state.regions[name], len(job.window)
+        if reason is not None:
+            note_failure(memory, job.window.first_frame + frames, reason)
+            _log.warning("left to warp", extra={"region": name, "reason": reason})
+        self.counts.fallback[memory.failed_by] += 1
+        shown = stand_in(frames, memory, self._settings.cross_fade_frames)
+        if shown is not None:
+            job.shown[name] = shown
+
+    def _draw(self, job: _Job, frames: NDArray[np.uint8]) -> None:
+        still: Still = job.state.likeness.still
+        for t in range(len(job.window)):
+            draw_frame(still, job.posed, t, frames[t])
+            job.lay_over(t, frames[t], self.networks.size.mouth_px)

@@ -1,0 +1,164 @@
+"""One region of one session's window: what the networks are told of it, and what they make of it.
+
+Windows of many sessions go through the networks together, those of one length and size in one batch. Knows nothing of
+what is shown in the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visavis_models.diffusion.crops import MOUTH, Region, mirrored_motion
+from visavis_models.diffusion.drawing import draw_maps
+from visavis_models.diffusion.likeness import Likeness
+from visavis_models.diffusion.memory import Overlap, ShownCrop
+from visavis_models.diffusion.strokes import strokes_of
+from visavis_models.diffusion.window_networks import Told, WindowNetworks, flowed, noise_of
+from visavis_models.warp.renderer import Posed
+
+Floats = NDArray[np.float32]
+
+LEAST_LID_MOTION = 0.04
+"""Lids that moved less than this in a whole window are not generated: they would not be shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegionWindow:
+    """N crops of one region of one person."""
+
+    region: Region
+    likeness: Likeness
+    first_frame: int
+    maps: Floats
+    """float32 (N, MAP_CHANNELS, H, W)."""
+    motion: Floats
+    """float32 (N, 5, 58), mirrored as the region is."""
+    overlap: Overlap
+
+    def __len__(self) -> int:
+        return len(self.maps)
+
+    def from_the_portrait(self, newest: ShownCrop | None) -> RegionWindow:
+        """The same with nothing shown before; led by the newest crop that was, if it stands right before."""
+        overlap = replace(self.overlap, known=np.zeros_like(self.overlap.known))
+        if newest is None or newest.frame != self.first_frame - 1:
+            return replace(self, overlap=overlap)
+        return replace(
+            self,
+            first_frame=newest.frame,
+            maps=np.concatenate([newest.maps[None], self.maps]),
+            motion=np.concatenate([newest.motion[None], self.motion]),
+            overlap=overlap,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What the networks made of a window; not judged yet."""
+
+    made: Floats
+    """float32 (N, 4, H, W): RGB about -1..1, and cover 0..1."""
+    latents: Floats
+    """float32 (N, 16, h, w)."""
+    eighth: Floats
+    """float32 (N, C, h, w)."""
+
+
+def lids_move(posed: Posed, region: Region) -> bool:
+    """Whether an eye's lids move enough in a window to be generated; True for the mouth."""
+    if region is MOUTH:
+        return True
+    gap = posed.driven.lid_gap[:, 1 if region.mirrored else 0]
+    return bool(np.abs(1.0 - gap).max() >= LEAST_LID_MOTION)
+
+
+def region_window(
+    region: Region,
+    likeness: Likeness,
+    posed: Posed,
+    first_frame: int,
+    motion: Floats,
+    overlap: Overlap,
+    mouth_px: tuple[int, int],
+) -> RegionWindow:
+    """Draw a window's maps.
+
+    Args:
+        region: which.
+        likeness: whose.
+        posed: N frames, as `warp` draws them.
+        first_frame: on the media clock.
+        motion: float32 (N, 5, 58) of the person, not mirrored.
+        overlap: what was shown before.
+        mouth_px: height and width of the mouth's crop.
+    """
+    still, teeth = likeness.still, likeness.picture.teeth
+    corners = None if teeth is None else teeth.corners
+    rig = still.rig
+    strokes = strokes_of(rig, still.avatar.landmarks, posed.driven, posed.skull, region, mouth_px, corners)
+    if region.mirrored:
+        motion = np.concatenate(mirrored_motion(motion[..., :52], motion[..., 52:]), -1)
+    maps = draw_maps(likeness.picture, strokes, region)
+    return RegionWindow(region, likeness, first_frame, maps, np.ascontiguousarray(motion), overlap)
+
+
+class WindowMaker:
+    """Takes windows through the networks.
+
+    Args:
+        networks: of one size.
+        steps: of the flow.
+        seed: of the noise: one crop for all frames of all sessions, so that what does not change does not flicker.
+    """
+
+    def __init__(self, networks: WindowNetworks, steps: int, seed: int) -> None:
+        self.networks, self.steps, self._seed = networks, steps, seed
+        self._noise: dict[tuple[int, int], Floats] = {}
+
+    def make(self, windows: Sequence[RegionWindow]) -> list[Draft]:
+        """A draft for each window.
+
+        Raises:
+            EngineError: the networks cannot run.
+        """
+        drafts: dict[int, Draft] = {}
+        order = sorted(range(len(windows)), key=lambda k: (windows[k].maps.shape, k))
+        for _, batch in groupby(order, key=lambda k: windows[k].maps.shape):
+            rows = list(batch)
+            drafts.update(zip(rows, self._batch([windows[k] for k in rows]), strict=True))
+        return [drafts[k] for k in range(len(windows))]
+
+    def _batch(self, windows: Sequence[RegionWindow]) -> list[Draft]:
+        count, frames = len(windows), len(windows[0])
+        maps = _joined([w.maps for w in windows])
+        features = self.networks.stem(maps)
+        eighth = features.eighth.reshape(count, frames, *features.eighth.shape[1:])
+        told = Told(
+            eighth,
+            np.stack([w.motion for w in windows]),
+            np.stack([w.likeness.shade for w in windows]),
+            np.stack([w.likeness.tokens[w.region.name] for w in windows]),
+            np.stack([w.overlap.latents for w in windows]),
+            np.stack([w.overlap.eighth for w in windows]),
+            np.stack([w.overlap.known for w in windows]),
+        )
+        noise = self._noise_for(maps.shape[2], maps.shape[3])
+        start = np.ascontiguousarray(np.broadcast_to(noise, (count, frames, *noise.shape)))
+        latents = flowed(self.networks, start, told, self.steps)
+        made = self.networks.decode(latents.reshape(-1, *latents.shape[2:]), features, maps)
+        made = made.reshape(count, frames, *made.shape[1:])
+        return [Draft(*parts) for parts in zip(made, latents, eighth, strict=True)]
+
+    def _noise_for(self, height: int, width: int) -> Floats:
+        if (height, width) not in self._noise:
+            self._noise[height, width] = noise_of(self._seed, (height, width))
+        return self._noise[height, width]
+
+
+def _joined(maps: list[Floats]) -> Floats:
+    return maps[0] if len(maps) == 1 else np.concatenate(maps)
