@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from visavis_models.diffusion.maps import MAPS
 from visavis_models.diffusion.networks.autoencoder import LatentDecoder, Stem
+from visavis_models.diffusion.networks.denoiser_graph import DenoiserGraph
 from visavis_models.diffusion.networks.renderer_networks import RendererNetworks
 from visavis_models.diffusion.networks.synthesis_region import covered
 from visavis_models.diffusion.sizes import RendererSize
@@ -75,6 +76,6 @@ def graph_modules(networks: RendererNetworks) -> dict[str, nn.Module]:
     return {
         "appearance": networks.appearance,
         "stem": StemGraph(networks.stem),
-        "denoiser": networks.denoiser,
+        "denoiser": DenoiserGraph(networks.denoiser),
         "decoder": DecoderGraph(networks.decoder, networks.size),
     }
