@@ -19,6 +19,7 @@ from PIL import Image
 
 from visavis_models.avatar import Avatar
 from visavis_models.errors import BadPhoto, BadRequest, NotFound, VisavisError
+from visavis_models.rendering import GuardCounts
 from visavis_server.load import DrawingCost
 from visavis_server.media import MediaSink, Published
 from visavis_server.session import SessionStats
@@ -131,6 +132,7 @@ class FakeStudio:
         self.sessions: list[FakeSession] = []
         self.cost = DrawingCost()
         self.skipped_ticks = 0
+        self.guard_counts: GuardCounts | None = None
         self.made = 0
         self.open_takes_s = 0.0
         self.open_raises: Exception | None = None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,5 +38,50 @@ class Renderer(Protocol[State]):
 
         Returns:
             For each state one uint8 (T, H, W, 3) RGB array, T being the length of its window.
+        """
+        ...
+
+
+@dataclass(slots=True)
+class GuardCounts:
+    """What a renderer that judges its own pictures did since the start, in windows, by reason."""
+
+    windows: int = 0
+    """Judged in all."""
+    reanchored: dict[str, int] = field(default_factory=dict)
+    """Begun anew from the portrait."""
+    fallback: dict[str, int] = field(default_factory=dict)
+    """Left to a simpler renderer."""
+
+
+@runtime_checkable
+class GuardedRenderer(Protocol):
+    """A renderer that judges its own pictures."""
+
+    @property
+    def counts(self) -> GuardCounts:
+        """Only ever rising, with every reason there from the start."""
+        ...
+
+
+@runtime_checkable
+class AdjustableRenderer(Protocol):
+    """A renderer that can be told to do with less."""
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """How it can draw, in words, the best first, each cheaper than the one before."""
+        ...
+
+    @property
+    def way(self) -> str:
+        """How it draws."""
+        ...
+
+    def take(self, way: str) -> None:
+        """Draw so from the next call of `render` on; called by the thread that renders.
+
+        Raises:
+            ValueError: there is no such way.
         """
         ...

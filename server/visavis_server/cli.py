@@ -39,6 +39,9 @@ app.add_typer(avatar_app, name="avatar")
 app.command("motion")(record_motion)
 
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.", metavar="FILE")]
+RendererName = Annotated[
+    str | None, typer.Option("--renderer", help="auto, diffusion or warp [default: auto].", metavar="NAME")
+]
 DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where avatars are kept.", metavar="FOLDER")]
 
 
@@ -104,6 +107,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="TCP port; 0 takes any free one [default: 8765].")] = None,
     capacity: Annotated[int | None, typer.Option(help="Sessions at the same time; 0: by the CPU cores.")] = None,
     long_side_px: Annotated[int | None, typer.Option(help="Long side of the live picture [default: 512].")] = None,
+    renderer: RendererName = None,
     tls_cert: Annotated[Path | None, typer.Option(help="PEM certificate, for HTTPS.", metavar="FILE")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM private key, for HTTPS.", metavar="FILE")] = None,
     ice_server: Annotated[
@@ -127,6 +131,7 @@ def serve(
         server__allowed_origins=tuple(allowed_origin or ()),
         sessions__capacity=capacity,
         video__long_side_px=long_side_px,
+        drawing__renderer=renderer,
         rtc__ice_servers=tuple({"urls": [url]} for url in ice_server or ()),
         log__level=log_level,
     )
@@ -192,6 +197,7 @@ def render(
     size: Annotated[
         int | None, typer.Option("--size", min=128, max=1024, help="Long side in pixels; default: the photo's.")
     ] = None,
+    renderer: RendererName = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the video if it exists.")] = False,
     config: Config = None,
     data_dir: DataDir = None,
@@ -211,7 +217,7 @@ def render(
         raise BadInput("output_exists", f"{out} exists.", "Give another name, or --overwrite.")
     if audio is not None and not audio.is_file():
         raise BadInput("voice_unreadable", f"There is no file {audio}.", "Check the path.")
-    settings = _settings(config, data_dir)
+    settings = _settings(config, data_dir, drawing__renderer=renderer)
     recorded = _recorded(motion, audio, fps, offset) if motion is not None else None
     speaker = _library(settings).get(avatar) if avatar is not None else _analysed(image)
 
@@ -224,7 +230,7 @@ def render(
             speaker,
             audio,
             out,
-            renderer=default_renderer(),
+            renderer=default_renderer(settings.drawing),
             listener=listener_maker()(seed) if recorded is None else MotionPlayer(recorded),
             long_side_px=size,
             least_frames=0 if recorded is None else recorded.first_frame + len(recorded),

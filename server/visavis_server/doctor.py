@@ -261,19 +261,26 @@ def _drawing(settings: Settings) -> Iterator[Check]:
     from visavis_models.chunk import CHUNK_MS
     from visavis_models.motion import rest_motion
     from visavis_models.portrait.library import AvatarLibrary
-    from visavis_server.wiring import default_renderer
+    from visavis_models.rendering import AdjustableRenderer
+    from visavis_server.drawing_trial import take_affordable_way, way_costs
+    from visavis_server.wiring import default_renderer, renderer_choice
 
+    choice = renderer_choice(settings.drawing)
+    yield Check("renderer", "ok", f"{choice.name}: {choice.why}")
     library = AvatarLibrary(settings.data_dir / "avatars")
     avatar = library.get(library.list()[0].id)
-    renderer = default_renderer()
+    renderer = default_renderer(settings.drawing)
+    if renderer.name != choice.name:
+        yield Check("renderer in use", "warning", f"{renderer.name}: {choice.name} cannot run here", _REINSTALL)
     state = renderer.open(avatar, settings.video.long_side_px)
-    renderer.render([state], [rest_motion(2)])  # compiles
-    begun_s = time.perf_counter()
-    frames = 10
-    picture = renderer.render([state], [rest_motion(frames, 2)])[0][-1]
-    frame_ms = (time.perf_counter() - begun_s) * 1000 / frames
-    found = f"{renderer.name}: {frame_ms:.1f} ms a frame of {picture.shape[1]}×{picture.shape[0]}"
-    if frame_ms > CHUNK_MS / 2:
+    costs = way_costs(renderer, state)
+    cost = take_affordable_way(renderer, costs, 1)
+    height, width = renderer.render([state], [rest_motion(1)])[0].shape[1:3]
+    for way, each in costs.items() if len(costs) > 1 else ():
+        yield Check(f"drawing {way}", "ok", f"{each.frame_ms:.1f} ms a frame, {each.call_ms:.1f} ms a step")
+    way = f" ({renderer.way})" if isinstance(renderer, AdjustableRenderer) else ""
+    found = f"{renderer.name}{way}: {cost.frame_ms:.1f} ms a frame of {width}×{height}"
+    if cost.frame_ms > CHUNK_MS / 2:
         remedy = "25 frames per second may not be reached; lower video.long_side_px, or close other programs."
         yield Check("drawing", "warning", found, remedy)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from visavis_models.chunk import CHUNK_MS
@@ -10,6 +11,30 @@ _FORGET = 0.1
 """Weight of the newest step in the smoothed cost: about ten steps are remembered."""
 _MOST_FRAMES = 8
 _COMFORTABLE_LOAD = 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class StepCost:
+    """What one step of drawing costs."""
+
+    call_ms: float
+    """Whatever its length."""
+    frame_ms: float
+    """For each frame of each session."""
+
+
+def affordable(costs: Mapping[str, StepCost], sessions: int) -> str:
+    """The first of several ways to draw that so many sessions can have at full rate; the last if none is.
+
+    Args:
+        costs: of each way, the best first.
+        sessions: how many share the device.
+    """
+    for way, cost in costs.items():
+        longest_ms = cost.call_ms + _MOST_FRAMES * cost.frame_ms * sessions
+        if longest_ms <= _COMFORTABLE_LOAD * _MOST_FRAMES * CHUNK_MS:
+            return way
+    return list(costs)[-1]
 
 
 def frames_per_step(call_ms: float, frame_ms: float, sessions: int) -> int:

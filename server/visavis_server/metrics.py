@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from visavis_models.rendering import GuardCounts
+
 _LATENCY_BUCKETS_MS = (40, 80, 120, 160, 200, 250, 300, 400, 500, 750, 1000, 2000)
 _LAG_BUCKETS_MS = (1, 2, 5, 10, 20, 40, 80, 160, 500)
 _RTT_BUCKETS_MS = (1, 5, 10, 20, 50, 100, 200, 400, 1000)
@@ -61,6 +63,13 @@ class Metrics:
         self._drawing = Gauge(
             "visavis_frame_drawing_ms", "Listening and drawing of one frame of one session, smoothed.", registry=r
         )
+        self._reanchored = Counter(
+            "visavis_renderer_reanchored", "Windows begun anew from the portrait, by reason.", ["reason"], registry=r
+        )
+        self._fallback = Counter(
+            "visavis_renderer_fallback", "Windows left to a simpler renderer, by reason.", ["reason"], registry=r
+        )
+        self._guarded = GuardCounts()
         self._skipped = Gauge("visavis_clock_skipped_ticks", "Ticks of the media clock lost so far.", registry=r)
         self._lag = Histogram(
             "visavis_event_loop_lag_ms", "How late the event loop wakes up.", buckets=_LAG_BUCKETS_MS, registry=r
@@ -100,6 +109,16 @@ class Metrics:
         """What the studio says of itself, once a second."""
         self._drawing.set(frame_ms)
         self._skipped.set(skipped_ticks)
+
+    def guard(self, counts: GuardCounts) -> None:
+        """Add what the renderer's judgements of its own pictures rose by since the last time."""
+        for counter, now, before in (
+            (self._reanchored, counts.reanchored, self._guarded.reanchored),
+            (self._fallback, counts.fallback, self._guarded.fallback),
+        ):
+            for reason, value in now.items():
+                counter.labels(reason).inc(max(0, value - before.get(reason, 0)))
+        self._guarded = GuardCounts(counts.windows, dict(counts.reanchored), dict(counts.fallback))
 
     def network(self, rtt_ms: float | None, loss: float | None) -> None:
         """What one peer says of its way to the browser, once a second."""

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from visavis_models.avatar import Avatar
 from visavis_models.errors import BadRequest, Busy, EngineError, NotFound, VisavisError
+from visavis_models.rendering import GuardCounts
 from visavis_server.call import CLOSE_LIMIT_S, Call, CallStats, EndReason, PeerFactory, shutting_down
 from visavis_server.load import DrawingCost
 from visavis_server.metrics import Metrics
@@ -29,6 +30,11 @@ class Stage(Protocol):
 
     cost: DrawingCost
     skipped_ticks: int
+
+    @property
+    def guard_counts(self) -> GuardCounts | None:
+        """What the renderer thought of its own pictures; None if it does not judge them."""
+        ...
 
     async def open_session(self, avatar: Avatar) -> Session:
         """Put an avatar to work."""
@@ -241,6 +247,8 @@ class SessionRegistry:
                 )
         self._metrics.bitrate(total_kbps)
         self._metrics.drawing(self._stage.cost.frame_ms, self._stage.skipped_ticks)
+        if self._stage.guard_counts is not None:
+            self._metrics.guard(self._stage.guard_counts)
 
     def _count(self, call: Call) -> CallStats:
         stats = call.stats()

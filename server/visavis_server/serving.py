@@ -186,7 +186,9 @@ def serve_forever(settings: Settings, sock: socket.socket, on_ready: Callable[[]
     from visavis_server.wiring import default_renderer, listener_maker
 
     library = AvatarLibrary(settings.data_dir / "avatars")
-    studio = Studio(default_renderer(), listener_maker(), StudioSettings(long_side_px=settings.video.long_side_px))
+    renderer = default_renderer(settings.drawing)
+    _log.info("drawing", extra={"renderer": renderer.name})
+    studio = Studio(renderer, listener_maker(), StudioSettings(long_side_px=settings.video.long_side_px))
     app = create_app(settings, studio, library)
     server = call_server(app, settings, on_ready)
 

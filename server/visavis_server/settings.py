@@ -18,6 +18,7 @@ from visavis_models.errors import BadInput
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 LOG_LEVELS = ("debug", "info", "warning", "error")
+RENDERERS = ("auto", "diffusion", "warp")
 _ICE_SCHEMES = ("stun", "stuns", "turn", "turns")
 
 
@@ -125,6 +126,22 @@ class VideoSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class DrawingSettings:
+    """How pictures are made."""
+
+    renderer: str = _value("auto", f"One of {', '.join(RENDERERS)}; auto: the best one that works here.")
+    steps: int = _number(1, 1, 4, "Steps of the diffusion renderer: more are finer and slower.")
+    threads: int = _number(1, 1, 64, "CPU threads of its networks.")
+    networks: Path | None = _value(None, "Folder with its exported networks; those that ship if not given.")
+
+    def __post_init__(self) -> None:
+        if self.renderer not in RENDERERS:
+            raise BadSetting("drawing.renderer", f"is {self.renderer!r}", f"Choose one of {', '.join(RENDERERS)}.")
+        if self.networks is not None and not self.networks.is_dir():
+            raise BadSetting("drawing.networks", f"names {self.networks}, which is no folder", "Give a folder.")
+
+
+@dataclass(frozen=True, slots=True)
 class RtcSettings:
     """How media find their way."""
 
@@ -161,6 +178,7 @@ class Settings:
     sessions: SessionSettings = field(default_factory=SessionSettings)
     photos: PhotoSettings = field(default_factory=PhotoSettings)
     video: VideoSettings = field(default_factory=VideoSettings)
+    drawing: DrawingSettings = field(default_factory=DrawingSettings)
     rtc: RtcSettings = field(default_factory=RtcSettings)
     page: PageSettings = field(default_factory=PageSettings)
     log: LogSettings = field(default_factory=LogSettings)

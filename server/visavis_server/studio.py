@@ -24,9 +24,10 @@ from visavis_models.chunk import CHUNK_MS, Chunk
 from visavis_models.errors import EngineError, VisavisError
 from visavis_models.listening import Listener
 from visavis_models.motion import rest_motion
-from visavis_models.rendering import Renderer
+from visavis_models.rendering import GuardCounts, GuardedRenderer, Renderer
 from visavis_server.clock import MediaClock
-from visavis_server.load import DrawingCost, frames_per_step
+from visavis_server.drawing_trial import take_affordable_way, way_costs
+from visavis_server.load import DrawingCost, StepCost, frames_per_step
 from visavis_server.pipeline import Performance, Work, advance
 from visavis_server.session import Session
 
@@ -82,6 +83,7 @@ class Studio:
         self._clock_task: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._way_costs: dict[str, StepCost] | None = None
         self.cost = DrawingCost()
         self.skipped_ticks = 0
         """Ticks lost because the event loop was blocked or the machine slept."""
@@ -90,6 +92,11 @@ class Studio:
     def sessions(self) -> tuple[Session, ...]:
         """The sessions that are open."""
         return tuple(self._sessions)
+
+    @property
+    def guard_counts(self) -> GuardCounts | None:
+        """What the renderer thought of its own pictures; None if it does not judge them."""
+        return self._renderer.counts if isinstance(self._renderer, GuardedRenderer) else None
 
     async def open_session(self, avatar: Avatar) -> Session:
         """Put an avatar to work.
@@ -169,16 +176,14 @@ class Studio:
         return found
 
     def _plan(self, preview: Any) -> int:
+        """Choose how to draw for one session more, and how many frames in a step."""
         sessions = len(self._sessions) + 1
-        if self.cost.steps:
+        if self._way_costs is None:
+            self._way_costs = way_costs(self._renderer, preview)
+        cost = take_affordable_way(self._renderer, self._way_costs, sessions)
+        if self.cost.steps and len(self._way_costs) == 1:
             return frames_per_step(0.0, self.cost.frame_ms, sessions)
-        costs_ms = []
-        for frames in (1, 4):
-            begun_s = time.perf_counter()
-            self._renderer.render([preview], [rest_motion(frames)])
-            costs_ms.append((time.perf_counter() - begun_s) * 1000)
-        frame_ms = max(0.0, (costs_ms[1] - costs_ms[0]) / 3)
-        return frames_per_step(max(0.0, costs_ms[0] - frame_ms), frame_ms, sessions)
+        return frames_per_step(cost.call_ms, cost.frame_ms, sessions)
 
     async def _run_clock(self) -> None:
         clock = MediaClock(time.monotonic())

@@ -5,21 +5,77 @@ Imports are inside the functions, so that `visavis --help` need not load the net
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+from visavis_models.errors import VisavisError
 from visavis_models.listening import Listener
 from visavis_models.rendering import Renderer
+from visavis_server.settings import DrawingSettings
+
+_log = logging.getLogger(__name__)
 
 
-def default_renderer() -> Renderer[Any]:
-    """The renderer that users see."""
+@dataclass(frozen=True, slots=True)
+class RendererChoice:
+    """Which renderer draws."""
+
+    name: str
+    """`diffusion` or `warp`."""
+    why: str
+    """For people."""
+    forced: bool = False
+    """The operator wants this one and no other."""
+
+
+def renderer_choice(drawing: DrawingSettings) -> RendererChoice:
+    """Which renderer the settings and the weights that ship come to. Loads no network."""
+    from visavis_models.diffusion.engine_networks import networks_ship
+    from visavis_models.diffusion.sizes import COMPACT
+
+    if drawing.renderer != "auto":
+        return RendererChoice(drawing.renderer, "chosen by drawing.renderer", True)
+    if drawing.networks is not None:
+        return RendererChoice("diffusion", f"with the networks in {drawing.networks}")
+    if networks_ship(COMPACT):
+        return RendererChoice("diffusion", "the best one that ships")
+    return RendererChoice("warp", "networks for diffusion do not ship with this version")
+
+
+def default_renderer(drawing: DrawingSettings | None = None) -> Renderer[Any]:
+    """The renderer that users see.
+
+    Raises:
+        VisavisError: the operator chose one that cannot run here.
+    """
     from visavis_server.compiled_code import room_for_compiled_code
 
+    drawing = drawing or DrawingSettings()
+    choice = renderer_choice(drawing)
     with room_for_compiled_code():
         from visavis_models.warp.renderer import WarpRenderer
 
+        if choice.name == "diffusion":
+            try:
+                return _diffusion(drawing)
+            except VisavisError as error:
+                if choice.forced:
+                    raise
+                _log.warning("diffusion cannot run here, warp draws", extra={"reason": error.message})
     return WarpRenderer()
+
+
+def _diffusion(drawing: DrawingSettings) -> Renderer[Any]:
+    from visavis_models.diffusion.engine_networks import EngineNetworks, files_in, shipped_files
+    from visavis_models.diffusion.renderer import DiffusionRenderer
+    from visavis_models.diffusion.settings import RenderingSettings
+    from visavis_models.diffusion.sizes import COMPACT
+
+    files = shipped_files(COMPACT) if drawing.networks is None else files_in(drawing.networks, COMPACT)
+    networks = EngineNetworks(COMPACT, files, threads=drawing.threads)
+    return DiffusionRenderer(networks, RenderingSettings(steps=drawing.steps))
 
 
 def listener_maker(engine_kind: str | None = None, mouth_only: bool = False) -> Callable[[int], Listener]:

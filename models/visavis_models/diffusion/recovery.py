@@ -6,12 +6,11 @@ shown last goes over into what comes. Knows nothing of networks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from visavis_models.diffusion.guard import REASONS
 from visavis_models.diffusion.memory import RegionMemory, ShownCrop
 from visavis_models.diffusion.windows import Draft, RegionWindow
 
@@ -21,18 +20,6 @@ _PATIENCE = 2
 """Windows in a row that may fail before networks rest for a while."""
 _REST_FRAMES = 12
 """How long they rest, in frames; with the cross-fade that follows a stream is back within a second."""
-
-
-@dataclass(slots=True)
-class GuardCounts:
-    """What the guard did since the start, in windows by reason."""
-
-    windows: int = 0
-    """Judged in all."""
-    reanchored: dict[str, int] = field(default_factory=lambda: dict.fromkeys(REASONS, 0))
-    """Begun anew from the portrait."""
-    fallback: dict[str, int] = field(default_factory=lambda: dict.fromkeys(REASONS, 0))
-    """Left to `warp`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from visavis_models.avatar import Avatar
 from visavis_models.diffusion.compositing import lay_over
 from visavis_models.diffusion.crops import MOUTH, REGIONS, Region, to_crops
-from visavis_models.diffusion.guard import GuardLimits, window_refusal
+from visavis_models.diffusion.guard import REASONS, GuardLimits, window_refusal
 from visavis_models.diffusion.likeness import Likeness, likeness_of
 from visavis_models.diffusion.memory import MotionMemory, RegionMemory
 from visavis_models.diffusion.recovery import (
-    GuardCounts,
     Shown,
     begin_anew,
     keep_going,
@@ -28,12 +27,13 @@ from visavis_models.diffusion.recovery import (
     note_failure,
     stand_in,
 )
-from visavis_models.diffusion.settings import RenderingSettings
+from visavis_models.diffusion.settings import RenderingSettings, cheaper_ways
 from visavis_models.diffusion.sizes import LATENT_FACTOR
 from visavis_models.diffusion.window_networks import WindowNetworks
 from visavis_models.diffusion.windows import Draft, RegionWindow, WindowMaker, lids_move, region_window
 from visavis_models.errors import EngineError
 from visavis_models.motion import MotionWindow
+from visavis_models.rendering import GuardCounts
 from visavis_models.warp.renderer import KEPT_STILLS, Posed, Still, WarpRenderer, draw_frame, pose
 
 _log = logging.getLogger(__name__)
@@ -101,11 +101,12 @@ class DiffusionRenderer:
         limits: GuardLimits | None = None,
     ) -> None:
         self.networks, self.limits = networks, limits or GuardLimits()
-        self.counts = GuardCounts()
+        self.counts = GuardCounts(reanchored=dict.fromkeys(REASONS, 0), fallback=dict.fromkeys(REASONS, 0))
         self._warp = WarpRenderer()
         self._likenesses: list[Likeness] = []
         self._engine_failed = False
-        self.use(settings or RenderingSettings())
+        self._ways = cheaper_ways(settings or RenderingSettings())
+        self.take(next(iter(self._ways)))
 
     @property
     def name(self) -> str:
@@ -117,10 +118,22 @@ class DiffusionRenderer:
         """What it works by."""
         return self._settings
 
-    def use(self, settings: RenderingSettings) -> None:
-        """Work by other settings from the next window on. Called between two calls of `render`."""
-        self._settings = settings
-        self._maker = WindowMaker(self.networks, settings.steps, settings.seed)
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """See `AdjustableRenderer.ways`."""
+        return tuple(self._ways)
+
+    @property
+    def way(self) -> str:
+        """See `AdjustableRenderer.way`."""
+        return self._settings.way
+
+    def take(self, way: str) -> None:
+        """See `AdjustableRenderer.take`."""
+        if way not in self._ways:
+            raise ValueError(f"there is no way {way!r}: choose one of {', '.join(self._ways)}")
+        self._settings = self._ways[way]
+        self._maker = WindowMaker(self.networks, self._settings.steps, self._settings.seed)
 
     def open(self, avatar: Avatar, long_side_px: int | None = None) -> DiffusionState:
         """Prepare an avatar for one session; a second session with it opens at once. See `Renderer.open`.
@@ -183,7 +196,7 @@ class DiffusionRenderer:
         return job
 
     def _is_due(self, region: Region, likeness: Likeness, posed: Posed) -> bool:
-        wanted = region is MOUTH or self._settings.eyes
+        wanted = self._settings.mouth if region is MOUTH else self._settings.eyes
         return wanted and region.name in likeness.tokens and lids_move(posed, region)
 
     def _generate(self, jobs: Sequence[_Job]) -> None:
@@ -243,7 +256,8 @@ class DiffusionRenderer:
         memory, frames = job.state.regions[name], len(job.window)
         if reason is not None:
             note_failure(memory, job.window.first_frame + frames, reason)
-            _log.warning("left to warp", extra={"region": name, "reason": reason})
+            if memory.failures == 1:  # not for every window of a long failure
+                _log.warning("left to warp", extra={"region": name, "reason": reason})
         self.counts.fallback[memory.failed_by] += 1
         shown = stand_in(frames, memory, self._settings.cross_fade_frames)
         if shown is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MOST_NEW_FRAMES = 8
 """New frames of a window, at most: what the networks were trained with."""
@@ -22,6 +22,8 @@ class RenderingSettings:
     """Frames already shown that a window listens to."""
     new_frames: int = MOST_NEW_FRAMES
     """Longer runs of motion are cut into windows of this many new frames."""
+    mouth: bool = True
+    """Whether mouths are generated; else `warp` draws them."""
     eyes: bool = True
     """Whether lids that move are generated; else `warp` draws them."""
     cross_fade_frames: int = 6
@@ -38,3 +40,19 @@ class RenderingSettings:
         ):
             if not low <= value <= high:
                 raise ValueError(f"{name} is {value}: choose {low} to {high}")
+
+    @property
+    def way(self) -> str:
+        """In words, what is generated."""
+        if not self.mouth:
+            return "warp"
+        return f"{self.steps} step{'s' if self.steps > 1 else ''}{'' if self.eyes else ', lids by warp'}"
+
+
+def cheaper_ways(settings: RenderingSettings) -> dict[str, RenderingSettings]:
+    """The settings and what a machine may do instead that cannot keep up with them, by their way, the best first."""
+    fewer = [replace(settings, steps=steps) for steps in (4, 2, 1) if steps < settings.steps]
+    ways = [settings, *fewer]
+    ways.append(replace(ways[-1], eyes=False))
+    ways.append(replace(ways[-1], mouth=False, eyes=False))
+    return {each.way: each for each in ways}
