@@ -14,11 +14,13 @@ torch = pytest.importorskip("torch", reason="training needs torch; the product d
 from visavis_models.diffusion.maps import MAP_CHANNELS, MAPS, REFERENCE_CHANNELS, REFERENCE_MAPS  # noqa: E402
 from visavis_models.diffusion.sizes import COMPACT, MOTION_FRAMES, MOTION_VALUES  # noqa: E402
 from visavis_training.renderer.clip_store import ClipStore, flattened, in_a_mirror  # noqa: E402
+from visavis_training.renderer.critic import Adversary, Pair  # noqa: E402
+from visavis_training.renderer.crop_feed import CropFeed, write  # noqa: E402
 from visavis_training.renderer.crop_stream import CropBatch  # noqa: E402
 from visavis_training.renderer.judging import figures, psnr_db  # noqa: E402
 from visavis_training.renderer.learning import STAGES, Learner, LearningSettings  # noqa: E402
 from visavis_training.renderer.losses import Seen, picture_losses  # noqa: E402
-from visavis_training.renderer.train import Clock, fill, judge, train  # noqa: E402
+from visavis_training.renderer.train import Clock, fill, judge, read_held_out, train  # noqa: E402
 
 pytestmark = pytest.mark.unit
 SMALL = replace(
@@ -132,7 +134,8 @@ def test_psnr_counts_its_region_only() -> None:
 def test_a_leg_writes_weights_figures_and_sheets_and_goes_on(tmp_path: Path) -> None:
     held_out = {"mouth": windows(900, count=6), "eye": windows(901, "eye", count=6)}
     learner = Learner(SMALL, "denoiser", "cpu", settings=FEW)
-    train(learner, Windows(), filled(), Clock(0.02), held_out, tmp_path, 2, made=0, report_s=0.5)
+    clock = Clock(0.02)
+    train(learner, Windows(), filled(), clock, held_out, tmp_path, lambda steps: steps % 2 == 0, made=0, report_s=0.5)
     rows = [json.loads(line) for line in (tmp_path / "denoiser.jsonl").read_text().splitlines()]
     assert rows[-1]["steps"] == learner.steps > 0 and {"flow", "mouth_steps1_db", "eye_steps4_db"} <= set(rows[-1])
     assert all((tmp_path / f"denoiser{end}").is_file() for end in (".safetensors", ".pt", "-mouth.png", "-eye.png"))
@@ -143,6 +146,44 @@ def test_a_leg_writes_weights_figures_and_sheets_and_goes_on(tmp_path: Path) -> 
     here, there = learner.step(store, 0.5), again.step(other, 0.5)
     assert all(torch.equal(here[name], there[name]) for name in here)
     assert judge(again, held_out, None).keys() == judge(learner, held_out, None).keys()
+
+
+def test_a_feed_gives_what_was_written_and_keeps_nothing(tmp_path: Path) -> None:
+    given = [windows(k, "eye" if k % 2 else "mouth") for k in range(4)]
+    for k, batch in enumerate(given):
+        write(batch, tmp_path / f"{k}.safetensors")
+    (tmp_path / "half.part").write_bytes(b"a killed producer's")
+    feed = CropFeed(tmp_path, "cpu")
+    try:
+        taken = [next(feed) for _ in given]
+    finally:
+        feed.close()
+    for before, after in zip(given, taken, strict=True):
+        assert after.region == before.region and torch.equal(after.in_order, before.in_order)
+        assert after.maps.dtype == torch.float32 and torch.allclose(after.maps, before.maps, atol=1e-3)
+    assert not feed.waiting and not list(tmp_path.glob("*.safetensors"))
+
+
+def test_held_out_windows_are_read_or_missed_by_name(tmp_path: Path) -> None:
+    write(windows(1), tmp_path / "a.safetensors")
+    with pytest.raises(FileNotFoundError, match="crop_feed"):
+        read_held_out(tmp_path, "cpu")
+    write(windows(2, "eye"), tmp_path / "b.safetensors")
+    assert set(read_held_out(tmp_path, "cpu")) == {"mouth", "eye"}
+
+
+def test_a_critic_learns_to_tell_blurred_from_true() -> None:
+    torch.manual_seed(0)
+    batch = flattened(windows(5, count=12))
+    maps, target = batch.maps[:, 0], batch.target[:, 0]
+    texture = target + 0.4 * torch.randn(target.shape)
+    seen = Seen.of(maps, texture)
+    smooth = torch.cat([torch.nn.functional.avg_pool2d(texture, 5, 1, 2), torch.full_like(target[:, :1], 8.0)], 1)
+    adversary, pair = Adversary("cpu"), Pair.of(smooth, seen)
+    losses = [float(adversary.learn(pair)) for _ in range(60)]
+    assert losses[-1] < 0.5 * losses[0]
+    same = Pair(pair.true, pair.true, pair.maps, pair.weight)
+    assert float(adversary.lack(pair)) > float(adversary.lack(same))
 
 
 def test_untrained_networks_show_no_better_than_the_truth() -> None:

@@ -15,14 +15,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from visavis_models.chunk import CHUNK_SAMPLES, PLAYBACK_SAMPLES, Chunk
-from visavis_models.voice.listener import MouthListener, push_all
 from visavis_models.voice.mouth import MOUTH_COUNT, mouth_of_face
 from visavis_models.weights import manifest
 
@@ -67,6 +65,9 @@ def listen(voices: Sequence[NDArray[np.int16]], at_once: int = 32, engine_kind: 
 
 
 def _listen(voices: Sequence[NDArray[np.int16]], engine_kind: str | None) -> list[Heard]:
+    # Not needed by those who only read what was heard: training machines lack the libraries of voices.
+    from visavis_models.voice.listener import MouthListener, push_all
+
     delay = MouthListener.lookahead_ms // 40
     listeners = [MouthListener(engine_kind) for _ in voices]
     lengths = [-(-len(voice) // CHUNK_SAMPLES) + AFTER_CHUNKS for voice in voices]
@@ -126,6 +127,8 @@ def small_set() -> list[Heard]:
 
 def _voice(path: Path) -> NDArray[np.int16]:
     """int16 (n,), 16 kHz."""
+    import av
+
     with av.open(str(path)) as container:
         resampler = av.AudioResampler("s16", "mono", 16_000)
         frames = [f for frame in container.decode(audio=0) for f in resampler.resample(frame)]

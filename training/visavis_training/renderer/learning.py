@@ -20,6 +20,7 @@ from visavis_models.diffusion.networks.flow import flowed, noised
 from visavis_models.diffusion.networks.renderer_networks import RendererNetworks, Shown, Told
 from visavis_models.diffusion.sizes import LATENT_CHANNELS, LATENT_FACTOR, RendererSize
 from visavis_training.renderer.clip_store import ClipStore, flattened
+from visavis_training.renderer.critic import Adversary, Pair, balanced
 from visavis_training.renderer.crop_stream import CropBatch
 from visavis_training.renderer.losses import Seen, flow_loss, picture_losses, steadiness_loss
 
@@ -51,6 +52,12 @@ class LearningSettings:
     """Latents are spoilt by so much when the decoder learns."""
     own_share: float = 0.5
     """In the stage of streams: windows that go on from the networks' own pictures."""
+    critic_share: float = 0.4
+    """In the stage of streams: the critic's pull, in shares of all other losses'."""
+    critic_alone: int = 150
+    """Steps that the critic learns by itself first."""
+    channels_last: bool = False
+    """Pictures lie with their channels together: quicker on some GPUs."""
 
 
 class Learner:
@@ -73,10 +80,13 @@ class Learner:
         self.size, self.stage, self.device = size, stage, device
         self.settings = settings or LearningSettings()
         self.networks = RendererNetworks(size).to(device)
+        if self.settings.channels_last:
+            self.networks.to(memory_format=torch.channels_last)  # type: ignore[call-overload, unused-ignore]
         self.average = copy.deepcopy(self.networks).requires_grad_(False)
         self.dice = torch.Generator(device).manual_seed(seed)
         self.choice = torch.Generator().manual_seed(seed)
         self.steps = 0
+        self.adversary = Adversary(device) if stage == "stream" else None
         self.optimiser = torch.optim.AdamW(self._groups(), betas=(0.9, 0.98), weight_decay=1e-3)
 
     def _groups(self) -> list[dict[str, Any]]:
@@ -100,8 +110,10 @@ class Learner:
             group["lr"] = rate * group["share"]
         batch = self._chosen(store)
         with torch.autocast("cuda", torch.bfloat16, enabled=self.device.startswith("cuda")):
-            losses = self._pictures(batch) if self.stage == "autoencoder" else self._window(batch)
+            losses, answer = self._pictures(batch) if self.stage == "autoencoder" else self._window(batch)
             total = torch.stack([value.float() for value in losses.values()]).sum()
+            if self.adversary is not None:
+                total = total + self._criticised(self.adversary, total, *answer, losses)
         self.optimiser.zero_grad(set_to_none=True)
         total.backward()
         losses["slope"] = nn.utils.clip_grad_norm_(self.networks.parameters(), 1.0)
@@ -122,15 +134,26 @@ class Learner:
         batch = store.sample(region, count, self.choice, in_order=windows)
         return batch if windows or self.stage == "autoencoder" else flattened(batch)
 
-    def _pictures(self, batch: CropBatch) -> Losses:
+    def _criticised(self, adversary: Adversary, total: Tensor, made: Tensor, seen: Seen, losses: Losses) -> Tensor:
+        """What the critic adds to the loss; notes its figures among the losses."""
+        pair = Pair.of(made, seen)
+        losses["critic"] = adversary.learn(pair)
+        if self.steps < self.settings.critic_alone:
+            return total.new_zeros(())
+        lack = adversary.lack(pair)
+        losses["lack"] = lack.detach()
+        return balanced(total, lack, self.networks.decoder.out.weight, self.settings.critic_share)
+
+    def _pictures(self, batch: CropBatch) -> tuple[Losses, tuple[Tensor, Seen]]:
         """Pictures through latents and back."""
         nets = self.networks
         features, latents = nets.features(batch.maps), nets.latents(batch.target)
         spoilt = unit_latents(latents + self.settings.latent_noise * self._noise(latents))
-        made = nets.pictures(spoilt, features, batch.maps).float()
-        return picture_losses(made.flatten(0, 1), Seen.of(batch.maps.flatten(0, 1), batch.target.flatten(0, 1)))
+        made = nets.pictures(spoilt, features, batch.maps).float().flatten(0, 1)
+        seen = Seen.of(batch.maps.flatten(0, 1), batch.target.flatten(0, 1))
+        return picture_losses(made, seen), (made, seen)
 
-    def _window(self, batch: CropBatch) -> Losses:
+    def _window(self, batch: CropBatch) -> tuple[Losses, tuple[Tensor, Seen]]:
         """Latents of new frames from noise, after frames that were shown."""
         nets, settings = self.networks, self.settings
         windows, frames = batch.maps.shape[:2]
@@ -160,7 +183,7 @@ class Learner:
         losses |= {name: 1.5 * value for name, value in picture_losses(made.flatten(0, 1), seen).items()}
         if frames - known > 1:
             losses["steady"] = steadiness_loss(made[:, :, :3], new.target, weight)
-        return losses
+        return losses, (made.flatten(0, 1), seen)
 
     def _shown(self, batch: CropBatch, clean: Tensor, noise: Tensor, features: Features, known: int) -> Shown:
         """The frames before: true latents, a little spoilt, or what the networks made of them themselves."""
@@ -198,7 +221,7 @@ class Learner:
         return {
             "networks": self.networks.state_dict(), "average": self.average.state_dict(), "steps": self.steps,
             "optimiser": self.optimiser.state_dict(), "dice": self.dice.get_state(), "choice": self.choice.get_state(),
-        }  # fmt: skip
+        } | (self.adversary.memory() if self.adversary else {})  # fmt: skip
 
     def recall(self, memory: dict[str, Any]) -> None:
         """Go on where another run of this stage stopped."""
@@ -208,6 +231,8 @@ class Learner:
         self.dice.set_state(memory["dice"].cpu())
         self.choice.set_state(memory["choice"].cpu())
         self.steps = memory["steps"]
+        if self.adversary:
+            self.adversary.recall(memory)
 
     def begin_with(self, weights: dict[str, Tensor]) -> None:
         """Take over what an earlier stage learnt.

