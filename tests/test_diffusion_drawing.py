@@ -187,8 +187,12 @@ def test_given_room_is_overwritten_and_handed_back(sitter: Sitter, motion: tuple
     out = np.full((len(strokes), MAP_CHANNELS, *strokes.size_px), np.nan, np.float32)
     assert draw_maps(sitter.picture, strokes, MOUTH, out) is out
     assert np.array_equal(out, draw_maps(sitter.picture, strokes, MOUTH))
-    with pytest.raises(ValueError, match="maps are"):
-        draw_maps(sitter.picture, strokes, MOUTH, out[1:])
+    within = np.empty((3, *out.shape), np.float32)
+    draw_maps(sitter.picture, strokes, MOUTH, within[1])
+    assert np.array_equal(within[1], out)
+    for wrong in (out[1:], out.astype(np.float64), np.asfortranarray(out), out[..., ::-1]):
+        with pytest.raises(ValueError, match="maps are"):
+            draw_maps(sitter.picture, strokes, MOUTH, wrong)
 
 
 @pytest.mark.parametrize("away_px", [(-9000, 0), (9000, 0), (0, -9000), (0, 9000)])

@@ -109,19 +109,19 @@ def draw_maps(picture: Picture, strokes: Strokes, region: Region, out: Floats | 
         picture: the portrait's photo.
         strokes: T frames.
         region: whose they are.
-        out: float32 (T, MAP_CHANNELS, h, w), C-contiguous, to be overwritten; None makes new ones.
+        out: float32 (T, MAP_CHANNELS, h, w) to be overwritten, every frame of it C-contiguous; None makes new ones.
 
     Returns:
         float32 (T, MAP_CHANNELS, h, w), see `maps.MAPS`; `out` if it was given.
 
     Raises:
-        ValueError: `out` is of another shape.
+        ValueError: `out` cannot hold them.
     """
     shape = len(strokes), MAP_CHANNELS, *strokes.size_px
     if out is None:
         out = np.zeros(shape, np.float32)
-    elif out.shape != shape:
-        raise ValueError(f"maps are {shape}, not {out.shape}")
+    elif out.shape != shape or out.dtype != np.float32 or not all(frame.flags.c_contiguous for frame in out):
+        raise ValueError(f"maps are float32 {shape} of contiguous frames, not {out.dtype} {out.shape}")
     else:
         out.fill(0.0)
     places = np.concatenate([canonical_of(region), strokes.photo], 1)

@@ -105,7 +105,7 @@ def strokes_of(
     Args:
         rig: of the person.
         photo: (478, 3) landmarks of the photo, canvas px.
-        driven: T frames.
+        driven: T frames; the rig is driven once for all regions.
         head: (T, 3, 4) the skull's rigid motion, with whatever carries the head besides.
         region: which crop.
         mouth_px: height and width of the mouth's crop.
