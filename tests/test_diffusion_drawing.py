@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -190,7 +191,8 @@ def test_given_room_is_overwritten_and_handed_back(sitter: Sitter, motion: tuple
     within = np.empty((3, *out.shape), np.float32)
     draw_maps(sitter.picture, strokes, MOUTH, within[1])
     assert np.array_equal(within[1], out)
-    for wrong in (out[1:], out.astype(np.float64), np.asfortranarray(out), out[..., ::-1]):
+    unfit: tuple[Any, ...] = (out[1:], out.astype(np.float64), np.asfortranarray(out), out[..., ::-1])
+    for wrong in unfit:
         with pytest.raises(ValueError, match="maps are"):
             draw_maps(sitter.picture, strokes, MOUTH, wrong)
 
