@@ -18,11 +18,15 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
 
+from visavis_models.diffusion.engine_networks import PARTS, EngineNetworks
 from visavis_models.diffusion.graph_shapes import Graph, axis_lengths, graphs_of, shapes
 from visavis_models.diffusion.networks.graphs import graph_modules
 from visavis_models.diffusion.networks.renderer_networks import RendererNetworks
+from visavis_models.diffusion.networks.torch_networks import TorchNetworks
 from visavis_models.diffusion.sizes import SIZES
+from visavis_models.engines import ENGINE_KINDS
 from visavis_training.onnx_halves import halve_weights
+from visavis_training.renderer.sample_windows import likeness_db, sample_crops
 
 LEAST_PSNR_DB = 40.0
 """Between an engine's picture of a window and torch's."""
@@ -77,6 +81,16 @@ def export(networks: RendererNetworks, folder: Path) -> dict[str, Path]:
     return files
 
 
+def agreement_db(networks: RendererNetworks, files: dict[str, Path], steps: int = 1) -> dict[str, dict[str, float]]:
+    """How like torch's pictures each engine's are, in dB by engine and region; see `sample_windows`."""
+    wanted = sample_crops(TorchNetworks(networks), steps)
+    paths = tuple(files[part] for part in PARTS)
+    return {
+        kind: likeness_db(sample_crops(EngineNetworks(networks.size, paths, kind), steps), wanted)
+        for kind in ENGINE_KINDS
+    }
+
+
 def manifest_entry(name: str, file: Path, version: str, source: str) -> str:
     """What `weights/manifest.toml` says of a file."""
     content = file.read_bytes()
@@ -95,6 +109,14 @@ def main() -> None:
     args = parser.parse_args()
     networks, told = read_networks(args.weights)
     files = export(networks, args.out)
+    poorest = LEAST_PSNR_DB
+    for steps in (1, 4):
+        for kind, regions in agreement_db(networks, files, steps).items():
+            told_db = ", ".join(f"{region} {db:.1f} dB" for region, db in regions.items())
+            print(f"{kind} against torch, {steps} steps: {told_db}")
+            poorest = min(poorest, *regions.values())
+    if poorest < LEAST_PSNR_DB:
+        raise SystemExit(f"an engine's pictures are not the networks' own: less than {LEAST_PSNR_DB:.0f} dB")
     source = f"python -m visavis_training.renderer.export of stage {told['stage']}, {told['steps']} steps"
     for part, file in files.items():
         print(manifest_entry(f"renderer_{networks.size.name}_{part}", file, args.version, source))
