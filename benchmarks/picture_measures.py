@@ -180,9 +180,3 @@ def drift(first: NDArray[np.floating], last: NDArray[np.floating]) -> float:
     """How much a figure's mean has changed, as a share of what it was."""
     before = float(np.mean(first))
     return abs(float(np.mean(last)) - before) / max(abs(before), 1e-9)
-
-
-def closure_recall(gap: NDArray[np.floating], closures: Sequence[tuple[int, int]], shut: float) -> float:
-    """Of closures (first frame, frame after the last), the share in which a gap falls below `shut` at some frame."""
-    met = [float(np.min(gap[start:end])) < shut for start, end in closures if end > start]
-    return float(np.mean(met)) if met else float("nan")
