@@ -21,59 +21,31 @@ import json
 import math
 import os
 import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 from held_out_clips import SHIPPED, read, save, shot_of
 from lips import sample_sentences
-from picture_hour import hour_figures, long_call, performed
+from picture_gallery import gallery, portraits, uploaded
+from picture_hour import hour_figures, long_call
 from picture_networks import TorchNetworks, Way, open_networks, size_of
 from picture_people import Drawer, PeopleFigures, by_networks, by_truth, by_warp, people_figures
-from picture_portraits import (
-    POSES,
-    Scene,
-    drawn,
-    held_pose,
-    iris_difference,
-    recovery_s,
-    rest_flicker,
-    seen_gap,
-    shut_in,
-    shut_in_motion,
-    skin_sharpness,
-    teeth,
-    unchanged,
-)
+from picture_portraits import Scene
 from picture_sheets import people_sheet, pose_sheet
 from picture_sheets import save as save_sheet
 from record import RESULTS, machine
 
-from visavis_models.avatar import Avatar
 from visavis_models.diffusion.renderer import DiffusionRenderer
 from visavis_models.diffusion.settings import RenderingSettings
 from visavis_models.diffusion.sizes import RendererSize
 from visavis_models.diffusion.window_networks import WindowNetworks
 from visavis_models.motion import rest_motion
-from visavis_models.portrait.library import AvatarLibrary
-from visavis_models.rendering import Renderer
 from visavis_models.warp.renderer import WarpRenderer
 
 PARTS = ("people", "portraits", "hour")
 MODELS = ("networks", "warp", "truth", "chance")
 _QUICK_AVATARS, _QUICK_MINUTES = 2, 0.3
-_HELD_FRAMES = 10
-
-
-def gallery(ids: Sequence[str] | None) -> list[Avatar]:
-    """The avatars that ship, or some of them; the astronaut first."""
-    with TemporaryDirectory() as folder:
-        library = AvatarLibrary(Path(folder))
-        found = ids or sorted((entry.id for entry in library.list()), key=lambda id: (id != "astronaut", id))
-        return [library.get(id) for id in found]
 
 
 def people(draw: Drawer, file: Path, size: RendererSize, way: Way, sheets: Path | None) -> PeopleFigures:
@@ -84,60 +56,6 @@ def people(draw: Drawer, file: Path, size: RendererSize, way: Way, sheets: Path 
             if figures.judged[kind]:
                 save_sheet(people_sheet(figures, kind), sheets / f"people-{kind}.png")
     return figures
-
-
-def portraits(
-    renderer: Renderer[Any], size: RendererSize, avatars: Sequence[Avatar], side_px: int, new: int, sheets: Path | None,
-    languages: Sequence[str],
-) -> tuple[dict[str, float], dict[str, Any]]:  # fmt: skip
-    """Keys, and figures of every portrait."""
-    warp = WarpRenderer()
-    spoken = [sentence for language in languages for sentence in sample_sentences(language)]
-    motions = [performed([item.samples], item.frames / 25) for item in spoken]
-    shut: dict[str, list[bool]] = {"shown": [], "warp": []}
-    beside: dict[str, Any] = {}
-    for avatar in avatars:
-        rest = float(np.nan_to_num(seen_gap(drawn(warp, avatar, rest_motion(1), side_px, 1))[0]))
-        both = [[drawn(r, avatar, motion, side_px, new) for motion in motions] for r in (renderer, warp)]
-        for name, videos in zip(shut, both, strict=True):
-            shut[name] += shut_in(spoken, [seen_gap(video) for video in videos], rest)
-        scenes = [Scene.of(avatar, motion, side_px, size) for motion in motions]
-        poses = {
-            name: {
-                pose: drawn(r, avatar, held_pose(told, _HELD_FRAMES), side_px, new)[-1] for pose, told in POSES.items()
-            }
-            for name, r in (("warp", warp), (renderer.name, renderer))
-        }
-        held = {pose: Scene.of(avatar, held_pose(POSES[pose], 1), side_px, size) for pose in ("aa", "ee", "smile")}
-        row: dict[str, Any] = dict(unchanged(scenes[0], both[0][0], both[1][0]))
-        row["open_eyes_vs_photo_levels"] = iris_difference(held["aa"], poses[renderer.name]["aa"][None])
-        row["rest_flicker_levels"] = rest_flicker(renderer, avatar, side_px, new, size)
-        for name in ("warp", renderer.name):
-            row[f"{name}"] = {
-                "sharpness_of_photo": skin_sharpness(scenes[0], both[1 if name == "warp" else 0][0]),
-                "teeth_ee": teeth(held["ee"], 0, poses[name]["ee"]),
-                "teeth_smile": teeth(held["smile"], 0, poses[name]["smile"]),
-            }
-        if isinstance(renderer, DiffusionRenderer):
-            row["recovery_s"] = recovery_s(renderer, avatar, motions[0].rows(0, 100), side_px, new)
-        beside[avatar.id] = row
-        if sheets is not None:
-            points, unit = held["aa"].still.avatar.landmarks, held["aa"].still.rig.face_width_px
-            x, y = points[[33, 263, 61, 291], :2].mean(0)
-            box = round(x - 0.75 * unit), round(y - 0.75 * unit), round(x + 0.75 * unit), round(y + 0.85 * unit)
-            save_sheet(pose_sheet(poses, box), sheets / f"poses-{avatar.id}.png")
-    in_motion = shut_in_motion(spoken, motions)
-    keys = {
-        "closure_recall_pixels": float(np.mean(shut["shown"])),
-        "closure_recall_motion": float(np.mean(in_motion)),
-        "closure_recall_warp": float(np.mean(shut["warp"])),
-        "closures": float(len(shut["shown"])),
-        "outside_changed_px": float(sum(row["outside_changed_px"] for row in beside.values())),
-        "open_eyes_most_levels": float(max(row["open_eyes_most_levels"] for row in beside.values())),
-    }
-    if isinstance(renderer, DiffusionRenderer):
-        keys["corruption_recovery_s"] = max(max(row["recovery_s"].values()) for row in beside.values())
-    return keys, beside
 
 
 def _plain(value: Any) -> Any:
@@ -191,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--held-out", type=Path, default=SHIPPED, help="file of clips")
     parser.add_argument("--avatars", nargs="+", help="ids; by default the gallery")
+    parser.add_argument("--photos", nargs="+", type=Path, default=[], help="more portraits, analysed as uploads are")
     parser.add_argument("--side-px", type=int, default=512, help="long side of portraits' canvas")
     parser.add_argument("--hour-side-px", type=int, default=256, help="the same in the long call")
     parser.add_argument("--minutes", type=float, default=60.0, help="of the long call")
@@ -240,10 +159,11 @@ def main() -> None:
     renderer = DiffusionRenderer(networks, settings) if networks else None
     if "portraits" in args.only and args.model != "truth":
         avatars = gallery(args.avatars)[: _QUICK_AVATARS if args.quick else None]
-        languages = ("en",) if args.quick else ("en", "zh")
+        added, beside["refused"] = uploaded(args.photos)
         keys, beside["portraits"] = portraits(
-            renderer or WarpRenderer(), size, avatars, args.side_px, args.new, args.sheets, languages
-        )
+            renderer or WarpRenderer(), size, avatars + added, args.side_px, args.new, args.sheets,
+            sample_sentences("en") if args.quick else sample_sentences("en") + sample_sentences("zh"),
+        )  # fmt: skip
         result |= keys
         timed("portraits")
     if "hour" in args.only and renderer is not None:

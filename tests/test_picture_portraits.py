@@ -13,11 +13,12 @@ import pytest
 from numpy.typing import NDArray
 
 from diffusion_fakes import FakeNetworks, the_driven_photo
+from portrait_photos import astronaut, encoded
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 from lips import sample_sentences  # noqa: E402
-from picture import gallery  # noqa: E402
+from picture_gallery import gallery, uploaded  # noqa: E402
 from picture_hour import LongCall, hour_figures, performed  # noqa: E402
 from picture_measures import region_of  # noqa: E402
 from picture_portraits import (  # noqa: E402
@@ -196,3 +197,11 @@ def test_a_stream_that_fades_has_drifted_by_its_end() -> None:
     fades = hour_figures(renderer(fading), elena(), call, SIDE_PX, 8)
     assert fades.keys["drift_colour"] > 0.02 and fades.beside["same_motion_psnr_db"] < 40
     assert fades.first.shape[1:] == (SIDE_PX, SIDE_PX, 3)
+
+
+def test_photos_become_avatars_or_are_refused_with_a_reason(tmp_path: Path) -> None:
+    (tmp_path / "fine.png").write_bytes(encoded(astronaut()))
+    (tmp_path / "blank.png").write_bytes(encoded(np.full((300, 300, 3), 200, np.uint8)))
+    found, refused = uploaded([tmp_path / "fine.png", tmp_path / "blank.png"])
+    assert [avatar.name for avatar in found] == ["fine"]
+    assert list(refused) == ["blank.png"] and refused["blank.png"].startswith("no_face")
