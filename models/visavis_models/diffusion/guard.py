@@ -21,8 +21,8 @@ REASONS = ("engine", "broken", "burnt", "colour", "blurred", "noisy", "jump")
 with too much detail; unlike the frame before."""
 _FEWEST_PX = 60
 """Fewer pixels than this tell nothing."""
-_GRAIN = 0.012
-"""Differences between neighbours that are counted to both sides: skin may be perfectly smooth."""
+_GRAIN = 0.02
+"""How far pixels differ from their neighbours' sum at least, in what both sides are credited: skin may be smooth."""
 _WARPED, _SHOWN = MAPS["warped"].start, MAPS["shown"].start
 _MEASURE = "void(f4[:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1], b1, i8, i8, f8[::1])"
 
@@ -38,29 +38,31 @@ class CropFacts:
     colour: float
     """How far the mean colour of generated skin and lips is from the photo's, -1..1 being black and white."""
     detail: float
-    """Differences between neighbours on skin and lips, for those of the photo; 1 if little of them is covered."""
+    """How much pixels of skin and lips differ from what lies around them, for the photo's; 1 if too few are seen."""
     jump: float
-    """Mean change since the frame before beyond what the driven photo changed; 0 if there is none."""
+    """Change since the frame before (root mean square) beyond what the driven photo changed; 0 if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class GuardLimits:
     """Beyond what a crop is refused. See `CropFacts`."""
 
-    burnt: float = 0.25
+    burnt: float = 0.12
     colour: float = 0.22
-    least_detail: float = 0.4
+    least_detail: float = 0.5
     most_detail: float = 3.0
-    jump: float = 0.10
+    jump: float = 0.12
     """Of a face that does not move."""
     jump_per_motion: float = 0.08
     """For each whole unit by which the face's coefficients change together in one frame."""
     most_jump: float = 0.6
+    most_apart: float = 0.3
+    """Between what was shown of a frame and what is made of it from the portrait alone: beyond it, neither is right."""
 
 
 @numba.njit(_MEASURE, nogil=True, cache=True)
 def _measure(made, maps, made_before, maps_before, has_before, warped, shown, sums):  # type: ignore[no-untyped-def]
-    # sums: 0 not finite, 1 covered, 2 burnt, 3 skin, 4..6 differences of colour, 7 gradients made, 8 of the photo,
+    # sums: 0 not finite, 1 covered, 2 burnt, 3 skin, 4..6 differences of colour, 7 detail made, 8 of the photo,
     # 9 pixels compared with the frame before, 10 their change
     height, width = made.shape[1:]
     half = np.float32(0.5)
@@ -85,19 +87,27 @@ def _measure(made, maps, made_before, maps_before, has_before, warped, shown, su
                 sums[3] += 1
                 for k in range(3):
                     sums[4 + k] += made[k, y, x] - maps[warped + k, y, x]
-                if y > 0 and x > 0 and maps[shown, y - 1, x] > half and maps[shown, y, x - 1] > half:
+                inside = y > 0 and x > 0 and y < height - 1 and x < width - 1
+                if inside and (
+                    min(maps[shown, y - 1, x], maps[shown, y + 1, x]) > half
+                    and min(maps[shown, y, x - 1], maps[shown, y, x + 1]) > half
+                ):
                     for k in range(3):
-                        here, photo = made[k, y, x], maps[warped + k, y, x]
-                        sums[7] += abs(here - made[k, y - 1, x]) + abs(here - made[k, y, x - 1])
-                        above, beside = maps[warped + k, y - 1, x], maps[warped + k, y, x - 1]
-                        sums[8] += abs(photo - above) + abs(photo - beside)
+                        w = warped + k
+                        here, photo = made[k, y, x] * 4, maps[w, y, x] * 4
+                        sums[7] += abs(
+                            here - made[k, y - 1, x] - made[k, y + 1, x] - made[k, y, x - 1] - made[k, y, x + 1]
+                        )
+                        sums[8] += abs(
+                            photo - maps[w, y - 1, x] - maps[w, y + 1, x] - maps[w, y, x - 1] - maps[w, y, x + 1]
+                        )
             if has_before and made_before[3, y, x] > half and on_skin == (maps_before[shown, y, x] > half):
                 sums[9] += 1
                 for k in range(3):
                     change = made[k, y, x] - made_before[k, y, x]
                     if on_skin:
                         change -= maps[warped + k, y, x] - maps_before[warped + k, y, x]
-                    sums[10] += abs(change)
+                    sums[10] += change * change
 
 
 def measured(made: Floats, maps: Floats, before: tuple[Floats, Floats] | None = None) -> CropFacts:
@@ -109,17 +119,19 @@ def measured(made: Floats, maps: Floats, before: tuple[Floats, Floats] | None = 
         before: the same two of the frame before.
     """
     sums = np.zeros(11, np.float64)
-    other = (made, maps) if before is None else before
-    _measure(made, maps, *other, before is not None, _WARPED, _SHOWN, sums)
+    here, there, here_before, there_before = (
+        np.ascontiguousarray(x, np.float32) for x in (made, maps, *(before or (made, maps)))
+    )
+    _measure(here, there, here_before, there_before, before is not None, _WARPED, _SHOWN, sums)
     wrong, covered, burnt, skin, *colour = sums[:7]
     tells = skin >= _FEWEST_PX
-    grain = _GRAIN * 6 * skin
+    grain = _GRAIN * 3 * skin
     return CropFacts(
         sound=wrong == 0,
         burnt=float(burnt / covered) if covered >= _FEWEST_PX else 0.0,
         colour=float(np.abs(colour).max() / skin) if tells else 0.0,
         detail=float((sums[7] + grain) / (sums[8] + grain)) if tells else 1.0,
-        jump=float(sums[10] / (3 * sums[9])) if sums[9] >= _FEWEST_PX else 0.0,
+        jump=float(np.sqrt(sums[10] / (3 * sums[9]))) if sums[9] >= _FEWEST_PX else 0.0,
     )
 
 
@@ -146,6 +158,24 @@ def refusal(facts: CropFacts, change: float, limits: GuardLimits) -> str | None:
         ("jump", facts.jump > allowed),
     )
     return next((reason for reason, true in found if true), None)
+
+
+def begin_refusal(
+    made: Floats, maps: Floats, motion: Floats, newest: tuple[Floats, Floats] | None, limits: GuardLimits
+) -> str | None:
+    """Why a window that begins anew may not be shown; None if it may.
+
+    Args:
+        made: float32 (N, 4, H, W).
+        maps: float32 (N, MAP_CHANNELS, H, W).
+        motion: float32 (N, 5, 58).
+        newest: if the window's first frame was shown already, its crop as it was then, and its maps.
+        limits: see there.
+    """
+    reason = window_refusal(made, maps, motion, None, limits)
+    if reason is None and newest is not None and measured(made[0], maps[0], newest).jump > limits.most_apart:
+        return "jump"
+    return reason
 
 
 def window_refusal(

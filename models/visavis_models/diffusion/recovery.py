@@ -106,7 +106,7 @@ def stand_in(frames: int, memory: RegionMemory, over_frames: int) -> Shown | Non
         memory.presence = 0.0
         return None
     share = np.maximum(memory.presence - np.arange(1, frames + 1) / max(over_frames, 1), 0.0).astype(np.float32)
-    made = np.broadcast_to(memory.newest.made, (frames, *memory.newest.made.shape))
+    made = np.repeat(memory.newest.made[None], frames, 0)
     memory.presence = float(share[-1])
     if memory.presence <= 0.0:
         memory.newest = None

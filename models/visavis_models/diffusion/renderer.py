@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from visavis_models.avatar import Avatar
 from visavis_models.diffusion.compositing import lay_over
 from visavis_models.diffusion.crops import MOUTH, REGIONS, Region, to_crops
-from visavis_models.diffusion.guard import REASONS, GuardLimits, window_refusal
+from visavis_models.diffusion.guard import REASONS, GuardLimits, begin_refusal, window_refusal
 from visavis_models.diffusion.likeness import Likeness, likeness_of
 from visavis_models.diffusion.memory import MotionMemory, RegionMemory
 from visavis_models.diffusion.recovery import (
@@ -221,7 +221,7 @@ class DiffusionRenderer:
                 anew.append((job, name, reason, window.from_the_portrait(memory.newest)))
         for (job, name, reason, led), draft in zip(anew, self._drafts([a[3] for a in anew]), strict=True):
             memory, window = job.state.regions[name], job.windows[name]
-            again = "engine" if draft is None else window_refusal(draft.made, led.maps, led.motion, None, self.limits)
+            again = "engine" if draft is None else self._begin_refusal(window, led, draft, memory)
             if draft is None or again is not None:
                 self._leave_to_warp(job, name, again or reason)
                 continue
@@ -250,6 +250,11 @@ class DiffusionRenderer:
         follows = newest is not None and newest.frame == window.first_frame - 1 and window.overlap.known.any()
         before = (newest.drafted, newest.maps) if newest is not None and follows else None
         return window_refusal(draft.made, window.maps, window.motion, before, self.limits)
+
+    def _begin_refusal(self, window: RegionWindow, led: RegionWindow, draft: Draft, memory: RegionMemory) -> str | None:
+        newest = memory.newest if len(led) > len(window) else None
+        shown = None if newest is None else (newest.drafted, newest.maps)
+        return begin_refusal(draft.made, led.maps, led.motion, shown, self.limits)
 
     def _leave_to_warp(self, job: _Job, name: str, reason: str | None) -> None:
         """`warp` stands in; `reason` is None while the networks rest."""

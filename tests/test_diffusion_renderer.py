@@ -1,0 +1,244 @@
+"""The diffusion renderer on portraits that ship, with networks that paint facts."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from diffusion_fakes import GALLERY, FakeNetworks, motions, the_driven_photo, within_the_crop
+from visavis_models.arkit import ARKIT
+from visavis_models.avatar import Avatar
+from visavis_models.diffusion.guard import GuardLimits
+from visavis_models.diffusion.maps import MAPS
+from visavis_models.diffusion.renderer import DiffusionRenderer
+from visavis_models.diffusion.settings import RenderingSettings
+from visavis_models.motion import MotionWindow
+from visavis_models.portrait.storage import load_avatar
+from visavis_models.warp import WarpRenderer
+from visavis_models.warp.renderer import scaled_avatar
+
+pytestmark = pytest.mark.weights
+Floats = NDArray[np.float32]
+OPEN = GuardLimits(burnt=9, colour=9, least_detail=0, most_detail=1e9, jump=9, most_jump=9)
+"""Nothing is refused."""
+TALK: tuple[dict[str, float], ...] = (
+    {},
+    {"jawOpen": 0.4, "yaw": 0.2, "sway_x": 1.0},
+    {"mouthSmile": 0.8, "roll": -0.2, "breath": 1.0, "shoulder_left": 1.0},
+    {"mouthPucker": 0.7, "pitch": 0.15, "lean": 1.0, "eyeBlink": 1.0},
+    {"jawOpen": 0.7, "mouthStretch": 0.6, "yaw": -0.25, "z": 0.2, "eyeBlink": 0.5},
+)
+
+
+@cache
+def portrait(name: str) -> Avatar:
+    return load_avatar(GALLERY / name)
+
+
+@cache
+def warp() -> WarpRenderer:
+    return WarpRenderer()
+
+
+def warped(name: str, window: MotionWindow, long_side_px: int | None = 512) -> NDArray[np.uint8]:
+    return warp().render([warp().open(portrait(name), long_side_px)], [window])[0]
+
+
+def skin_only(maps: Floats) -> Floats:
+    """The driven photo where `warp` mends nothing: away from lips and lids."""
+    skin = maps[:, MAPS["shown"]] - maps[:, MAPS["lips"]] - maps[:, MAPS["lids"]]
+    grown = np.ones_like(skin)
+    for y in range(-4, 5):
+        for x in range(-4, 5):
+            grown = np.minimum(grown, np.roll(skin, (y, x), (2, 3)))
+    return np.concatenate([maps[:, MAPS["warped"]], within_the_crop(grown)], 1)
+
+
+def white(maps: Floats) -> Floats:
+    made = skin_only(maps)
+    made[:, :3] = 1.0
+    return made
+
+
+@pytest.mark.parametrize(("name", "long_side"), [("elena", 512), ("samuel", 720), ("astronaut", 512), ("maya", 333)])
+def test_crops_lie_exactly_where_the_driven_photo_lies(name: str, long_side: int) -> None:
+    window = motions(*TALK[:3])
+    shown = warped(name, window, long_side).astype(np.float32)
+    renderer, marker = DiffusionRenderer(FakeNetworks(skin_only)), DiffusionRenderer(FakeNetworks(white), limits=OPEN)
+    made = renderer.render([renderer.open(portrait(name), long_side)], [window])[0]
+    marked = marker.render([marker.open(portrait(name), long_side)], [window])[0]
+    assert sum(renderer.counts.fallback.values()) == 0
+    for k, motion in enumerate(TALK[:3]):
+        covered = np.abs(marked[k] - shown[k]).max(-1) > 4
+        assert covered.sum() > 700
+        apart = made[k] - shown[k]
+        assert np.abs(apart[covered]).mean() < 1.3, motion
+        # Grain aside: half a pixel elsewhere would be 0.39 to 1.3 levels.
+        assert np.abs(cv2.GaussianBlur(apart, (0, 0), 1.2)[covered]).mean() < 0.36, motion
+
+
+def test_where_nothing_is_generated_pictures_are_warps_to_the_bit() -> None:
+    window = motions(*TALK)
+    seen: list[Floats] = []
+
+    def paint(maps: Floats) -> Floats:
+        made = the_driven_photo(maps)
+        made[:, 3] *= maps[:, MAPS["lips"]][:, 0]
+        seen.append(made)
+        return made
+
+    renderer = DiffusionRenderer(FakeNetworks(paint), limits=OPEN)
+    made = renderer.render([renderer.open(portrait("elena"), 512)], [window])[0]
+    shown = warped("elena", window)
+    changed = np.abs(made.astype(int) - shown).max(-1) > 0
+    assert changed.any()
+    for k in range(len(TALK)):
+        y, x = np.nonzero(changed[k])
+        assert 200 < y.min() and y.max() < 330 and 150 < x.min() and x.max() < 320, "the mouth"
+    nothing = DiffusionRenderer(FakeNetworks(lambda maps: the_driven_photo(maps) * 0))
+    assert np.array_equal(nothing.render([nothing.open(portrait("elena"), 512)], [window])[0], shown)
+
+
+def test_an_open_eye_is_not_generated_and_a_closing_one_is() -> None:
+    networks = FakeNetworks()
+    renderer = DiffusionRenderer(networks)
+    state = renderer.open(portrait("elena"), 512)
+    renderer.render([state], [motions({"jawOpen": 0.2}, {})])
+    assert [maps.shape[2:] for maps in networks.maps] == [(96, 128)]
+    renderer.render([state], [motions({"eyeBlink": 0.6}, {}, first_frame=2)])
+    assert [maps.shape[:1] + maps.shape[2:] for maps in networks.maps[1:]] == [(4, 48, 64), (2, 96, 128)], "both eyes"
+    assert networks.told[1].known.sum() == 0, "an eye that was open has nothing to go on from"
+    renderer.render([state], [motions({"eyeBlinkRight": 0.9}, first_frame=4)])
+    eye = networks.told[3]
+    assert eye.eighth.shape[:2] == (1, 1) and eye.known.tolist() == [[0, 0, 1, 1]]
+
+
+def test_windows_of_one_length_share_a_batch_and_sessions_do_not_mix() -> None:
+    networks = FakeNetworks()
+    renderer = DiffusionRenderer(networks)
+    states = [renderer.open(portrait(name), 384) for name in ("elena", "astronaut", "elena")]
+    windows = [motions(*TALK[:2]), motions(*TALK[1:3]), motions(*TALK[3:])]
+    together = renderer.render(states, windows)
+    assert [len(maps) for maps in networks.maps if maps.shape[2] == 96] == [6]
+    for name, window, frames in zip(("elena", "astronaut", "elena"), windows, together, strict=True):
+        alone = DiffusionRenderer(FakeNetworks())
+        assert np.array_equal(alone.render([alone.open(portrait(name), 384)], [window])[0], frames)
+
+
+def test_the_overlap_holds_the_frames_that_were_shown_and_no_others() -> None:
+    networks = FakeNetworks(drift=0.01)
+    renderer = DiffusionRenderer(networks, RenderingSettings(overlap_frames=3))
+    state = renderer.open(portrait("elena"), 256)
+
+    def known(first_frame: int, frames: int = 2) -> list[float]:
+        renderer.render([state], [motions(*[{}] * frames, first_frame=first_frame)])
+        told = networks.told[-1]
+        assert (told.shown[0, told.known[0] == 0] == 0).all()
+        return [float(k) for k in told.known[0]]
+
+    assert known(10) == [0, 0, 0]
+    assert known(12) == [0, 1, 1]
+    assert known(14) == [1, 1, 1]
+    brightness = networks.told[-1].shown[0, :, 0].mean((1, 2)) / networks.told[-1].shown[0, :, 1].mean((1, 2))
+    assert np.allclose(brightness, [0.02, 0.03, 0.04], atol=1e-3), "in order, the newest last"
+    assert known(17) == [1, 1, 0], "a frame was left out"
+    assert known(30) == [0, 0, 0], "too long ago"
+    assert known(31, 1) == [0, 0, 0], "the clock stood still: everything begins anew"
+    assert known(5) == [0, 0, 0]
+
+
+def test_motion_tells_the_frame_and_the_four_before_it() -> None:
+    networks = FakeNetworks()
+    renderer = DiffusionRenderer(networks)
+    state = renderer.open(portrait("elena"), 256)
+    for first in (0, 3):
+        rows = [{"jawOpen": 0.1 * (first + k), "yaw": 0.01 * (first + k)} for k in range(3)]
+        renderer.render([state], [motions(*rows, first_frame=first)])
+    jaw = [told.motion[0, :, :, ARKIT["jawOpen"]] for told in networks.told]
+    assert np.allclose(jaw[0][:, ::2] * 10, [[0, 0, 0], [0, 0, 1], [0, 0, 2]]), "stood still before"
+    assert np.allclose(jaw[1] * 10, [[0, 0, 1, 2, 3], [0, 1, 2, 3, 4], [1, 2, 3, 4, 5]], atol=1e-5)
+    assert np.allclose(networks.told[1].motion[0, -1, :, 53], [0.01, 0.02, 0.03, 0.04, 0.05])
+
+
+def test_the_right_eye_is_told_what_a_mirror_shows() -> None:
+    networks = FakeNetworks()
+    renderer = DiffusionRenderer(networks)
+    renderer.render([renderer.open(portrait("elena"), 256)], [motions({"eyeBlinkRight": 0.8, "yaw": 0.1})])
+    eye = networks.told[0].motion[0, 0, -1]
+    assert eye[ARKIT["eyeBlinkLeft"]] == np.float32(0.8) and eye[ARKIT["eyeBlinkRight"]] == 0
+    assert np.isclose(eye[53], -0.1)
+
+
+def test_a_smile_that_a_photo_keeps_is_told() -> None:
+    networks = FakeNetworks()
+    renderer = DiffusionRenderer(networks)
+    renderer.render([renderer.open(portrait("astronaut"))], [motions({})])
+    assert networks.told[0].motion[0, 0, -1, ARKIT["mouthSmileLeft"]] > 0.1
+
+
+def test_long_windows_are_cut_and_look_the_same() -> None:
+    rows = [{"jawOpen": 0.05 * k} for k in range(11)]
+    networks = FakeNetworks()
+    renderer = DiffusionRenderer(networks, RenderingSettings(new_frames=4))
+    whole = renderer.render([renderer.open(portrait("elena"), 256)], [motions(*rows)])[0]
+    assert [told.motion.shape[1] for told in networks.told] == [4, 4, 3] and len(whole) == 11
+    parts, state = [], renderer.open(portrait("elena"), 256)
+    for first in range(0, 11, 4):
+        window = motions(*rows).rows(first, min(first + 4, 11))
+        parts.append(renderer.render([state], [window])[0])
+    assert np.array_equal(np.concatenate(parts), whole)
+
+
+def test_what_has_no_frames_gives_none() -> None:
+    renderer = DiffusionRenderer(FakeNetworks())
+    state = renderer.open(portrait("elena"), 256)
+    assert renderer.render([state], [motions()])[0].shape == (0, 256, 256, 3)
+    assert renderer.render([], []) == []
+
+
+def test_numbers_that_are_none_in_motion_do_no_harm() -> None:
+    renderer = DiffusionRenderer(FakeNetworks())
+    window = motions({}, {})
+    window.face[0, 3], window.head[1, 0], window.body[0, 0] = np.nan, np.inf, np.nan
+    frames = renderer.render([renderer.open(portrait("elena"), 256)], [window])[0]
+    assert sum(renderer.counts.fallback.values()) == 0 and frames.std() > 10
+
+
+def test_cheaper_ways_do_less() -> None:
+    networks = FakeNetworks()
+    renderer = DiffusionRenderer(networks, RenderingSettings(steps=2))
+    assert renderer.ways == ("2 steps", "1 step", "1 step, lids by warp", "warp") and renderer.way == "2 steps"
+    window, asked = motions({"jawOpen": 0.3, "eyeBlink": 0.7}), []
+    for way in renderer.ways:
+        renderer.take(way)
+        networks.told.clear()
+        state = renderer.open(portrait("elena"), 256)
+        last = renderer.render([state], [window])[0]
+        asked.append(len(networks.told))
+    assert asked == [4, 2, 1, 0]
+    assert np.array_equal(last, warped("elena", window, 256))
+    with pytest.raises(ValueError, match="no way"):
+        renderer.take("better")
+
+
+def test_a_second_session_opens_without_asking_the_networks() -> None:
+    networks = FakeNetworks()
+    renderer = DiffusionRenderer(networks)
+    first, second = (renderer.open(portrait("elena"), 256) for _ in range(2))
+    assert first.likeness is second.likeness and len(networks.references) == 3
+    assert first.regions is not second.regions
+
+
+def test_a_small_face_is_left_to_warp() -> None:
+    networks = FakeNetworks()
+    renderer = DiffusionRenderer(networks)
+    small = scaled_avatar(portrait("astronaut"), 256)
+    state = renderer.open(small)
+    assert set(state.likeness.left_to_warp) == {"mouth", "left_eye", "right_eye"}
+    window = motions(*TALK)
+    shown = warp().render([warp().open(small)], [window])[0]
+    assert np.array_equal(renderer.render([state], [window])[0], shown) and not networks.references
