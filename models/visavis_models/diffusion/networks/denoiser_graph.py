@@ -51,7 +51,7 @@ class DenoiserGraph(nn.Module):
         """See `Denoiser.forward`; at least one shown frame."""
         net = self.denoiser
         avatars, frames, _, height, width = latents.shape
-        told = self.tell(net.when(step_embedding(time.flatten(), self.width)))[:, None].chunk(3 * len(self.blocks), -1)
+        told = self.tell(net.when(step_embedding(time.flatten(), self.width)))[:, None].split(self.width, -1)
         where = _Where(avatars, frames, height, width, known)
         where.motion = net.motion(motion, shade).flatten(0, 2)
         where.appearance = tokens.flatten(0, 1)
