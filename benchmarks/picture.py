@@ -45,7 +45,7 @@ from visavis_models.warp.renderer import WarpRenderer
 
 PARTS = ("people", "portraits", "hour")
 MODELS = ("networks", "warp", "truth", "chance")
-_QUICK_AVATARS, _QUICK_MINUTES = 2, 0.3
+_QUICK_AVATARS, _QUICK_MINUTES = 1, 0.2
 
 
 def people(draw: Drawer, file: Path, size: RendererSize, way: Way, sheets: Path | None) -> PeopleFigures:
@@ -113,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--side-px", type=int, default=512, help="long side of portraits' canvas")
     parser.add_argument("--hour-side-px", type=int, default=256, help="the same in the long call")
     parser.add_argument("--minutes", type=float, default=60.0, help="of the long call")
-    parser.add_argument("--quick", action="store_true", help="two portraits, one sentence, a call of some seconds")
+    parser.add_argument("--quick", action="store_true", help="one portrait and sentence, a call of some seconds")
     parser.add_argument("--sheets", type=Path, help="folder for contact sheets, PNG")
     parser.add_argument("--keep", action="store_true", help="write a dated record under benchmarks/results")
     made = parser.add_argument_group("drawing held-out people")
@@ -162,7 +162,7 @@ def main() -> None:
         added, beside["refused"] = uploaded(args.photos)
         keys, beside["portraits"] = portraits(
             renderer or WarpRenderer(), size, avatars + added, args.side_px, args.new, args.sheets,
-            sample_sentences("en") if args.quick else sample_sentences("en") + sample_sentences("zh"),
+            sample_sentences("en") if args.quick else sample_sentences("en") + sample_sentences("zh"), args.quick,
         )  # fmt: skip
         result |= keys
         timed("portraits")

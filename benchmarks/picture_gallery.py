@@ -41,6 +41,8 @@ from visavis_models.warp.renderer import WarpRenderer
 
 _HELD_FRAMES = 10
 _SPOILT_FRAMES = 72
+_LOOKED_AT = ("aa", "ee", "smile")
+_QUICK_EVERY = 4
 
 
 def gallery(ids: Sequence[str] | None = None) -> list[Avatar]:
@@ -71,18 +73,21 @@ def _face_box(scene: Scene) -> tuple[int, int, int, int]:
 
 def _portrait(
     renderer: Renderer[Any], size: RendererSize, avatar: Avatar, side_px: int, new: int, motion: MotionWindow,
-    videos: tuple[NDArray[np.uint8], NDArray[np.uint8]], sheets: Path | None,
+    videos: tuple[NDArray[np.uint8], NDArray[np.uint8]], sheets: Path | None, quick: bool,
 ) -> dict[str, Any]:  # fmt: skip
     """Figures of one portrait; `videos` are of `motion`, by the renderer and by `warp`."""
     scene = Scene.of(avatar, motion, side_px, size)
     both: dict[str, tuple[Renderer[Any], NDArray[np.uint8]]] = {"warp": (WarpRenderer(), videos[1])}
     both[renderer.name] = renderer, videos[0]
     poses = {
-        name: {pose: drawn(r, avatar, held_pose(told, _HELD_FRAMES), side_px, new)[-1] for pose, told in POSES.items()}
+        name: {
+            pose: drawn(r, avatar, held_pose(POSES[pose], _HELD_FRAMES), side_px, new)[-1]
+            for pose in (_LOOKED_AT if sheets is None else POSES)
+        }
         for name, (r, _) in both.items()
     }
-    held = {pose: Scene.of(avatar, held_pose(POSES[pose], 1), side_px, size) for pose in ("aa", "ee", "smile")}
-    row: dict[str, Any] = dict(unchanged(scene, *videos))
+    held = {pose: Scene.of(avatar, held_pose(POSES[pose], 1), side_px, size) for pose in _LOOKED_AT}
+    row: dict[str, Any] = dict(unchanged(scene, *videos, _QUICK_EVERY if quick else 1))
     row["open_eyes_vs_photo_levels"] = iris_difference(held["aa"], poses[renderer.name]["aa"][None])
     row["rest_flicker_levels"] = rest_flicker(renderer, avatar, side_px, new, size)
     for name, (_, video) in both.items():
@@ -101,7 +106,7 @@ def _portrait(
 
 def portraits(
     renderer: Renderer[Any], size: RendererSize, avatars: Sequence[Avatar], side_px: int, new: int, sheets: Path | None,
-    spoken: Sequence[Spoken],
+    spoken: Sequence[Spoken], quick: bool = False,
 ) -> tuple[dict[str, float], dict[str, Any]]:  # fmt: skip
     """Keys of the record, and figures of every portrait by its id.
 
@@ -113,6 +118,7 @@ def portraits(
         new: frames of a window.
         sheets: folder for the sheets of poses, if they are wanted.
         spoken: sentences of which every closure of the lips is looked for in pictures.
+        quick: look at fewer frames where every one should be the same.
     """
     warp = WarpRenderer()
     motions = [performed([item.samples], item.frames / 25) for item in spoken]
@@ -128,7 +134,9 @@ def portraits(
         shut["shown"] += (
             of_warp if shown is by_warp else shut_in(spoken, [seen_gap(video) for video in shown], rest)
         )  # fmt: skip
-        rows[avatar.id] = _portrait(renderer, size, avatar, side_px, new, motions[0], (shown[0], by_warp[0]), sheets)
+        rows[avatar.id] = _portrait(
+            renderer, size, avatar, side_px, new, motions[0], (shown[0], by_warp[0]), sheets, quick
+        )
     keys = {
         "closure_recall_pixels": float(np.mean(shut["shown"])),
         "closure_recall_motion": float(np.mean(shut_in_motion(spoken, motions))),
