@@ -6,6 +6,7 @@ shown last goes over into what comes. Knows nothing of networks.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,8 +27,10 @@ _REST_FRAMES = 12
 class Shown:
     """What is laid over the driven picture in a window."""
 
-    made: Floats
-    """float32 (N, 4, H, W)."""
+    made: Sequence[Floats]
+    """N times float32 (4, H, W)."""
+    maps: Sequence[Floats]
+    """N times float32 (MAP_CHANNELS, H, W)."""
     share: Floats
     """float32 (N,): of the cover that counts."""
 
@@ -69,7 +72,7 @@ def keep_going(window: RegionWindow, draft: Draft, memory: RegionMemory, over_fr
     last = window.first_frame + len(window) - 1
     memory.newest = ShownCrop(last, made[-1].copy(), draft.made[-1].copy(), window.maps[-1].copy(), window.motion[-1])
     memory.failures, memory.resting_until = 0, 0
-    return Shown(made, share)
+    return Shown(list(made), list(window.maps), share)
 
 
 def begin_anew(window: RegionWindow, led: RegionWindow, draft: Draft, memory: RegionMemory, over_frames: int) -> Shown:
@@ -106,11 +109,11 @@ def stand_in(frames: int, memory: RegionMemory, over_frames: int) -> Shown | Non
         memory.presence = 0.0
         return None
     share = np.maximum(memory.presence - np.arange(1, frames + 1) / max(over_frames, 1), 0.0).astype(np.float32)
-    made = np.repeat(memory.newest.made[None], frames, 0)
+    newest = memory.newest
     memory.presence = float(share[-1])
     if memory.presence <= 0.0:
         memory.newest = None
-    return Shown(made, share)
+    return Shown([newest.made] * frames, [newest.maps] * frames, share)
 
 
 def note_failure(memory: RegionMemory, window_end: int, reason: str) -> None:

@@ -7,14 +7,14 @@ picture is never worse than `warp` for long. One thread renders; another one may
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visavis_models.avatar import Avatar
-from visavis_models.diffusion.compositing import lay_over
+from visavis_models.diffusion.compositing import Patch
 from visavis_models.diffusion.crops import MOUTH, REGIONS, Region, to_crops
 from visavis_models.diffusion.guard import REASONS, GuardLimits, begin_refusal, window_refusal
 from visavis_models.diffusion.likeness import Likeness, likeness_of
@@ -34,7 +34,7 @@ from visavis_models.diffusion.windows import Draft, RegionWindow, WindowMaker, l
 from visavis_models.errors import EngineError
 from visavis_models.motion import MotionWindow
 from visavis_models.rendering import GuardCounts
-from visavis_models.warp.renderer import KEPT_STILLS, Posed, Still, WarpRenderer, draw_frame, pose
+from visavis_models.warp.renderer import KEPT_STILLS, Posed, WarpRenderer, draw_person, paint_openings, pose
 
 _log = logging.getLogger(__name__)
 
@@ -75,14 +75,17 @@ class _Job:
     shown: dict[str, Shown] = field(default_factory=dict)
     """What is laid over, by region."""
 
-    def lay_over(self, t: int, frame: NDArray[np.uint8], mouth_px: tuple[int, int]) -> None:
-        """Lay what was generated over frame `t`."""
-        rig = self.state.likeness.still.rig
+    def patches(self, t: int, mouth_px: tuple[int, int]) -> Iterator[tuple[Patch, float]]:
+        """What is laid over frame `t`, and how much of it."""
+        still = self.state.likeness.still
+        rig = still.rig
         for name, shown in self.shown.items():
             [to_crop] = to_crops(
                 _REGION[name], rig.neutral_points, self.posed.skull[t : t + 1], rig.face_width_px, mouth_px
             )
-            lay_over(shown.made[t], to_crop, frame, float(shown.share[t]))
+            patch = Patch.of(shown.made[t], shown.maps[t], to_crop, still.avatar.plate.shape[:2])
+            if patch is not None:
+                yield patch, float(shown.share[t])
 
 
 class DiffusionRenderer:
@@ -269,7 +272,10 @@ class DiffusionRenderer:
             job.shown[name] = shown
 
     def _draw(self, job: _Job, frames: NDArray[np.uint8]) -> None:
-        still: Still = job.state.likeness.still
+        still, mouth_px = job.state.likeness.still, self.networks.size.mouth_px
         for t in range(len(job.window)):
-            draw_frame(still, job.posed, t, frames[t])
-            job.lay_over(t, frames[t], self.networks.size.mouth_px)
+            scene = draw_person(still, job.posed, t, frames[t])
+            patches = [(patch, patch.seen(frames[t]), share) for patch, share in job.patches(t, mouth_px)]
+            paint_openings(still, job.posed, t, scene)
+            for patch, skin, share in patches:
+                patch.lay(frames[t], skin, share)

@@ -281,12 +281,23 @@ def draw_frame(still: Still, posed: Posed, t: int, frame: NDArray[np.uint8]) -> 
         t: which frame.
         frame: uint8 (H, W, 3), overwritten.
     """
-    points, driven = posed.mesh[t], _at(posed.driven, t)
+    paint_openings(still, posed, t, draw_person(still, posed, t, frame))
+
+
+def draw_person(still: Still, posed: Posed, t: int, frame: NDArray[np.uint8]) -> Scene:
+    """Plate and person, with mouth and eyes still to be painted; see `draw_frame`."""
+    points = posed.mesh[t]
     np.copyto(frame, still.avatar.plate)
     number, _ = rasterise(points, still.mesh.triangles, frame.shape[:2])
     planes = affine_planes(points, still.mesh.triangles, still.mesh.points)
     draw(number, planes, still.person, frame)
-    scene, face = Scene(frame, number, planes), driven.points
+    return Scene(frame, number, planes)
+
+
+def paint_openings(still: Still, posed: Posed, t: int, scene: Scene) -> None:
+    """Mouth and eyes of one posed frame, into the scene that `draw_person` gave."""
+    driven = _at(posed.driven, t)
+    face = driven.points
     parts = driven.teeth_lower, driven.teeth_upper, driven.tongue
     still.mouth.paint(scene, face, parts, posed.skull[t], float(posed.tongue_out[t]))
     for eye, lid_gap in zip(still.eyes, driven.lid_gap, strict=True):
