@@ -14,6 +14,9 @@ from visavis_models.errors import WeightsError
 from visavis_models.weights import manifest, weight_file
 
 PARTS = ("appearance", "stem", "denoiser", "decoder")
+_ENGINES = ("onnxruntime", "openvino")
+"""ONNX Runtime first: a tenth to a half faster on these graphs, and opened seven times as fast; see
+benchmarks/renderer_engines.py."""
 
 
 def weight_names(size: RendererSize) -> tuple[str, ...]:
@@ -70,7 +73,7 @@ class EngineNetworks:
     def __init__(self, size: RendererSize, files: tuple[Path, ...], kind: str | None = None, threads: int = 1) -> None:
         self.size = size
         self._engines: dict[str, Engine] = {
-            part: open_engine(path, kind, threads) for part, path in zip(PARTS, files, strict=True)
+            part: open_engine(path, kind, threads, _ENGINES) for part, path in zip(PARTS, files, strict=True)
         }
 
     @property
