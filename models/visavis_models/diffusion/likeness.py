@@ -16,7 +16,7 @@ from visavis_models.diffusion.crops import REGIONS, Region
 from visavis_models.diffusion.drawing import OwnTeeth, Picture, draw_reference
 from visavis_models.diffusion.sizes import RendererSize
 from visavis_models.diffusion.strokes import crop_px_per_face_width, strokes_of
-from visavis_models.diffusion.suitability import unsuitable
+from visavis_models.diffusion.suitability import is_grey, unsuitable
 from visavis_models.diffusion.window_networks import WindowNetworks
 from visavis_models.motion import rest_motion
 from visavis_models.warp.renderer import Still, pose
@@ -37,6 +37,8 @@ class Likeness:
     """float32 (3,): the teeth's colour, RGB -1..1."""
     tokens: dict[str, Floats]
     """float32 (A, d) of each region that may be generated, by name."""
+    grey: bool
+    """A black-and-white photo: what is generated has no colours either."""
     left_to_warp: dict[str, str]
     """Why the other regions are not generated, by name; for the log."""
 
@@ -59,7 +61,7 @@ def likeness_of(avatar: Avatar, still: Still, networks: WindowNetworks) -> Liken
             refused[region.name] = reason
             continue
         tokens[region.name] = networks.appearance(reference_of(picture, still, region, size)[None])[0]
-    return Likeness(still, picture, shade, tokens, refused)
+    return Likeness(still, picture, shade, tokens, is_grey(avatar), refused)
 
 
 def reference_of(picture: Picture, still: Still, region: Region, size: RendererSize) -> Floats:

@@ -23,6 +23,7 @@ from visavis_models.warp.renderer import Posed
 
 Floats = NDArray[np.float32]
 
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 LEAST_LID_MOTION = 0.04
 """Lids that moved less than this in a whole window are not generated: they would not be shown."""
 
@@ -152,6 +153,9 @@ class WindowMaker:
         latents = flowed(self.networks, start, told, self.steps)
         made = self.networks.decode(latents.reshape(-1, *latents.shape[2:]), features, maps)
         made = made.reshape(count, frames, *made.shape[1:])
+        for k, window in enumerate(windows):
+            if window.likeness.grey:
+                made[k, :, :3] = np.einsum("nchw,c->nhw", made[k, :, :3], _LUMA)[:, None]
         return [Draft(*parts) for parts in zip(made, latents, eighth, strict=True)]
 
     def _noise_for(self, height: int, width: int) -> Floats:
