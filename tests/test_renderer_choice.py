@@ -55,7 +55,7 @@ def test_networks_that_cannot_run_leave_it_to_warp_unless_they_are_wanted(
         default_renderer(DrawingSettings(renderer="diffusion", networks=tmp_path))
 
 
-COSTS = {"all": StepCost(4, 30), "less": StepCost(4, 12), "least": StepCost(0, 9)}
+COSTS = {"all": StepCost(4, 36), "less": StepCost(4, 12), "least": StepCost(0, 9)}
 
 
 @pytest.mark.parametrize(("sessions", "way"), [(0, "all"), (1, "less"), (2, "less"), (3, "least"), (9, "least")])
@@ -117,8 +117,16 @@ async def test_a_studio_measures_before_its_first_session() -> None:
         await stage.warm_up(plain_avatar())
         assert renderer.way == "less"
         tried = len(renderer.taken)
-        await (await stage.open_session(plain_avatar())).aclose()
+        first = await stage.open_session(plain_avatar())
         assert len(renderer.taken) == tried, "once is enough"
+        stage._way_costs = COSTS
+        second, third = [await stage.open_session(plain_avatar()) for _ in range(2)]
+        assert renderer.way == "least"
+        await third.aclose()
+        await second.aclose()
+        await stage.warm_up(plain_avatar())  # what was posted before it is done when it returns
+        assert renderer.way == "less", "one who leaves gives the others room"
+        await first.aclose()
     finally:
         await stage.aclose()
 

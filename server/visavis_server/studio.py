@@ -144,6 +144,9 @@ class Studio:
             self._desk.chunks.pop(session, None)
         if not self._sessions:
             await self._stop_clock()
+        elif self._way_costs is not None:
+            costs, sessions = self._way_costs, len(self._sessions)
+            self._post(lambda: take_affordable_way(self._renderer, costs, sessions))
 
     async def _stop_clock(self) -> None:
         task, self._clock_task = self._clock_task, None
@@ -151,13 +154,17 @@ class Studio:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _errand(self, call: Callable[[], Any]) -> Any:
-        """Run something on the owner thread between two steps."""
+    def _post(self, call: Callable[[], Any]) -> Future[Any]:
+        """Have something run on the owner thread between two steps."""
         done: Future[Any] = Future()
         with self._work_came:
             self._desk.errands.append((call, done))
             self._work_came.notify()
-        return await asyncio.wrap_future(done)
+        return done
+
+    async def _errand(self, call: Callable[[], Any]) -> Any:
+        """Run something on the owner thread between two steps, and wait for it."""
+        return await asyncio.wrap_future(self._post(call))
 
     async def _prepared(self, avatar: Avatar, seed: int) -> tuple[Performance, NDArray[np.uint8], int]:
         """An avatar ready to perform, its first picture, and how many frames a step should draw."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from visavis_models.avatar import Avatar
 from visavis_models.diffusion.compositing import Patch
-from visavis_models.diffusion.crops import MOUTH, REGIONS, Region, to_crops
+from visavis_models.diffusion.crops import MOUTH, REGIONS, to_crops
 from visavis_models.diffusion.guard import REASONS, GuardLimits, begin_refusal, window_refusal
 from visavis_models.diffusion.likeness import Likeness, likeness_of
 from visavis_models.diffusion.memory import MotionMemory, RegionMemory
@@ -182,10 +182,13 @@ class DiffusionRenderer:
         motion = state.motion.histories(first, np.concatenate([shown_face, window.head], 1).astype(np.float32))
         for region in REGIONS:
             memory = state.regions[region.name]
-            if not self._is_due(region, likeness, posed):
+            if region.name not in likeness.tokens:
+                continue
+            if not lids_move(posed, region):
                 memory.forget()
-                if not memory.failures:
-                    memory.presence = 1.0
+                memory.presence = 1.0 if not memory.failures else memory.presence
+            elif not (self._settings.mouth if region is MOUTH else self._settings.eyes):
+                self._stand_in(job, region.name)
             elif not may_try(memory, first):
                 self._leave_to_warp(job, region.name, None)
             else:
@@ -197,10 +200,6 @@ class DiffusionRenderer:
                     region, likeness, posed, first, motion, overlap, size.mouth_px
                 )  # fmt: skip
         return job
-
-    def _is_due(self, region: Region, likeness: Likeness, posed: Posed) -> bool:
-        wanted = self._settings.mouth if region is MOUTH else self._settings.eyes
-        return wanted and region.name in likeness.tokens and lids_move(posed, region)
 
     def _generate(self, jobs: Sequence[_Job]) -> None:
         """Make, judge and, where that fails, make again or leave to `warp`."""
@@ -261,13 +260,16 @@ class DiffusionRenderer:
 
     def _leave_to_warp(self, job: _Job, name: str, reason: str | None) -> None:
         """`warp` stands in; `reason` is None while the networks rest."""
-        memory, frames = job.state.regions[name], len(job.window)
+        memory = job.state.regions[name]
         if reason is not None:
-            note_failure(memory, job.window.first_frame + frames, reason)
+            note_failure(memory, job.window.first_frame + len(job.window), reason)
             if memory.failures == 1:  # not for every window of a long failure
                 _log.warning("left to warp", extra={"region": name, "reason": reason})
         self.counts.fallback[memory.failed_by] += 1
-        shown = stand_in(frames, memory, self._settings.cross_fade_frames)
+        self._stand_in(job, name)
+
+    def _stand_in(self, job: _Job, name: str) -> None:
+        shown = stand_in(len(job.window), job.state.regions[name], self._settings.cross_fade_frames)
         if shown is not None:
             job.shown[name] = shown
 
