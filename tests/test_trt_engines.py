@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from visavis_models.diffusion.engine_networks import PARTS, networks_ship, shipped_files
+from visavis_models.diffusion.settings import MOST_NEW_FRAMES, RenderingSettings
 from visavis_models.diffusion.sizes import BASE, COMPACT, SIZES, RendererSize
 from visavis_models.errors import EngineError
 from visavis_trt.engine_cache import EngineCache, EngineKey
@@ -87,6 +88,11 @@ def test_profiles_leave_only_counts_free(size: RendererSize) -> None:
     for name, usual in profile.usual.items():
         assert all(a <= b <= c for a, b, c in zip(profile.least[name], usual, profile.most[name], strict=True))
     assert profile.as_text() != profile_of(size, "denoiser", size.mouth_px).as_text()
+    frames = profile.most["latents"][1]
+    assert frames > MOST_NEW_FRAMES, "a stream that begins anew is led by one frame more"
+    RenderingSettings(overlap_frames=profile.most["known"][1])
+    with pytest.raises(ValueError, match="overlap"):
+        RenderingSettings(overlap_frames=profile.most["known"][1] + 1)
 
 
 def test_profiles_of_nothing_are_refused() -> None:

@@ -9,8 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from visavis_models.diffusion.graph_shapes import axis_lengths, graphs_of, shapes
+from visavis_models.diffusion.settings import MOST_NEW_FRAMES
 from visavis_models.diffusion.sizes import RendererSize
 
+MOST_SHOWN_FRAMES = 15
+"""What `RenderingSettings.overlap_frames` may be at most."""
 Shape = tuple[int, ...]
 
 
@@ -36,8 +39,9 @@ class WindowRange:
     """From the least to the most, and what is usual."""
 
     least: WindowCounts = WindowCounts(1, 1, 1)
-    usual: WindowCounts = WindowCounts(16, 4, 2)
-    most: WindowCounts = WindowCounts(64, 8, 4)
+    usual: WindowCounts = WindowCounts(16, 4, 4)
+    # One frame more than a window has: a stream that begins anew is led by the newest one that was shown.
+    most: WindowCounts = WindowCounts(64, MOST_NEW_FRAMES + 1, MOST_SHOWN_FRAMES)
 
 
 @dataclass(frozen=True, slots=True)
