@@ -22,7 +22,7 @@ from visavis_models.portrait.storage import load_avatar
 pytestmark = pytest.mark.weights
 Floats = NDArray[np.float32]
 WINDOW, SECOND = 4, 25
-SETTINGS = RenderingSettings(new_frames=WINDOW, cross_fade_frames=6)
+SETTINGS = RenderingSettings(new_frames=WINDOW, cross_fade_frames=6, still_below=0)
 
 
 @cache

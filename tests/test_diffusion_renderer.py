@@ -116,7 +116,7 @@ def test_where_nothing_is_generated_pictures_are_warps_to_the_bit() -> None:
 
 def test_an_open_eye_is_not_generated_and_a_closing_one_is() -> None:
     networks = FakeNetworks()
-    renderer = DiffusionRenderer(networks)
+    renderer = DiffusionRenderer(networks, RenderingSettings(still_below=0))
     state = renderer.open(portrait("elena"), 512)
     renderer.render([state], [motions({"jawOpen": 0.2}, {})])
     assert [maps.shape[2:] for maps in networks.maps] == [(96, 128)]
@@ -142,7 +142,7 @@ def test_windows_of_one_length_share_a_batch_and_sessions_do_not_mix() -> None:
 
 def test_the_overlap_holds_the_frames_that_were_shown_and_no_others() -> None:
     networks = FakeNetworks(drift=0.01)
-    renderer = DiffusionRenderer(networks, RenderingSettings(overlap_frames=3))
+    renderer = DiffusionRenderer(networks, RenderingSettings(overlap_frames=3, still_below=0))
     state = renderer.open(portrait("elena"), 256)
 
     def known(first_frame: int, frames: int = 2) -> list[float]:
@@ -234,6 +234,39 @@ def test_cheaper_ways_do_less() -> None:
     assert np.array_equal(last, warped("elena", window, 256))
     with pytest.raises(ValueError, match="no way"):
         renderer.take("better")
+
+
+def test_a_mouth_that_rests_is_shown_on_until_it_has_moved() -> None:
+    networks = FakeNetworks(drift=0.001)
+    renderer = DiffusionRenderer(networks)
+    state, asked, shown = renderer.open(portrait("elena"), 256), [], []
+    for k in range(8):
+        creeping = {"mouthPress": 0.0021 * k, "yaw": 0.001 * k, "eyeBlink": 0.9 * (k == 3)}
+        shown.append(renderer.render([state], [motions(creeping, creeping, first_frame=2 * k)])[0])
+        asked.append(sum(maps.shape[2] == 96 for maps in networks.maps))
+    assert asked == [1, 1, 1, 1, 1, 2, 2, 2], "both sides together have come to 0.02"
+    assert [told.known.tolist() for told in networks.told if told.shown.shape[3] == 12][1] == [[1, 1, 1, 1]]
+    steps = np.abs(np.diff(np.concatenate(shown).astype(int)[:, 120:160, 80:170], axis=0)).max((1, 2, 3))
+    assert steps[[1, 3, 9, 11]].max() <= 12, "nobody sees where it was made again"
+    renderer.render([state], [motions({"jawOpen": 0.3}, {}, first_frame=16)])
+    renderer.render([state], [motions({}, {}, first_frame=18)])
+    assert len(networks.told) == 6, "two eyes, four mouths"
+
+
+def test_ways_change_without_a_cut() -> None:
+    def rouged(maps: Floats) -> Floats:
+        made = the_driven_photo(maps)
+        made[:, 0] += 0.15
+        return made
+
+    renderer = DiffusionRenderer(FakeNetworks(rouged))
+    state, red = renderer.open(portrait("elena"), 256), []
+    for k, way in enumerate(["1 step"] * 2 + ["warp"] * 4 + ["1 step"] * 4):
+        renderer.take(way)
+        frames = renderer.render([state], [motions({}, {"jawOpen": 0.1}, first_frame=2 * k)])[0].astype(float)
+        red += list((frames[..., 0] - frames[..., 1])[:, 120:160, 80:170].mean((1, 2)))
+    steps = np.abs(np.diff(red))
+    assert max(red[:4]) - min(red) > 5 and max(red[-2:]) - min(red) > 5 and steps.max() < 3
 
 
 def test_a_second_session_opens_without_asking_the_networks() -> None:

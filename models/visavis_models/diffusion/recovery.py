@@ -7,16 +7,20 @@ shown last goes over into what comes. Knows nothing of networks.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from visavis_models.arkit import ARKIT_COUNT, ARKIT_NAMES
 from visavis_models.diffusion.memory import RegionMemory, ShownCrop
 from visavis_models.diffusion.windows import Draft, RegionWindow
 
 Floats = NDArray[np.float32]
 
+_MOUTH_UNITS = np.array([k for k, name in enumerate(ARKIT_NAMES) if not name.startswith(("eye", "brow"))])
+_TURN = slice(ARKIT_COUNT, ARKIT_COUNT + 3)
+"""Pitch, yaw and roll in a motion."""
 _PATIENCE = 2
 """Windows in a row that may fail before networks rest for a while."""
 _REST_FRAMES = 12
@@ -73,6 +77,32 @@ def keep_going(window: RegionWindow, draft: Draft, memory: RegionMemory, over_fr
     memory.newest = ShownCrop(last, made[-1].copy(), draft.made[-1].copy(), window.maps[-1].copy(), window.motion[-1])
     memory.failures, memory.resting_until = 0, 0
     return Shown(list(made), list(window.maps), share)
+
+
+def stays_still(memory: RegionMemory, first_frame: int, motion: Floats, below: float) -> bool:
+    """Whether the newest crop that was shown can be shown on for a whole window.
+
+    Args:
+        memory: of a mouth.
+        first_frame: of the window.
+        motion: float32 (N, 5, 58), see `sizes.MOTION_FRAMES`.
+        below: of `RenderingSettings.still_below`.
+    """
+    newest = memory.newest
+    if newest is None or newest.frame != first_frame - 1 or memory.fading is not None or memory.presence < 1.0:
+        return False
+    change = np.abs(motion[:, -1] - newest.motion[-1])
+    return bool(change[:, _MOUTH_UNITS].sum(1).max() < below and change[:, _TURN].max() < below)
+
+
+def show_on(first_frame: int, frames: int, memory: RegionMemory) -> Shown:
+    """Show the newest crop for a window; what it is measured against stays the motion that it was made of."""
+    assert memory.newest is not None
+    _, latents, eighth = memory.latents[-1]
+    for k in range(first_frame, first_frame + frames):
+        memory.latents.append((k, latents, eighth))
+    newest = memory.newest = replace(memory.newest, frame=first_frame + frames - 1)
+    return Shown([newest.made] * frames, [newest.maps] * frames, np.ones(frames, np.float32))
 
 
 def begin_anew(window: RegionWindow, led: RegionWindow, draft: Draft, memory: RegionMemory, over_frames: int) -> Shown:

@@ -25,7 +25,9 @@ from visavis_models.diffusion.recovery import (
     keep_going,
     may_try,
     note_failure,
+    show_on,
     stand_in,
+    stays_still,
 )
 from visavis_models.diffusion.settings import RenderingSettings, cheaper_ways
 from visavis_models.diffusion.sizes import LATENT_FACTOR
@@ -191,6 +193,8 @@ class DiffusionRenderer:
                 self._stand_in(job, region.name)
             elif not may_try(memory, first):
                 self._leave_to_warp(job, region.name, None)
+            elif region is MOUTH and stays_still(memory, first, motion, self._settings.still_below):
+                job.shown[region.name] = show_on(first, len(window), memory)
             else:
                 size = self.networks.size
                 height, width = region.size_px(size.mouth_px)

@@ -26,6 +26,9 @@ class RenderingSettings:
     """Whether mouths are generated; else `warp` draws them."""
     eyes: bool = True
     """Whether lids that move are generated; else `warp` draws them."""
+    still_below: float = 0.02
+    """While coefficients around the mouth together change by less than this, and the head turns by less (radians), the
+    mouth that was shown is shown on: who listens costs next to nothing. 0: never."""
     cross_fade_frames: int = 6
     """Over which what was shown before goes over into a stream that begins anew."""
     seed: int = 0
