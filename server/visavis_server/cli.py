@@ -225,12 +225,13 @@ def render(
     from visavis_server.render_file import render_file
     from visavis_server.wiring import default_renderer, listener_maker
 
+    drawn_by = default_renderer(settings.drawing)
     with progress(f"Rendering {out.name}") as advance:
         report = render_file(
             speaker,
             audio,
             out,
-            renderer=default_renderer(settings.drawing),
+            renderer=drawn_by,
             listener=listener_maker()(seed) if recorded is None else MotionPlayer(recorded),
             long_side_px=size,
             least_frames=0 if recorded is None else recorded.first_frame + len(recorded),
@@ -241,8 +242,21 @@ def render(
         f"{out}: {report.duration_s:.1f} s of video, {report.width}×{report.height}, made in {report.took_s:.1f} s "
         f"({report.fps:.0f} frames per second)."
     )
-    for note in report.notes:
+    for note in (*report.notes, *_guarded(drawn_by)):
         typer.echo(f"note: {note}", err=True)
+
+
+def _guarded(renderer: object) -> list[str]:
+    """What became of pictures that the renderer itself refused."""
+    from visavis_models.rendering import GuardedRenderer
+
+    if not isinstance(renderer, GuardedRenderer):
+        return []
+    lost = {reason: count for reason, count in renderer.counts.fallback.items() if count}
+    if not lost:
+        return []
+    why = ", ".join(f"{count} {reason}" for reason, count in lost.items())
+    return [f"{sum(lost.values())} windows of pictures were not good enough ({why}); warp drew them."]
 
 
 def _recorded(motion: Path, audio: Path | None, fps: float | None, offset_s: float) -> MotionWindow:
