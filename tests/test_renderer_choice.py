@@ -68,6 +68,7 @@ class ThriftyRenderer(PaintingRenderer):
 
     ways = ("all", "less", "least")
     way = "all"
+    fewest_frames = 3
 
     def __init__(self) -> None:
         super().__init__()
@@ -119,6 +120,7 @@ async def test_a_studio_measures_before_its_first_session() -> None:
         tried = len(renderer.taken)
         first = await stage.open_session(plain_avatar())
         assert len(renderer.taken) == tried, "once is enough"
+        assert first.frames_per_step == 3, "one would do for speed"
         stage._way_costs = COSTS
         second, third = [await stage.open_session(plain_avatar()) for _ in range(2)]
         assert renderer.way == "least"

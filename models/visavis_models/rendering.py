@@ -78,6 +78,11 @@ class AdjustableRenderer(Protocol):
         """How it draws."""
         ...
 
+    @property
+    def fewest_frames(self) -> int:
+        """New frames in a window that it needs to draw well in this way."""
+        ...
+
     def take(self, way: str) -> None:
         """Draw so from the next call of `render` on; called by the thread that renders.
 

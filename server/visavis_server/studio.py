@@ -24,7 +24,7 @@ from visavis_models.chunk import CHUNK_MS, Chunk
 from visavis_models.errors import EngineError, VisavisError
 from visavis_models.listening import Listener
 from visavis_models.motion import rest_motion
-from visavis_models.rendering import GuardCounts, GuardedRenderer, Renderer
+from visavis_models.rendering import AdjustableRenderer, GuardCounts, GuardedRenderer, Renderer
 from visavis_server.clock import MediaClock
 from visavis_server.drawing_trial import take_affordable_way, way_costs
 from visavis_server.load import DrawingCost, StepCost, frames_per_step
@@ -188,7 +188,9 @@ class Studio:
         if self._way_costs is None:
             self._way_costs = way_costs(self._renderer, preview)
         cost = take_affordable_way(self._renderer, self._way_costs, sessions)
-        if self.cost.steps and len(self._way_costs) == 1:
+        if isinstance(self._renderer, AdjustableRenderer):
+            return max(frames_per_step(cost.call_ms, cost.frame_ms, sessions), self._renderer.fewest_frames)
+        if self.cost.steps:
             return frames_per_step(0.0, self.cost.frame_ms, sessions)
         return frames_per_step(cost.call_ms, cost.frame_ms, sessions)
 

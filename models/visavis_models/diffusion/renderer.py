@@ -29,7 +29,7 @@ from visavis_models.diffusion.recovery import (
     stand_in,
     stays_still,
 )
-from visavis_models.diffusion.settings import RenderingSettings, cheaper_ways
+from visavis_models.diffusion.settings import FEWEST_NEW_FRAMES, RenderingSettings, cheaper_ways
 from visavis_models.diffusion.sizes import LATENT_FACTOR
 from visavis_models.diffusion.window_networks import WindowNetworks
 from visavis_models.diffusion.windows import Draft, RegionWindow, WindowMaker, lids_move, region_window
@@ -132,6 +132,11 @@ class DiffusionRenderer:
     def way(self) -> str:
         """See `AdjustableRenderer.way`."""
         return self._settings.way
+
+    @property
+    def fewest_frames(self) -> int:
+        """See `AdjustableRenderer.fewest_frames`."""
+        return FEWEST_NEW_FRAMES if self._settings.mouth or self._settings.eyes else 1
 
     def take(self, way: str) -> None:
         """See `AdjustableRenderer.take`."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+FEWEST_NEW_FRAMES = 2
+"""New frames of a window in a stream, at least: networks were never trained to make one alone."""
 MOST_NEW_FRAMES = 8
 """New frames of a window, at most: what the networks were trained with."""
 
