@@ -16,10 +16,11 @@ from visavis_models.diffusion.guard import GuardLimits
 from visavis_models.diffusion.maps import MAPS
 from visavis_models.diffusion.renderer import DiffusionRenderer
 from visavis_models.diffusion.settings import RenderingSettings
+from visavis_models.face import topology as topo
 from visavis_models.motion import MotionWindow
 from visavis_models.portrait.storage import load_avatar
 from visavis_models.warp import WarpRenderer
-from visavis_models.warp.renderer import scaled_avatar
+from visavis_models.warp.renderer import pose, scaled_avatar
 
 pytestmark = pytest.mark.weights
 Floats = NDArray[np.float32]
@@ -126,6 +127,28 @@ def test_an_open_eye_is_not_generated_and_a_closing_one_is() -> None:
     renderer.render([state], [motions({"eyeBlinkRight": 0.9}, first_frame=4)])
     eye = networks.told[3]
     assert eye.eighth.shape[:2] == (1, 1) and eye.known.tolist() == [[0, 0, 1, 1]]
+
+
+def test_an_iris_stays_the_photos_until_the_lids_are_nearly_shut() -> None:
+    def all_white(maps: Floats) -> Floats:
+        return np.concatenate([np.ones_like(maps[:, :3]), within_the_crop(np.ones_like(maps[:, :1]))], 1)
+
+    renderer = DiffusionRenderer(FakeNetworks(all_white), limits=OPEN)
+    state = renderer.open(portrait("elena"), 512)
+    window = motions(
+        {"eyeBlink": 0.2}, {"eyeBlink": 0.3, "eyeLookOutLeft": 0.4, "eyeLookInRight": 0.4}, {"eyeBlink": 0.9}
+    )
+    made, shown = renderer.render([state], [window])[0].astype(int), warped("elena", window).astype(int)
+    points = pose(state.likeness.still, window).driven.points
+    for rows in (topo.LEFT_IRIS, topo.RIGHT_IRIS):
+        for k in range(3):
+            x, y = np.rint(points[k, rows[0], :2]).astype(int)
+            around = np.s_[k, y : y + 2, x - 1 : x + 2]
+            if k < 2:
+                assert np.array_equal(made[around], shown[around])
+            else:
+                assert made[around].min() > 200
+        assert made[0, y - 14 : y - 9, x - 3 : x + 4].min() > 240, "lids are generated"
 
 
 def test_windows_of_one_length_share_a_batch_and_sessions_do_not_mix() -> None:

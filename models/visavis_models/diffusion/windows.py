@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from visavis_models.diffusion.crops import MOUTH, Region, mirrored_motion
 from visavis_models.diffusion.drawing import draw_maps
 from visavis_models.diffusion.likeness import Likeness
+from visavis_models.diffusion.maps import MAPS
 from visavis_models.diffusion.memory import Overlap, ShownCrop
 from visavis_models.diffusion.strokes import strokes_of
 from visavis_models.diffusion.window_networks import Told, WindowNetworks, flowed, noise_of
@@ -24,6 +26,8 @@ from visavis_models.warp.renderer import Posed
 Floats = NDArray[np.float32]
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_BALL_UNTIL = 0.35, 0.7
+"""Lids that moved less than the first leave the eyeball wholly to `warp`, those that moved more than the second not."""
 LEAST_LID_MOTION = 0.04
 """Lids that moved less than this in a whole window are not generated: they would not be shown."""
 
@@ -154,6 +158,8 @@ class WindowMaker:
         made = self.networks.decode(latents.reshape(-1, *latents.shape[2:]), features, maps)
         made = made.reshape(count, frames, *made.shape[1:])
         for k, window in enumerate(windows):
+            if window.region is not MOUTH:
+                made[k, :, 3] *= 1.0 - _own_eye(window.maps)
             if window.likeness.grey:
                 made[k, :, :3] = np.einsum("nchw,c->nhw", made[k, :, :3], _LUMA)[:, None]
         return [Draft(*parts) for parts in zip(made, latents, eighth, strict=True)]
@@ -162,6 +168,14 @@ class WindowMaker:
         if (height, width) not in self._noise:
             self._noise[height, width] = noise_of(self._seed, (height, width))
         return self._noise[height, width]
+
+
+def _own_eye(maps: Floats) -> Floats:
+    """float32 (N, H, W): how much of what is seen between the lids stays `warp`'s, which moves the photo's own iris."""
+    moved = (maps[:, MAPS["lid_motion"]][:, 0] - _BALL_UNTIL[0]) / (_BALL_UNTIL[1] - _BALL_UNTIL[0])
+    moved = np.clip(moved, 0.0, 1.0)
+    between = np.stack([cv2.blur(np.ascontiguousarray(eye), (3, 3)) for eye in maps[:, MAPS["eye"]][:, 0]])
+    return np.asarray(between * (1.0 - moved * moved * (3.0 - 2.0 * moved)), np.float32)
 
 
 def _joined(maps: list[Floats]) -> Floats:
