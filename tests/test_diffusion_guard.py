@@ -171,6 +171,18 @@ def test_an_engine_that_fails_leaves_the_picture_to_warp_and_may_come_back() -> 
     assert np.array_equal(play(renderer, state, 1, 8), calm()[32:36])
 
 
+def test_a_photo_that_no_engine_can_read_is_left_to_warp() -> None:
+    class Blind(FakeNetworks):
+        def appearance(self, reference: Floats) -> Floats:
+            raise EngineError("engine_run", "It broke.", "Mend it.")
+
+    networks = Blind(rouged)
+    renderer = DiffusionRenderer(networks, SETTINGS)
+    state = renderer.open(samuel(), 384)
+    assert "It broke" in state.likeness.left_to_warp["mouth"]
+    assert play(renderer, state, 2).shape[0] == 8 and not networks.maps
+
+
 def test_one_sessions_trouble_is_its_own() -> None:
     networks = FakeNetworks(rouged)
     renderer = DiffusionRenderer(networks, SETTINGS)

@@ -18,6 +18,7 @@ from visavis_models.diffusion.sizes import RendererSize
 from visavis_models.diffusion.strokes import crop_px_per_face_width, strokes_of
 from visavis_models.diffusion.suitability import is_grey, unsuitable
 from visavis_models.diffusion.window_networks import WindowNetworks
+from visavis_models.errors import EngineError
 from visavis_models.motion import rest_motion
 from visavis_models.warp.renderer import Still, pose
 from visavis_models.warp.teeth import mouth_colours, visible_teeth
@@ -57,10 +58,13 @@ def likeness_of(avatar: Avatar, still: Still, networks: WindowNetworks) -> Liken
     tokens, refused = {}, {}
     for region in REGIONS:
         reason = unsuitable(avatar, region)
+        if reason is None:
+            try:
+                tokens[region.name] = networks.appearance(reference_of(picture, still, region, size)[None])[0]
+            except EngineError as error:
+                reason = f"its networks fail: {error.message}"
         if reason is not None:
             refused[region.name] = reason
-            continue
-        tokens[region.name] = networks.appearance(reference_of(picture, still, region, size)[None])[0]
     return Likeness(still, picture, shade, tokens, is_grey(avatar), refused)
 
 

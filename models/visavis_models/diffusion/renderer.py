@@ -146,11 +146,7 @@ class DiffusionRenderer:
         self._maker = WindowMaker(self.networks, self._settings.steps, self._settings.seed)
 
     def open(self, avatar: Avatar, long_side_px: int | None = None) -> DiffusionState:
-        """Prepare an avatar for one session; a second session with it opens at once. See `Renderer.open`.
-
-        Raises:
-            EngineError: the networks cannot read its photo.
-        """
+        """Prepare an avatar for one session; a second session with it opens at once. See `Renderer.open`."""
         still = self._warp.open(avatar, long_side_px).still
         known = next((k for k in self._likenesses if k.still is still), None)
         if known is None:

@@ -33,8 +33,6 @@ def unsuitable(avatar: Avatar, region: Region) -> str | None:
     """Why a region of this portrait is not generated; None if it is."""
     if avatar.face_width_px < LEAST_FACE_PX:
         return f"the face is {avatar.face_width_px:.0f} px wide"
-    if avatar.person is None:
-        return "no anatomy explains the face"
     if region is MOUTH:
         return None if _lips_seen(avatar) else "the mouth does not look like lips: something covers it"
     gap = _eye_gap(avatar, right=region is RIGHT_EYE)
