@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from diffusion_fakes import GALLERY, FakeNetworks, motions, the_driven_photo, within_the_crop
 from visavis_models.arkit import ARKIT
 from visavis_models.avatar import Avatar
-from visavis_models.diffusion.guard import GuardLimits
+from visavis_models.diffusion.guard import UNLIMITED
 from visavis_models.diffusion.maps import MAPS
 from visavis_models.diffusion.renderer import DiffusionRenderer
 from visavis_models.diffusion.settings import RenderingSettings
@@ -24,8 +24,6 @@ from visavis_models.warp.renderer import pose, scaled_avatar
 
 pytestmark = pytest.mark.weights
 Floats = NDArray[np.float32]
-OPEN = GuardLimits(burnt=9, colour=9, least_detail=0, most_detail=1e9, jump=9, most_jump=9)
-"""Nothing is refused."""
 DARKER = 0.35
 """So much that no grain of the photo is kept."""
 TALK: tuple[dict[str, float], ...] = (
@@ -82,7 +80,7 @@ def test_crops_lie_exactly_where_the_driven_photo_lies(name: str, long_side: int
     shown = warped(name, window, long_side).astype(np.float32)
     made, marked, same = (
         drawn.render([drawn.open(portrait(name), long_side)], [window])[0]
-        for drawn in (DiffusionRenderer(FakeNetworks(p), limits=OPEN) for p in (darker_skin, white, skin_only))
+        for drawn in (DiffusionRenderer(FakeNetworks(p), limits=UNLIMITED) for p in (darker_skin, white, skin_only))
     )
     for k, motion in enumerate(TALK[:3]):
         covered = cv2.erode((np.abs(marked[k] - shown[k]).max(-1) > 4).astype(np.uint8), np.ones((3, 3))) > 0
@@ -103,7 +101,7 @@ def test_where_nothing_is_generated_pictures_are_warps_to_the_bit() -> None:
         made[:, :3] = 1.0
         return made
 
-    renderer = DiffusionRenderer(FakeNetworks(paint), limits=OPEN)
+    renderer = DiffusionRenderer(FakeNetworks(paint), limits=UNLIMITED)
     made = renderer.render([renderer.open(portrait("elena"), 512)], [window])[0]
     shown = warped("elena", window)
     changed = np.abs(made.astype(int) - shown).max(-1) > 0
@@ -133,7 +131,7 @@ def test_an_iris_stays_the_photos_until_the_lids_are_nearly_shut() -> None:
     def all_white(maps: Floats) -> Floats:
         return np.concatenate([np.ones_like(maps[:, :3]), within_the_crop(np.ones_like(maps[:, :1]))], 1)
 
-    renderer = DiffusionRenderer(FakeNetworks(all_white), limits=OPEN)
+    renderer = DiffusionRenderer(FakeNetworks(all_white), limits=UNLIMITED)
     state = renderer.open(portrait("elena"), 512)
     window = motions(
         {"eyeBlink": 0.2}, {"eyeBlink": 0.3, "eyeLookOutLeft": 0.4, "eyeLookInRight": 0.4}, {"eyeBlink": 0.9}

@@ -60,6 +60,10 @@ class GuardLimits:
     """Between what was shown of a frame and what is made of it from the portrait alone: beyond it, neither is right."""
 
 
+UNLIMITED = GuardLimits(1e9, 1e9, 0.0, 1e9, 1e9, 0.0, 1e9, 1e9)
+"""Refuses only what is not finite: to look at networks that are not trained yet, and to measure."""
+
+
 @numba.njit(_MEASURE, nogil=True, cache=True)
 def _measure(made, maps, made_before, maps_before, has_before, warped, shown, sums):  # type: ignore[no-untyped-def]
     # sums: 0 not finite, 1 covered, 2 burnt, 3 skin, 4..6 differences of colour, 7 detail made, 8 of the photo,
