@@ -235,7 +235,8 @@ def test_what_has_no_frames_gives_none() -> None:
 def test_numbers_that_are_none_in_motion_do_no_harm() -> None:
     renderer = DiffusionRenderer(FakeNetworks())
     window = motions({}, {})
-    window.face[0, 3], window.head[1, 0], window.body[0, 0] = np.nan, np.inf, np.nan
+    window.face[0, 3], window.head[1, 3], window.body[0, 0] = np.nan, np.inf, np.nan
+    assert np.array_equal(warped("elena", window), warped("elena", motions({}, {})))
     frames = renderer.render([renderer.open(portrait("elena"), 256)], [window])[0]
     assert sum(renderer.counts.fallback.values()) == 0 and frames.std() > 10
 

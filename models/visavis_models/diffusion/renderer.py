@@ -175,7 +175,8 @@ class DiffusionRenderer:
 
     def _job(self, state: DiffusionState, window: MotionWindow) -> _Job:
         """Pose the person and draw the maps of every region that is to be generated."""
-        window = replace(window, face=np.clip(np.nan_to_num(window.face), 0, 1), head=np.nan_to_num(window.head))
+        face, head = (np.nan_to_num(x, posinf=0.0, neginf=0.0) for x in (window.face, window.head))
+        window = replace(window, face=np.clip(face, 0, 1), head=head)
         likeness, first = state.likeness, window.first_frame
         if state.motion.last_frame is not None and first <= state.motion.last_frame:
             state.forget()

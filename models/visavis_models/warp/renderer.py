@@ -224,8 +224,7 @@ class Posed:
 
 def pose(still: Still, window: MotionWindow) -> Posed:
     """Put the person where a window says."""
-    head, face = np.nan_to_num(window.head), np.nan_to_num(window.face)
-    body = np.nan_to_num(window.body)
+    head, face, body = (_numbers(values) for values in (window.head, window.face, window.body))
     driven = still.rig.drive(face, head)
     skull = still.rig.head_transform(head).astype(np.float32)
     mesh = np.stack([driven_mesh(still, _at(driven, t), skull[t], body[t]) for t in range(len(window))])
@@ -238,6 +237,11 @@ def pose(still: Still, window: MotionWindow) -> Posed:
         driven.lip_gap_px, driven.lid_gap,
     )  # fmt: skip
     return Posed(mesh, driven, skull, face[:, _TONGUE_OUT])
+
+
+def _numbers(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """With zeros where there are none."""
+    return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _at(driven: DrivenFace, t: int) -> DrivenFace:
