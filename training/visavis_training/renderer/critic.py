@@ -89,8 +89,8 @@ class Adversary:
 
     def learn(self, pair: Pair) -> Tensor:
         """One step at telling true from made; returns its loss."""
-        true, _ = self.critic(pair.true, pair.maps)
-        made, _ = self.critic(pair.made.detach(), pair.maps)
+        true, _ = self._judged(pair.true, pair.maps)
+        made, _ = self._judged(pair.made.detach(), pair.maps)
         loss = _weighted(functional.relu(1 - true), pair.weight) + _weighted(functional.relu(1 + made), pair.weight)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -100,12 +100,18 @@ class Adversary:
     def lack(self, pair: Pair) -> Tensor:
         """What made pictures are to be improved by."""
         self.critic.requires_grad_(False)
-        score, made = self.critic(pair.made, pair.maps)
+        score, made = self._judged(pair.made, pair.maps)
         with torch.no_grad():
-            _, true = self.critic(pair.true, pair.maps)
+            _, true = self._judged(pair.true, pair.maps)
         self.critic.requires_grad_(True)
         unlike = torch.stack([(a - b).abs().mean() for a, b in zip(made, true, strict=True)]).sum()
         return _FEATURES * unlike - _weighted(score, pair.weight)
+
+    def _judged(self, picture: Tensor, maps: Tensor) -> tuple[Tensor, list[Tensor]]:
+        # Spectral norms need all their digits.
+        with torch.autocast(picture.device.type, enabled=False):
+            found: tuple[Tensor, list[Tensor]] = self.critic(picture.float(), maps.float())
+        return found
 
     def memory(self) -> dict[str, Any]:
         """All that `recall` needs to go on."""

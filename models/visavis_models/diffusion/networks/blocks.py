@@ -106,8 +106,14 @@ class Attention(nn.Module):
         k, v = self.key_value(listened).reshape(count, listened.shape[1], 2, self.heads, -1).permute(2, 0, 3, 1, 4)
         q = unit_scale(q) * self.query_scale
         k = unit_scale(k) * self.key_scale
-        mask = None if bias is None else bias.to(q.dtype)
-        heard = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        if bias is None:
+            heard = functional.scaled_dot_product_attention(q, k, v)
+        elif listened.shape[1] == 1:
+            heard = v  # there is nothing to choose from
+        else:
+            # By hand: torch's own takes no more than 65 535 sequences on a GPU, and each place of a picture is one.
+            score = q @ k.transpose(2, 3) * q.shape[3] ** -0.5 + bias
+            heard = score.softmax(3).to(v.dtype) @ v
         return self.answer(heard.transpose(1, 2).reshape(count, asked, width))
 
 
