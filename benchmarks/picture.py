@@ -46,11 +46,13 @@ from visavis_models.warp.renderer import WarpRenderer
 PARTS = ("people", "portraits", "hour")
 MODELS = ("networks", "warp", "truth", "chance")
 _QUICK_AVATARS, _QUICK_MINUTES = 1, 0.2
+_NEW = (2, 4, 8)
 
 
-def people(draw: Drawer, file: Path, size: RendererSize, way: Way, sheets: Path | None) -> PeopleFigures:
+def people(draw: Drawer, file: Path, size: RendererSize, way: Way, sheets: Path | None, quick: bool) -> PeopleFigures:
     """Figures of a file of held-out clips, and their sheets."""
-    figures = people_figures(draw, [shot_of(clip, size) for clip in read(file)], way)
+    of_seams = (way.new,) if quick and way.new in _NEW else _NEW
+    figures = people_figures(draw, [shot_of(clip, size) for clip in read(file)], way, of_seams)
     if sheets is not None:
         for kind in figures.judged:
             if figures.judged[kind]:
@@ -127,7 +129,7 @@ def main() -> None:
 
     if "people" in args.only:
         draw = by_networks(networks) if networks else by_warp if args.model == "warp" else by_truth
-        figures = people(draw, args.held_out, size, way, args.sheets)
+        figures = people(draw, args.held_out, size, way, args.sheets, args.quick)
         result |= figures.keys
         beside["people"] = figures.beside
         timed("people")

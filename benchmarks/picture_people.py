@@ -113,7 +113,9 @@ def _seams(judged: Sequence[Judged], runs: Mapping[tuple[int, int], Sequence[Flo
     return seam_ratio(parts)
 
 
-def _kind(draw: Drawer, judged: Sequence[Judged], way: Way) -> tuple[dict[str, Any], dict[str, list[Floats]]]:
+def _kind(
+    draw: Drawer, judged: Sequence[Judged], way: Way, of_seams: Sequence[int]
+) -> tuple[dict[str, Any], dict[str, list[Floats]]]:
     """All figures of mouths, or of eyes; and the pictures by the name of the way they were made."""
     steps = {n: _drawn(draw, judged, replace(way, steps=n)) for n in _STEPS}
     runs = {
@@ -121,7 +123,7 @@ def _kind(draw: Drawer, judged: Sequence[Judged], way: Way) -> tuple[dict[str, A
         if (new, first) == (way.new, way.new) and way.steps in steps
         else _drawn(draw, judged, replace(way, new=new, first=first))
         for new in _NEW
-        for first in (new, new // 2)
+        for first in ((new, new // 2) if new in of_seams else (new,))
     }
     shown = runs[way.new, way.new] if (way.new, way.new) in runs else _drawn(draw, judged, way)
     warp = [item.shot.warp for item in judged]
@@ -153,7 +155,7 @@ def _kind(draw: Drawer, judged: Sequence[Judged], way: Way) -> tuple[dict[str, A
         "sharpness_ratio_warp": _median([i.sharpness_ratio(x) for i, x in zip(judged, warp, strict=True)]),
         "flicker_ratio": flicker_ratio(unrest(shown), true_unrest),
         "flicker_ratio_warp": flicker_ratio(unrest(warp), true_unrest),
-        "seam_ratio_by_new_frames": {str(n): _seams(judged, runs, n) for n in _NEW},
+        "seam_ratio_by_new_frames": {str(n): _seams(judged, runs, n) for n in of_seams},
     }
     for name, true_places in (("true_places", True), ("driven", False)):
         rows = [k for k, item in enumerate(judged) if item.shot.clip.true_places == true_places]
@@ -179,13 +181,14 @@ class PeopleFigures:
     judged: dict[str, list[Judged]]
 
 
-def people_figures(draw: Drawer, shots: Sequence[Shot], way: Way) -> PeopleFigures:
+def people_figures(draw: Drawer, shots: Sequence[Shot], way: Way, of_seams: Sequence[int] = _NEW) -> PeopleFigures:
     """Judge a model by held-out clips.
 
     Args:
         draw: the model.
         shots: mouths, and eyes if there are any.
         way: how windows are drawn unless a figure asks for another.
+        of_seams: new frames of the windows whose borders are looked at; of 2, 4 and 8.
     """
     judged = {
         "mouth": [Judged.of(shot) for shot in shots if shot.clip.region is MOUTH],
@@ -194,7 +197,7 @@ def people_figures(draw: Drawer, shots: Sequence[Shot], way: Way) -> PeopleFigur
     beside, pictures = {}, {}
     for kind, items in judged.items():
         if items:
-            beside[kind], pictures[kind] = _kind(draw, items, way)
+            beside[kind], pictures[kind] = _kind(draw, items, way, of_seams)
     mouth, every = beside["mouth"], list(beside.values())
     by_new = mouth["psnr_db_by_new_frames"].values()
     keys = {
