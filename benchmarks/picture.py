@@ -89,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", choices=MODELS, default="networks")
     parser.add_argument("--engine", help="openvino or onnxruntime, for graphs")
     parser.add_argument("--device", default="cpu", help="of torch")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--threads", type=int, default=max(1, (os.cpu_count() or 1) // 2), help="of one forward pass")
     parser.add_argument("--steps", type=int, default=told.steps)
     parser.add_argument("--new", type=int, default=told.new_frames, help="new frames of a window")
     parser.add_argument("--overlap", type=int, default=told.overlap_frames)

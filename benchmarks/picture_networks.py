@@ -71,15 +71,14 @@ class TorchNetworks:
     def decode(self, latents: Floats, features: Features, maps: Floats) -> Floats:
         """See `WindowNetworks.decode`."""
         from visavis_models.diffusion.networks.autoencoder import Features as TorchFeatures
-        from visavis_models.diffusion.networks.synthesis_region import composed
+        from visavis_models.diffusion.networks.synthesis_region import covered
 
         seen, told = (
             self._in(maps),
             TorchFeatures(*(self._in(x) for x in (features.half, features.quarter, features.eighth))),
         )
         made = self._networks.decoder(self._in(latents), told, seen)
-        _, cover = composed(made, seen)
-        return _out(self._torch.cat([made[:, :3].clamp(-1, 1), cover], 1))
+        return _out(self._torch.cat(covered(made, seen), 1))
 
 
 def _out(tensor: Any) -> Floats:
