@@ -104,13 +104,26 @@ def rigid_motion(before: Floats, after: Floats) -> tuple[NDArray[np.float64], ND
     return rotation, second - rotation @ first
 
 
-def true_crops(facts: ClipFacts, region: Region, face_width_px: float, mouth_px: tuple[int, int]) -> Floats:
-    """Float32 (N, 2, 3): where the skull's true motion carries a region's crop, mirrored for a mirrored region."""
-    anchors = facts.rest[list(region.anchors)]
+def true_crops(
+    facts: ClipFacts, anchors: NDArray[np.floating], region: Region, face_width_px: float, mouth_px: tuple[int, int]
+) -> Floats:
+    """Where the skull's true motion carries the crop that the product looks at: float32 (N, 2, 3), mirrored as it is.
+
+    Args:
+        facts: of the clip.
+        anchors: (2, 2 or 3): the region's anchors in the reference's picture, where the rig has them. What is fixed to the
+            skull, as upper teeth are, then lies at one place in the reference's crop and in all true ones.
+        region: whose crop.
+        face_width_px: as the rig has it.
+        mouth_px: height and width of the mouth's crop.
+    """
+    deep = facts.rest[list(region.anchors), 2:]
+    flat = (np.asarray(anchors, np.float64)[:, :2] - (facts.centre_px - 0.5)) * deep / facts.focal_px
+    held = np.concatenate([flat, deep], 1)
     places, widths = [], []
     for marks in facts.marks[1:]:
         rotation, shift = rigid_motion(facts.marks[0, _RIGID], marks[_RIGID])
-        moved = (anchors @ rotation.T + shift).astype(np.float32)
+        moved = (held @ rotation.T + shift).astype(np.float32)
         places.append(seen_px(moved, facts)[:, :2])
         widths.append(face_width_px * facts.rest[_RIGID, 2].mean() / marks[_RIGID, 2].mean())
     return laid(region, np.stack(places), np.array(widths), mouth_px)
@@ -135,7 +148,8 @@ def clip_strokes(facts: ClipFacts, region: Region, mouth_px: tuple[int, int]) ->
         rig, avatar.landmarks, rig.drive(facts.face, facts.head), skull, region, mouth_px,
         None if teeth is None else teeth.corners,
     )  # fmt: skip
-    truth = true_crops(facts, region, rig.face_width_px, mouth_px)
+    anchors = rig.neutral_points[list(region.anchors)]
+    truth = true_crops(facts, anchors, region, rig.face_width_px, mouth_px)
     if facts.true_places:
         # The detector's error with this face stays with it, so that lips meet where the photo's lips were seen.
         error = (avatar.landmarks - true[0]) * np.array([1, 1, 0], np.float32)
