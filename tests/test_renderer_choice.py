@@ -128,7 +128,11 @@ async def test_a_studio_measures_before_its_first_session() -> None:
         await second.aclose()
         await stage.warm_up(plain_avatar())  # what was posted before it is done when it returns
         assert renderer.way == "less", "one who leaves gives the others room"
+        stage._way_costs = dict.fromkeys(COSTS, StepCost(0, 100))
+        renderer.take("least")
         await first.aclose()
+        await stage._errand(lambda: None)
+        assert stage._way_costs["less"].frame_ms < 50 and renderer.way == "less", "tried again once nobody is there"
     finally:
         await stage.aclose()
 

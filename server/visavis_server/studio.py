@@ -26,8 +26,8 @@ from visavis_models.listening import Listener
 from visavis_models.motion import rest_motion
 from visavis_models.rendering import AdjustableRenderer, GuardCounts, GuardedRenderer, Renderer
 from visavis_server.clock import MediaClock
-from visavis_server.drawing_trial import take_affordable_way, way_costs
-from visavis_server.load import DrawingCost, StepCost, frames_per_step
+from visavis_server.drawing_trial import quicker, take_affordable_way, way_costs
+from visavis_server.load import DrawingCost, StepCost, affordable, frames_per_step
 from visavis_server.pipeline import Performance, Work, advance
 from visavis_server.session import Session
 
@@ -84,6 +84,8 @@ class Studio:
         self._opening = asyncio.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._way_costs: dict[str, StepCost] | None = None
+        self._preview: Any = None
+        """A state of the renderer that no session has: for trying what drawing costs."""
         self.cost = DrawingCost()
         self.skipped_ticks = 0
         """Ticks lost because the event loop was blocked or the machine slept."""
@@ -144,9 +146,7 @@ class Studio:
             self._desk.chunks.pop(session, None)
         if not self._sessions:
             await self._stop_clock()
-        elif self._way_costs is not None:
-            costs, sessions = self._way_costs, len(self._sessions)
-            self._post(lambda: take_affordable_way(self._renderer, costs, sessions))
+        self._post(self._reconsider)
 
     async def _stop_clock(self) -> None:
         task, self._clock_task = self._clock_task, None
@@ -185,6 +185,7 @@ class Studio:
     def _plan(self, preview: Any) -> int:
         """Choose how to draw for one session more, and how many frames in a step."""
         sessions = len(self._sessions) + 1
+        self._preview = preview
         if self._way_costs is None:
             self._way_costs = way_costs(self._renderer, preview)
         cost = take_affordable_way(self._renderer, self._way_costs, sessions)
@@ -193,6 +194,15 @@ class Studio:
         if self.cost.steps:
             return frames_per_step(0.0, self.cost.frame_ms, sessions)
         return frames_per_step(cost.call_ms, cost.frame_ms, sessions)
+
+    def _reconsider(self) -> None:
+        """A session has left: the others may have more, and who comes next too, if the machine was busy when tried."""
+        sessions, costs = len(self._sessions), self._way_costs
+        if costs is None or self._preview is None:
+            return
+        if not sessions and affordable(costs, 1) != next(iter(costs)):
+            costs = self._way_costs = quicker(costs, way_costs(self._renderer, self._preview))
+        take_affordable_way(self._renderer, costs, max(sessions, 1))
 
     async def _run_clock(self) -> None:
         clock = MediaClock(time.monotonic())
