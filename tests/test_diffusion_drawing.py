@@ -124,12 +124,14 @@ def behind_lips(strokes: Strokes, t: int, hole: Floats) -> dict[str, Floats]:
     for part, points in zip(meshes, (strokes.upper_teeth, strokes.lower_teeth, strokes.tongue), strict=True):
         triangles = part.triangles.astype(np.int32)
         number, depth = rasterise(np.ascontiguousarray(points[t]), triangles, strokes.size_px)
-        planes = affine_planes(np.ascontiguousarray(points[t]), triangles, np.ascontiguousarray(part.uv[:, 1:]))
-        drawn.append((attribute_map(number, planes)[..., 0].clip(-1, 1), np.where(number >= 0, depth, np.inf)))
+        planes = affine_planes(np.ascontiguousarray(points[t]), triangles, np.ascontiguousarray(part.uv))
+        drawn.append((attribute_map(number, planes), np.where(number >= 0, depth, np.inf)))
     nearest = np.minimum.reduce([depth for _, depth in drawn])
-    teeth = [(0.5 + 0.5 * value) * (value > 0) * (depth <= nearest) for value, depth in drawn[:2]]
+    seen = [(uv[..., 1] > 0) & (depth <= nearest) for uv, depth in drawn[:2]]
+    teeth = [(0.5 + 0.5 * uv[..., 1].clip(-1, 1)) * there for (uv, _), there in zip(drawn, seen, strict=False)]
+    middle = sum((1 - abs(2 * (uv[..., 0] % 1) - 1)) * there for (uv, _), there in zip(drawn, seen, strict=False))
     tongue = (drawn[2][1] <= nearest) & np.isfinite(drawn[2][1])
-    return {"teeth": np.stack(teeth) * hole, "tongue": tongue[None] * hole}
+    return {"teeth": np.stack(teeth) * hole, "tooth_middle": middle[None] * hole, "tongue": tongue[None] * hole}
 
 
 def in_plain_passes(picture: Picture, strokes: Strokes, t: int, region: Region) -> Floats:

@@ -187,7 +187,7 @@ class _BehindLips:
     part: Ints
     """int32 (M,): 0, 1, 2 in the same order."""
     tooth: Floats
-    """float32 (n, 1): tooth coordinate from the gum line (0) to the biting edge (1), 0 on the tongue."""
+    """float32 (n, 2): from the gum line (0) to the biting edge (1), and along the row, in teeth; 0 on the tongue."""
 
 
 @cache
@@ -199,7 +199,7 @@ def _behind_lips() -> _BehindLips:
     return _BehindLips(
         np.ascontiguousarray(triangles, np.int32),
         np.repeat(np.arange(3, dtype=np.int32), [len(part.triangles) for part in parts]),
-        np.concatenate([part.uv[:, 1:] for part in parts]),
+        np.concatenate([np.ascontiguousarray(part.uv[:, ::-1]) for part in parts]),
     )
 
 
@@ -209,7 +209,7 @@ def _inside(picture: Picture, strokes: Strokes, t: int, box: Ints, out: Floats) 
     left, top, right, bottom = (int(edge) for edge in box)
     points = np.concatenate([strokes.upper_teeth[t], strokes.lower_teeth[t], strokes.tongue[t]])
     seen = seen_through(points, mesh.triangles, mesh.tooth, (bottom - top, right - left), (left, top))
-    paint_behind_lips(seen, mesh.part, (left, top), maps["mouth"], maps["teeth"], maps["tongue"])
+    paint_behind_lips(seen, mesh.part, (left, top), maps["mouth"], maps["teeth"], maps["tooth_middle"], maps["tongue"])
     if picture.teeth is not None and strokes.own_teeth.shape[1]:
         from_crop = picture.teeth.from_crop(strokes.own_teeth[t])
         paint_patch(picture.teeth.rgba, from_crop, box, maps["mouth"], maps["own_teeth"], maps["own_shown"])

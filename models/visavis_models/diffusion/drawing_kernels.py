@@ -27,7 +27,7 @@ _SKIN = (
     "f4[:,:,::1], i4[:,::1])"
 )
 _IRIS = "void(f4[:,::1], i4[::1], i4[::1], f4[:,:,::1], f4[:,:,::1])"
-_BEHIND = "void(i4[:,::1], f4[:,:,::1], i4[::1], i4, i4, f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])"
+_BEHIND = "void(i4[:,::1], f4[:,:,::1], i4[::1], i4, i4, f4[:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])"
 _PATCH = "void(f4[:,:,::1], f4[:,::1], i4[::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])"
 
 _MOUTH, _EYE, _WARPED, _SHOWN, _CANONICAL, _FLOW = (
@@ -103,19 +103,26 @@ def paint_iris(points: Floats, iris: Ints, box: Box, opening: Floats, out: Float
 
 
 def paint_behind_lips(
-    seen: Seen, part: Ints, origin: tuple[int, int], opening: Floats, teeth: Floats, tongue: Floats
+    seen: Seen,
+    part: Ints,
+    origin: tuple[int, int],
+    opening: Floats,
+    teeth: Floats,
+    tooth_middle: Floats,
+    tongue: Floats,
 ) -> None:
     """Teeth and tongue into maps of zeros.
 
     Args:
-        seen: their mesh, in a window of the crop, with the tooth coordinate as attribute.
+        seen: their mesh, in a window of the crop, its attributes tooth coordinates: from gum to edge, along the row.
         part: int32 (M,) of its triangles: 0 upper teeth, 1 lower teeth, 2 tongue.
         origin: x and y of the window's first pixel.
         opening: float32 (1, h, w), 0 or 1: the mouth's.
         teeth: float32 (2, h, w), changed in place.
+        tooth_middle: float32 (1, h, w), changed in place.
         tongue: float32 (1, h, w), changed in place.
     """
-    _behind(seen.number, seen.planes, part[seen.rows], origin[0], origin[1], opening, teeth, tongue)
+    _behind(seen.number, seen.planes, part[seen.rows], origin[0], origin[1], opening, teeth, tooth_middle, tongue)
 
 
 def paint_patch(rgba: Floats, from_crop: Floats, box: Box, opening: Floats, colours: Floats, cover: Floats) -> None:
@@ -221,8 +228,8 @@ def _iris(points, iris, box, opening, out):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(_BEHIND, nogil=True, cache=True, fastmath={"contract"})
-def _behind(number, planes, part, left, top, opening, teeth, tongue):  # type: ignore[no-untyped-def]
-    one, nil, half = np.float32(1), np.float32(0), np.float32(0.5)
+def _behind(number, planes, part, left, top, opening, teeth, tooth_middle, tongue):  # type: ignore[no-untyped-def]
+    one, two, nil, half = np.float32(1), np.float32(2), np.float32(0), np.float32(0.5)
     for row in range(number.shape[0]):
         for column in range(number.shape[1]):
             t, y, x = number[row, column], row + top, column + left
@@ -235,6 +242,9 @@ def _behind(number, planes, part, left, top, opening, teeth, tongue):  # type: i
             value = p[2] + (np.float32(x) - p[0]) * p[3] + (np.float32(y) - p[1]) * p[4]
             if value > nil:
                 teeth[part[t], y, x] = half + half * min(value, one)
+                p = planes[t, 1]
+                along = p[2] + (np.float32(x) - p[0]) * p[3] + (np.float32(y) - p[1]) * p[4]
+                tooth_middle[0, y, x] = one - abs(two * (along - np.floor(along)) - one)
 
 
 @numba.njit(_PATCH, nogil=True, cache=True, fastmath={"contract"})

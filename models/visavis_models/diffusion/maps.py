@@ -19,6 +19,7 @@ _DRIVEN: tuple[tuple[str, int], ...] = (
     ("iris", 1),  # iris and pupil, within the opening
     ("flow", 2),  # from the reference to here, in tenths of the crop's width
     ("teeth", 2),  # upper, lower: where they are, within the mouth's opening
+    ("tooth_middle", 1),  # 1 in the middle of each tooth, 0 where it touches its neighbour
     ("tongue", 1),
     ("own_teeth", 3),  # the photo's teeth carried by the upper jaw, RGB -1..1 times coverage
     ("own_shown", 1),  # coverage

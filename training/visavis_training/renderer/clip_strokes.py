@@ -111,8 +111,8 @@ def true_crops(
 
     Args:
         facts: of the clip.
-        anchors: (2, 2 or 3): the region's anchors in the reference's picture, where the rig has them. What is fixed to the
-            skull, as upper teeth are, then lies at one place in the reference's crop and in all true ones.
+        anchors: (2, 2 or 3): the region's anchors in the reference's picture, where the rig has them. What is fixed to
+            the skull, as upper teeth are, then lies at one place in the reference's crop and in all true ones.
         region: whose crop.
         face_width_px: as the rig has it.
         mouth_px: height and width of the mouth's crop.

@@ -88,7 +88,7 @@ class CropFeed:
 
     def _take(self) -> None:
         while not self._over.is_set():
-            files = sorted(self.folder.glob("*.safetensors"), key=lambda file: file.stat().st_mtime_ns)
+            files = sorted(self.folder.glob("*.safetensors"), key=lambda file: (file.stat().st_mtime_ns, file.name))
             for file in files:
                 batch = read(file)
                 file.unlink()

@@ -40,7 +40,7 @@ class LearningSettings:
     pictures: int = 384
     """Frames of one step."""
     rate: float = 6e-4
-    decoder_share: float = 0.3
+    decoder_share: float = 0.7
     """The decoder's rate, of that, once latents are learnt."""
     eye_share: float = 0.25
     """Steps that look at eyes."""
@@ -148,7 +148,10 @@ class Learner:
         """Pictures through latents and back."""
         nets = self.networks
         features, latents = nets.features(batch.maps), nets.latents(batch.target)
-        spoilt = unit_latents(latents + self.settings.latent_noise * self._noise(latents))
+        # From a little to wholly: what the maps tell, the decoder must be able to paint without latents.
+        much = torch.rand(len(latents), 1, 1, 1, 1, generator=self.dice, device=latents.device).pow(3)
+        much = self.settings.latent_noise + (1 - self.settings.latent_noise) * much
+        spoilt = unit_latents((1 - much) * latents + much * self._noise(latents))
         made = nets.pictures(spoilt, features, batch.maps).float().flatten(0, 1)
         seen = Seen.of(batch.maps.flatten(0, 1), batch.target.flatten(0, 1))
         return picture_losses(made, seen), (made, seen)

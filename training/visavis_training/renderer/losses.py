@@ -19,7 +19,9 @@ ELSEWHERE = 0.03
 _INSIDE = 3.0
 """How much more openings count than skin."""
 _TELLS = 0.10
-"""Where the driven photo differs from the truth by more (of -1..1), it is not to be shown."""
+"""Where the driven photo differs from the truth by more (of -1..1), it is not to be shown..."""
+_COARSE = 2
+"""...on average this many pixels around: fine texture a pixel out of place is better than none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +55,15 @@ def _mean(value: Tensor, weight: Tensor) -> Tensor:
 def picture_losses(made: Tensor, seen: Seen) -> dict[str, Tensor]:
     """The decoder's answers (B, 4, H, W) against the truth: the parts of a loss, weighted already."""
     rgb, target, weight = made[:, :3], seen.target, seen.weight
-    shown, _ = composed(made, seen.maps)
+    # The mask learns from what it is asked alone: else it would rather show blur than photos a pixel out of place.
+    shown, _ = composed(torch.cat([rgb, made[:, 3:].detach()], 1), seen.maps)
     fine = sum(
         _mean((a - b).abs(), weight[..., : a.shape[-2], : a.shape[-1]])
         for a, b in zip(_slopes(rgb), _slopes(target), strict=True)
     )
     small, true = functional.avg_pool2d(rgb * weight, 8), functional.avg_pool2d(target * weight, 8)
-    wrong = (seen.maps[:, MAPS["warped"]] - target).abs().amax(1, keepdim=True) > _TELLS
+    apart = functional.avg_pool2d(seen.maps[:, MAPS["warped"]] - target, 2 * _COARSE + 1, 1, _COARSE)
+    wrong = apart.abs().amax(1, keepdim=True) > _TELLS
     asked = (wrong & (seen.region > 0.5)).to(made.dtype)
     mask = functional.binary_cross_entropy_with_logits(made[:, 3:], asked, weight=seen.region, reduction="sum")
     return {
@@ -67,7 +71,7 @@ def picture_losses(made: Tensor, seen: Seen) -> dict[str, Tensor]:
         "shown": _mean((shown - target).abs(), weight),
         "slopes": 0.7 * torch.as_tensor(fine),
         "colours": 0.5 * (small - true).abs().mean() / weight.mean(),
-        "mask": 0.03 * mask / seen.region.sum().clamp(min=1.0),
+        "mask": 0.1 * mask / seen.region.sum().clamp(min=1.0),
     }
 
 

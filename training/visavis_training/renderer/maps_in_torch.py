@@ -169,18 +169,20 @@ class MapPainter:
 
     def _inside(self, pictures: PictureBatch, strokes: StrokeBatch, maps: dict[str, Tensor]) -> None:
         half = strokes.points.new_tensor([0.5, 0.5, 0.0])
-        values, depths = [], []
+        values, along, depths = [], [], []
         for part, points in zip(self.parts, (strokes.upper_teeth, strokes.lower_teeth, strokes.tongue), strict=True):
             flat = (points.flatten(0, 1) + half).contiguous()
             drawn = rasterise(flat, part.triangles, *strokes.size_px, perspective=False, near=-1e6)
-            value = interpolate(part.value.expand(len(flat), -1, -1).contiguous(), part.triangles, drawn)[..., 0]
-            values.append(value.clamp(-1, 1).unflatten(0, points.shape[:2]))
+            value = interpolate(part.value.expand(len(flat), -1, -1).contiguous(), part.triangles, drawn)
+            values.append(value[..., 0].clamp(-1, 1).unflatten(0, points.shape[:2]))
+            along.append(value[..., 1].unflatten(0, points.shape[:2]))
             depths.append(drawn.depth.unflatten(0, points.shape[:2]))
         nearest = torch.stack(depths).amin(0)
         hole = maps["mouth"][:, :, 0]
         for k in range(2):
             seen = (depths[k] <= nearest) & (values[k] > 0)
             maps["teeth"][:, :, k].copy_((0.5 + 0.5 * values[k]) * seen * hole)
+            maps["tooth_middle"][:, :, 0].add_((1 - (2 * along[k].frac() - 1).abs()) * seen * hole)
         maps["tongue"][:, :, 0].copy_((depths[2] <= nearest) & depths[2].isfinite())
         maps["tongue"][:, :, 0].mul_(hole)
         linear, shift = strokes.own_teeth[..., :2], strokes.own_teeth[..., 2]
@@ -198,7 +200,9 @@ class _Part:
 
     @classmethod
     def of(cls, part: MouthPart, device: torch.device | str) -> _Part:
-        return cls(as_triangles(torch.from_numpy(part.triangles), device), torch.from_numpy(part.uv[:, 1:]).to(device))
+        return cls(
+            as_triangles(torch.from_numpy(part.triangles), device), torch.from_numpy(part.uv[:, ::-1].copy()).to(device)
+        )
 
 
 def _pixels(height: int, width: int, device: torch.device) -> Tensor:
