@@ -14,15 +14,11 @@ from torch import Tensor
 from visavis_training.people.brow_textures import Brows, brow_cover
 from visavis_training.people.chance import Chance, each, noise, step
 from visavis_training.people.face_chart import FaceChart, lip_coordinates
+from visavis_training.people.hair_colour import HairColour
 from visavis_training.people.skin_optics import skin_rgb
 from visavis_training.people.skin_relief import Relief, relief
 from visavis_training.people.specks import spots, stubble
 
-HAIR_RGB = (
-    (0.010, 0.008, 0.007), (0.024, 0.015, 0.010), (0.055, 0.031, 0.018), (0.115, 0.068, 0.037), (0.27, 0.18, 0.098),
-    (0.175, 0.058, 0.020), (0.40, 0.39, 0.37),
-)  # fmt: skip
-"""Linear RGB of hair: black, dark brown, brown, light brown, blond, red, grey."""
 _MOLES = 7
 
 
@@ -52,17 +48,8 @@ class Person:
         # middles of Jacques's ranges for each origin, spread so that neighbours overlap as measured groups do
         middle = torch.tensor([0.22, 0.042, 0.024], device=ancestry.device).log()
         melanin = (ancestry @ middle + chance.normal("melanin", 0.0, 0.36)).exp().clamp(0.012, 0.42)
-        dark = step(melanin.log(), -3.9, -2.9)
-        kinds = torch.tensor(HAIR_RGB, device=ancestry.device)
-        european = ancestry[:, 2] * (1.0 - dark)
-        natural = torch.where(
-            (chance.uniform("light hair") < european)[:, None],
-            kinds[1 + chance.pick("hair", (0.20, 0.32, 0.24, 0.17, 0.07))],
-            kinds[chance.pick("dark hair", (0.75, 0.25))],
-        )
-        greying = step(age_years + chance.normal("greying", 0.0, 9.0), 42.0, 80.0)
-        hair = natural * (1.0 - greying)[:, None] + kinds[6] * greying[:, None]
-        return cls(age_years, male, melanin, hair * chance.uniform("hair depth", 0.75, 1.25)[:, None])
+        hair = HairColour.of(chance, age_years, male, ancestry, melanin).mean
+        return cls(age_years, male, melanin, hair * chance.uniform("hair depth", 0.75, 1.0)[:, None])
 
 
 @dataclass(frozen=True, slots=True)
