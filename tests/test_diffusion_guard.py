@@ -64,8 +64,8 @@ def _green(made: Floats) -> Floats:
 
 
 def _patchy(made: Floats) -> Floats:
-    made[:, :3, :, :64] += 0.35
-    made[:, :3, :, 64:] -= 0.35
+    made[:, :3, :, :64] += 0.5
+    made[:, :3, :, 64:] -= 0.5
     return made
 
 

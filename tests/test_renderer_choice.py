@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 from stage_fakes import LoudnessListener, PaintingRenderer, PaintingState, plain_avatar
 from visavis_models.diffusion import engine_networks
 from visavis_models.diffusion.sizes import COMPACT
-from visavis_models.errors import VisavisError
+from visavis_models.errors import EngineError, VisavisError
 from visavis_models.motion import MotionWindow
 from visavis_models.rendering import AdjustableRenderer, GuardCounts, GuardedRenderer
+from visavis_models.weights import weight_file
 from visavis_server.drawing_trial import busy_motion, take_affordable_way, way_costs
 from visavis_server.load import StepCost, affordable
 from visavis_server.metrics import Metrics
@@ -53,6 +55,14 @@ def test_networks_that_cannot_run_leave_it_to_warp_unless_they_are_wanted(
     assert "diffusion cannot run here" in caplog.text
     with pytest.raises(VisavisError, match="renderer_compact_appearance"):
         default_renderer(DrawingSettings(renderer="diffusion", networks=tmp_path))
+
+
+def test_files_of_other_networks_are_found_out_when_opened(tmp_path: Path) -> None:
+    for name in engine_networks.weight_names(COMPACT):
+        shutil.copy(weight_file("expression_of_landmarks"), tmp_path / f"{name}.onnx")
+    with pytest.raises(EngineError, match="The network takes"):
+        default_renderer(DrawingSettings(renderer="diffusion", networks=tmp_path))
+    assert default_renderer(DrawingSettings(networks=tmp_path)).name == "warp"
 
 
 COSTS = {"all": StepCost(4, 36), "less": StepCost(4, 12), "least": StepCost(0, 9)}

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from visavis_models.diffusion.graph_shapes import axis_lengths, graphs_of, shapes
 from visavis_models.diffusion.sizes import RendererSize
 from visavis_models.diffusion.window_networks import Features, Floats, Told
 from visavis_models.engine import Engine
 from visavis_models.engines import open_engine
-from visavis_models.errors import WeightsError
+from visavis_models.errors import EngineError, WeightsError
 from visavis_models.weights import manifest, weight_file
 
 PARTS = ("appearance", "stem", "denoiser", "decoder")
@@ -67,7 +68,7 @@ class EngineNetworks:
         threads: CPU threads for one forward pass.
 
     Raises:
-        EngineError: no engine can run them.
+        EngineError: no engine can run them, or they are other networks.
     """
 
     def __init__(self, size: RendererSize, files: tuple[Path, ...], kind: str | None = None, threads: int = 1) -> None:
@@ -75,6 +76,17 @@ class EngineNetworks:
         self._engines: dict[str, Engine] = {
             part: open_engine(path, kind, threads, _ENGINES) for part, path in zip(PARTS, files, strict=True)
         }
+        self._try()
+
+    def _try(self) -> None:
+        """Run the smallest window once: files of other networks, or of other maps, are found out now, not in a call."""
+        lengths = axis_lengths(self.size, self.size.eye_px, avatars=1, new_frames=1, shown_frames=1)
+        for part, graph in graphs_of(self.size).items():
+            given = {name: np.zeros(shape, np.float32) for name, shape in shapes(graph.inputs, lengths).items()}
+            made = {name: array.shape for name, array in self._engines[part].run(given).items()}
+            if made != shapes(graph.outputs, lengths):
+                message = f"The network {part} of {self.size.name} makes {made}, which is not what is drawn with."
+                raise EngineError("engine_network", message, "Use networks that were exported by this version.")
 
     @property
     def name(self) -> str:

@@ -51,12 +51,12 @@ class GuardLimits:
     colour: float = 0.22
     least_detail: float = 0.5
     most_detail: float = 3.0
-    jump: float = 0.12
+    jump: float = 0.3
     """Of a face that does not move."""
     jump_per_motion: float = 0.08
     """For each whole unit by which the face's coefficients change together in one frame."""
-    most_jump: float = 0.6
-    most_apart: float = 0.3
+    most_jump: float = 0.7
+    most_apart: float = 0.35
     """Between what was shown of a frame and what is made of it from the portrait alone: beyond it, neither is right."""
 
 
