@@ -132,6 +132,7 @@ class DrawingSettings:
     renderer: str = _value("auto", f"One of {', '.join(RENDERERS)}; auto: the best one that works here.")
     steps: int = _number(1, 1, 4, "Steps of the diffusion renderer: more are finer and slower.")
     overlap_frames: int = _number(4, 1, 15, "Frames already shown that new ones of it are joined to.")
+    lids: bool = _value(True, "Whether it generates lids that move; else warp draws them.")
     threads: int = _number(1, 1, 64, "CPU threads of its networks.")
     networks: Path | None = _value(None, "Folder with its exported networks; those that ship if not given.")
 

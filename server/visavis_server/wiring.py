@@ -75,7 +75,8 @@ def _diffusion(drawing: DrawingSettings) -> Renderer[Any]:
 
     files = shipped_files(COMPACT) if drawing.networks is None else files_in(drawing.networks, COMPACT)
     networks = EngineNetworks(COMPACT, files, threads=drawing.threads)
-    return DiffusionRenderer(networks, RenderingSettings(steps=drawing.steps, overlap_frames=drawing.overlap_frames))
+    settings = RenderingSettings(steps=drawing.steps, overlap_frames=drawing.overlap_frames, eyes=drawing.lids)
+    return DiffusionRenderer(networks, settings)
 
 
 def listener_maker(engine_kind: str | None = None, mouth_only: bool = False) -> Callable[[int], Listener]:
