@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="training needs torch; the product d
 
 from visavis_models.diffusion.maps import MAP_CHANNELS, MAPS, REFERENCE_CHANNELS, REFERENCE_MAPS  # noqa: E402
 from visavis_models.diffusion.sizes import COMPACT, MOTION_FRAMES, MOTION_VALUES  # noqa: E402
-from visavis_training.renderer.clip_store import ClipStore, flattened, in_a_mirror  # noqa: E402
+from visavis_training.renderer.clip_store import ClipStore, flattened, graded, in_a_mirror  # noqa: E402
 from visavis_training.renderer.critic import Adversary, Pair  # noqa: E402
 from visavis_training.renderer.crop_feed import CropFeed, write  # noqa: E402
 from visavis_training.renderer.crop_stream import CropBatch  # noqa: E402
@@ -108,6 +108,24 @@ def test_a_mirror_twice_is_none() -> None:
     for name in ("maps", "reference", "target", "motion"):
         assert torch.equal(getattr(twice, name), getattr(batch, name))
     assert not torch.equal(in_a_mirror(batch).motion, batch.motion)
+
+
+def test_another_grade_changes_photo_and_truth_alike() -> None:
+    batch = windows(3, count=24)
+    batch.maps[:, :, MAPS["own_teeth"]], batch.maps[:, :, MAPS["own_shown"]] = 0.3, 0.6  # a colour of 0.5, in part
+    batch.shade[:] = torch.tensor([-0.4, -0.3, -0.2])
+    other = graded(batch, torch.Generator().manual_seed(1))
+    shown = batch.maps[:, :, MAPS["shown"]].expand_as(batch.target) > 0
+    assert torch.allclose(other.maps[:, :, MAPS["warped"]][shown], other.target[shown])
+    assert not other.maps[:, :, MAPS["warped"]][~shown].any(), "what shows nothing has no colour"
+    moved = (other.target - batch.target).abs().amax((1, 2, 3, 4))
+    assert (moved == 0).any() and (moved > 0.03).sum() > 8 and moved.max() < 0.4
+    before, after = batch.target[:, 0, :, 0, 0], other.target[:, 0, :, 0, 0]
+    scale = (other.shade - after) / (batch.shade - before)
+    teeth = other.maps[:, 0, MAPS["own_teeth"], 0, 0] / 0.6
+    assert torch.allclose(teeth - after, scale * (0.5 - before), atol=1e-4)
+    for name in ("lips", "mouth", "canonical", "flow", "own_shown"):
+        assert torch.equal(other.maps[:, :, MAPS[name]], batch.maps[:, :, MAPS[name]])
 
 
 def test_the_store_keeps_the_newest_and_gives_what_is_asked() -> None:

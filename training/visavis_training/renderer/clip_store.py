@@ -58,7 +58,7 @@ class ClipStore:
         return self.dtype if x.is_floating_point() else x.dtype
 
     def sample(self, region: str, count: int, generator: torch.Generator, in_order: bool = False) -> CropBatch:
-        """Random windows of a kind, half of the mouths in a mirror.
+        """Random windows of a kind, each with its own grade of colours, half of the mouths in a mirror.
 
         Args:
             region: `mouth` or `eye`.
@@ -79,10 +79,44 @@ class ClipStore:
         device = ring.rows["maps"].device
         taken = {name: rows[chosen.to(device)] for name, rows in ring.rows.items()}
         taken = {name: x.float() if x.is_floating_point() else x for name, x in taken.items()}
-        batch = CropBatch(step=-1, region=region, **taken)
+        batch = graded(CropBatch(step=-1, region=region, **taken), generator)
         if region == "mouth" and torch.rand((), generator=generator) < 0.5:
             return in_a_mirror(batch)
         return batch
+
+
+_CONTRAST, _BRIGHTNESS = (0.15, 0.06), (0.10, 0.04)
+"""Half ranges of a grade: of all colours alike, and of red, green and blue each."""
+_UNGRADED = 0.3
+"""Windows that keep their colours."""
+
+
+def graded(batch: CropBatch, generator: torch.Generator) -> CropBatch:
+    """Windows as other cameras would have graded them: photo, truth and teeth alike, contrast and brightness a channel.
+
+    Where a map shows nothing it stays 0.
+    """
+    count = len(batch.shade)
+
+    def drawn(together: float, apart: float) -> Tensor:
+        alike = (2 * torch.rand(count, 1, generator=generator) - 1) * together
+        each = (2 * torch.rand(count, 3, generator=generator) - 1) * apart
+        kept = torch.rand(count, 1, generator=generator) < _UNGRADED
+        return torch.where(kept, 0.0, alike + each).to(batch.shade)
+
+    more, lighter = drawn(*_CONTRAST), drawn(*_BRIGHTNESS)
+
+    def regraded(colours: Tensor, cover: Tensor | float = 1.0) -> Tensor:
+        scale, shift = (x.reshape(count, *[1] * (colours.ndim - 4), 3, 1, 1) for x in (1 + more, lighter))
+        return (scale * colours + shift * cover).clamp(-1, 1)
+
+    maps, reference = batch.maps.clone(), batch.reference.clone()
+    for name, cover in (("warped", "shown"), ("own_teeth", "own_shown")):
+        maps[:, :, MAPS[name]] = regraded(maps[:, :, MAPS[name]], maps[:, :, MAPS[cover]])
+    photo = REFERENCE_MAPS["photo"]
+    reference[:, photo] = regraded(reference[:, photo])
+    shade = ((1 + more) * batch.shade + lighter).clamp(-1, 1)
+    return replace(batch, maps=maps, reference=reference, target=regraded(batch.target), shade=shade)
 
 
 def in_a_mirror(batch: CropBatch) -> CropBatch:
