@@ -10,6 +10,7 @@ from visavis_models.chunk import CHUNK_MS
 _FORGET = 0.1
 """Weight of the newest step in the smoothed cost: about ten steps are remembered."""
 _MOST_FRAMES = 8
+_PATIENCE_FRAMES = 50
 _COMFORTABLE_LOAD = 0.75
 _BUSY_LOAD = 0.85
 """While a face does all that costs most; listening takes a part of the rest."""
@@ -75,6 +76,10 @@ class DrawingCost:
             cost_ms = step_ms / frames
             self.frame_ms += (cost_ms - self.frame_ms) * (_FORGET if self.frame_ms else 1.0)
 
+    def forget(self) -> None:
+        """Drawing is done otherwise from now on: what a frame costs is not known."""
+        self.frame_ms = 0.0
+
     def first_in_time(self, next_frame: int, sessions: int) -> int:
         """The first frame that can still be drawn before it is due.
 
@@ -92,3 +97,25 @@ class DrawingCost:
         """
         due_ms = self.frame_ms * sessions
         return waiting if due_ms <= CHUNK_MS else max(1, int(waiting * CHUNK_MS / due_ms))
+
+
+@dataclass(slots=True)
+class Overload:
+    """Whether drawing has been too slow for so long that less should be drawn."""
+
+    since_frames: int = 0
+    """Frames drawn since the device last kept up."""
+
+    def note(self, drawn: int, frame_ms: float, sessions: int) -> bool:
+        """Count one step; True once two seconds' worth of frames came too slowly, and counting begins anew.
+
+        Args:
+            drawn: frames of this step.
+            frame_ms: what one frame costs, smoothed.
+            sessions: how many were drawn.
+        """
+        self.since_frames = self.since_frames + drawn if frame_ms * sessions > CHUNK_MS else 0
+        if self.since_frames < _PATIENCE_FRAMES * sessions:
+            return False
+        self.since_frames = 0
+        return True

@@ -26,8 +26,8 @@ from visavis_models.listening import Listener
 from visavis_models.motion import rest_motion
 from visavis_models.rendering import AdjustableRenderer, GuardCounts, GuardedRenderer, Renderer
 from visavis_server.clock import MediaClock
-from visavis_server.drawing_trial import quicker, take_affordable_way, way_costs
-from visavis_server.load import DrawingCost, StepCost, affordable, frames_per_step
+from visavis_server.drawing_trial import quicker, take_affordable_way, take_cheaper_way, way_costs
+from visavis_server.load import DrawingCost, Overload, StepCost, affordable, frames_per_step
 from visavis_server.pipeline import Performance, Work, advance
 from visavis_server.session import Session
 
@@ -86,6 +86,7 @@ class Studio:
         self._way_costs: dict[str, StepCost] | None = None
         self._preview: Any = None
         """A state of the renderer that no session has: for trying what drawing costs."""
+        self._overload = Overload()
         self.cost = DrawingCost()
         self.skipped_ticks = 0
         """Ticks lost because the event loop was blocked or the machine slept."""
@@ -256,6 +257,8 @@ class Studio:
         results = advance(self._renderer, works)
         drawn = sum(len(result) for result in results if not isinstance(result, Exception))
         self.cost.note((time.perf_counter() - begun_s) * 1000, drawn)
+        if self._overload.note(drawn, self.cost.frame_ms, len(batch)) and take_cheaper_way(self._renderer):
+            self.cost.forget()
         for session, result in zip(batch, results, strict=True):
             if isinstance(result, VisavisError):
                 self._call_soon(session.fail, result)
