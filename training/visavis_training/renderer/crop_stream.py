@@ -60,7 +60,7 @@ class CropSettings:
     """Clips whose frames are consecutive; the others' are unrelated poses."""
     mouth_shares: tuple[float, float, float] = (0.50, 0.35, 0.15)
     """References that show teeth, shut lips, an open mouth."""
-    true_share: float = 0.5
+    true_share: float = 0.7
     """Clips that are drawn where the person truly is, not where the rig puts them."""
     pool: int = 64
     keep_steps: int = 1
