@@ -280,7 +280,7 @@ def _drawing(settings: Settings) -> Iterator[Check]:
         yield Check(f"drawing {way}", "ok", f"{each.frame_ms:.1f} ms a frame, {each.call_ms:.1f} ms a step")
     way = f" ({renderer.way})" if isinstance(renderer, AdjustableRenderer) else ""
     found = f"{renderer.name}{way}: {cost.frame_ms:.1f} ms a frame of {width}×{height}"
-    if cost.frame_ms > CHUNK_MS / 2:
+    if cost.frame_ms > CHUNK_MS * (0.85 if usable_cores() >= 2 else 0.5):  # encoding wants a core, or half of this one
         remedy = "25 frames per second may not be reached; lower video.long_side_px, or close other programs."
         yield Check("drawing", "warning", found, remedy)
     else:
