@@ -70,8 +70,8 @@ COMPACT = RendererSize(
 )  # fmt: skip
 """For two cores of a laptop."""
 BASE = RendererSize(
-    name="base", mouth_px=(192, 256), stem=(48, 96, 192), width=384, blocks="csxtcsxtcsxtcsxt", heads=6,
-    decoder=(320, 192, 96), decoder_depth=(3, 3, 2), encoder=(64, 128, 256), token_pool=4,
+    name="base", mouth_px=(192, 256), stem=(24, 48, 96), width=160, blocks="cxtcsxtc", heads=5,
+    decoder=(160, 96, 48), decoder_depth=(2, 2, 2), encoder=(64, 128, 256), token_pool=2,
 )  # fmt: skip
 """For GPUs: a face region of 512 px."""
 SIZES = {size.name: size for size in (COMPACT, BASE)}

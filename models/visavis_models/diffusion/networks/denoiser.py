@@ -25,6 +25,8 @@ from visavis_models.diffusion.sizes import (
 FARTHEST_FRAMES = 15
 """Frames of a window farther apart than this count as this far."""
 MOTION_TOKENS = MOTION_FRAMES + 1
+TIME_VALUES = 48
+"""What blocks are told of a flow time."""
 
 
 class _Modulated(nn.Module):
@@ -35,7 +37,7 @@ class _Modulated(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.tell = nn.Linear(width, 3 * width)
+        self.tell = nn.Linear(TIME_VALUES, 3 * width)
         nn.init.zeros_(self.tell.weight)
         nn.init.zeros_(self.tell.bias)
 
@@ -174,7 +176,7 @@ class Denoiser(nn.Module):
         self.enter = nn.Linear(LATENT_CHANNELS + size.stem[2], width)
         self.enter_shown = nn.Linear(LATENT_CHANNELS + size.stem[2], width)
         self.motion = MotionTokens(width)
-        self.when = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
+        self.when = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, TIME_VALUES), nn.SiLU())
         self.blocks = nn.ModuleList(_BLOCKS[kind](width, size.heads) for kind in size.blocks)
         self.leave = nn.Linear(width, LATENT_CHANNELS)
         nn.init.zeros_(self.leave.weight)
