@@ -62,6 +62,8 @@ class HeldOutClip:
     """uint8 (N, h, w, 3)."""
     true_places: bool
     """Whether the maps show the person's true places; else those that the product's rig drives them to."""
+    coding_flicker: float = 1.0
+    """By how much JPEG makes the truth flicker more than it does."""
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -107,6 +109,7 @@ def save(clips: Sequence[HeldOutClip], path: Path) -> None:
     for k, clip in enumerate(clips):
         truth = [as_jpeg(frame, TRUTH_QUALITY) for frame in clip.truth]
         facts = {"region": clip.region.name, "mouth_px": clip.mouth_px, "true_places": clip.true_places}
+        facts["coding_flicker"] = clip.coding_flicker
         arrays |= {
             f"{k}.facts": np.frombuffer(json.dumps(facts).encode(), np.uint8),
             f"{k}.photo": np.frombuffer(as_jpeg(clip.photo, PHOTO_QUALITY), np.uint8),
@@ -148,6 +151,7 @@ def read(path: Path) -> list[HeldOutClip]:
                     part["landmarks"].astype(np.float32) / np.float32(_PER_PX),
                     part["true_landmarks"].astype(np.float32) / np.float32(_PER_PX), places, part["crops"],
                     part["face"].astype(np.float32), part["head"], truth, bool(facts["true_places"]),
+                    float(facts["coding_flicker"]),
                 )
             )  # fmt: skip
     return clips

@@ -19,16 +19,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from held_out_clips import PHOTO_QUALITY, SHIPPED, HeldOutClip, as_jpeg, of_jpeg, save
+from held_out_clips import PHOTO_QUALITY, SHIPPED, TRUTH_QUALITY, HeldOutClip, as_jpeg, of_jpeg, save, shot_of
+from picture_judging import Judged
 
-from visavis_models.diffusion.crops import MOUTH, MOUTH_WIDTH, Region, in_crop
+from visavis_models.diffusion.crops import MOUTH, Region, in_crop
 from visavis_models.diffusion.sizes import SIZES, RendererSize
 from visavis_training.people.anatomy import Anatomy
 from visavis_training.people.anny_data import anny_data
 from visavis_training.people.motion_tracks import Tracks
 from visavis_training.people.people_pool import Studio
 from visavis_training.people.sequences import small_tracks
-from visavis_training.renderer.clip_strokes import ClipFacts, ClipStrokes, detected, seen_px, true_crops, unmirrored
+from visavis_training.renderer.clip_strokes import ClipFacts, ClipStrokes, detected, seen_px, unmirrored
 from visavis_training.renderer.crop_stream import CropSettings, CropStream, default_photo_px
 from visavis_training.renderer.train import HELD_OUT_SEED
 
@@ -48,9 +49,7 @@ class HeldOutStream(CropStream):
         # What is judged is read from a file later: the fit must have seen the very same pixels.
         facts = replace(facts, picture=of_jpeg(as_jpeg(facts.picture, PHOTO_QUALITY)))
         self._facts_seen.append((facts, region))
-        done: Future[ClipStrokes] = Future()
-        done.set_result(_laid_like_the_photo(super()._submit(work, facts, region, *rest).result(), facts, region))
-        return done
+        return super()._submit(work, facts, region, *rest)
 
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def clips(self, step: int) -> list[tuple[float, HeldOutClip]]:
@@ -75,23 +74,6 @@ class HeldOutStream(CropStream):
         return found
 
 
-def _laid_like_the_photo(made: ClipStrokes, facts: ClipFacts, region: Region) -> ClipStrokes:
-    """The same with true crops that show the photo's pose just where the product's crop shows it.
-
-    Both are carried by the skull, but the product does not know the face at rest: it lays its crop by what it takes for
-    it. What differs is the same in all frames.
-    """
-    height, width = made.strokes.size_px
-    at_rest = np.vstack([made.strokes.at_rest, [0, 0, 1]])
-    face_px = width / (MOUTH_WIDTH * region.share * np.sqrt(abs(np.linalg.det(at_rest[:2, :2]))))
-    mouth_px = round(height / region.share), round(width / region.share)
-    [of_photo] = true_crops(replace(facts, marks=facts.marks[[0, 0]]), region, face_px, mouth_px)
-    change = at_rest @ np.linalg.inv(np.vstack([of_photo, [0, 0, 1]]))
-    truth = unmirrored(made.truth, width) if region.mirrored else made.truth
-    moved = np.stack([(change @ np.vstack([crop, [0, 0, 1]]))[:2] for crop in truth]).astype(np.float32)
-    return replace(made, truth=unmirrored(moved, width) if region.mirrored else moved)
-
-
 def _lips_seen(clip: HeldOutClip) -> bool:
     """Whether analysis sees the photo's lips about as far apart as they are.
 
@@ -100,6 +82,15 @@ def _lips_seen(clip: HeldOutClip) -> bool:
     true, seen = (p[_LOWER, :2] - p[_UPPER, :2] for p in (clip.true_landmarks, clip.landmarks))
     width = np.ptp(clip.true_landmarks[:, 0])
     return bool(abs(np.linalg.norm(seen) - np.linalg.norm(true)) < _LIP_ERROR * width)
+
+
+def _coded(clip: HeldOutClip, size: RendererSize) -> HeldOutClip:
+    """The clip with its truth as its file gives it back, and what that does to how the truth flickers."""
+    coded = replace(clip, truth=np.stack([of_jpeg(as_jpeg(frame, TRUTH_QUALITY)) for frame in clip.truth]))
+    raw, stored = shot_of(clip, size), shot_of(coded, size)
+    judged = Judged.of(raw)
+    before, after = judged.residuals(raw.truth).sum(), judged.residuals(stored.truth).sum()
+    return replace(coded, coding_flicker=float(after / before) if before > 0 else 1.0)
 
 
 def make(
@@ -145,7 +136,7 @@ def make(
                 row for row in drawn if row[1].true_places == places and row[0] > _LEAST_MOTION and _lips_seen(row[1])
             ]
             found = sorted(usable, key=lambda row: -row[0])
-            kept += [clip for _, clip in found[: wanted // 2]]
+            kept += [_coded(clip, size) for _, clip in found[: wanted // 2]]
     return kept
 
 
@@ -160,7 +151,7 @@ def main() -> None:
     )
     parser.add_argument("--mouths", type=int, default=8)
     parser.add_argument("--eyes", type=int, default=4)
-    parser.add_argument("--frames", type=int, default=18, help="of each clip")
+    parser.add_argument("--frames", type=int, default=16, help="of each clip")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
     torch.set_num_threads(os.cpu_count() or 1)

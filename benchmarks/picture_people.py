@@ -13,17 +13,12 @@ import numpy as np
 from held_out_clips import Shot
 from numpy.typing import NDArray
 from picture_features import feature_distance
+from picture_judging import Judged
 from picture_measures import (
-    Flow,
     borders,
     farthest_from_one,
     flicker_ratio,
-    psnr_db,
-    region_of,
-    residuals,
     seam_ratio,
-    sharpness,
-    true_flow,
 )
 from picture_networks import Way, streamed
 
@@ -51,39 +46,6 @@ def by_warp(shots: Sequence[Shot], way: Way) -> Floats:
 def by_truth(shots: Sequence[Shot], way: Way) -> Floats:
     """A faultless renderer: what the measures say of truth itself."""
     return np.stack([shot.truth for shot in shots])
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """One clip and what it is judged in."""
-
-    shot: Shot
-    soft: Floats
-    """float32 (N, h, w): how much may be generated."""
-    flow: Flow
-
-    @classmethod
-    def of(cls, shot: Shot) -> Judged:
-        """Work out what does not depend on the model."""
-        return cls(shot, region_of(shot.maps), true_flow(shot.points, (shot.maps.shape[2], shot.maps.shape[3])))
-
-    @property
-    def region(self) -> NDArray[np.bool_]:
-        """Bool (N, h, w)."""
-        return self.soft > 0.5
-
-    def psnr_db(self, shown: Floats) -> float:
-        """Of pictures (N, 3, h, w) in the region."""
-        return psnr_db(shown, self.shot.truth, self.region)
-
-    def sharpness_ratio(self, shown: Floats) -> float:
-        """Against the truth's."""
-        true = sharpness(self.shot.truth, self.region)
-        return sharpness(shown, self.region) / true if true > 0 else float("nan")
-
-    def residuals(self, shown: Floats) -> NDArray[np.float64]:
-        """(N - 1,), see `picture_measures.residuals`."""
-        return residuals(shown, self.flow, self.region)[0]
 
 
 def _drawn(draw: Drawer, judged: Sequence[Judged], way: Way) -> list[Floats]:
@@ -140,7 +102,7 @@ def _kind(
     of_steps = {n: _median(db(x)) for n, x in steps.items()}
     of_new = {n: _median(db(runs[n, n])) for n in _NEW}
     of_warp, of_shown, far_shown, far_warp = db(warp), db(shown), features(shown), features(warp)
-    true_unrest = unrest([item.shot.truth for item in judged])
+    true_unrest = [item.true_residuals() for item in judged]
     figures: dict[str, Any] = {
         "clips": len(judged),
         "psnr_db": _median(of_shown),

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from picture_people import PeopleFigures
 from PIL import Image, ImageDraw, ImageFont
 
+from visavis_models.diffusion.maps import MAPS
+
 Floats = NDArray[np.float32]
 Frames = NDArray[np.uint8]
 _HEAD_PX, _GAP_PX = 18, 3
@@ -47,7 +49,7 @@ def people_sheet(figures: PeopleFigures, kind: str, most: int = 8, frames: int =
     rows = []
     for k, item in enumerate(figures.judged[kind][:most]):
         shot = item.shot
-        hidden = (shot.maps[:, 3] == 0).mean((1, 2))
+        hidden = 1 - shot.maps[:, MAPS["shown"]].mean((1, 2, 3))
         for t in np.argsort(-hidden, kind="stable")[:: max(len(hidden) // frames, 1)][:frames]:
             made = [pictures[k][t] for pictures in figures.pictures[kind].values()]
             rows.append([_picture(x, width) for x in (shot.reference[:3], *made, shot.truth[t])])

@@ -61,16 +61,22 @@ def sentence() -> MotionWindow:
     return performed([item.samples], 3.0)
 
 
-def within_the_region(maps: Floats) -> Floats:
-    """The driven photo, a little lighter, no farther than real networks may go."""
+def lighter(maps: Floats) -> Floats:
+    """The driven photo, a little lighter all over."""
     made = the_driven_photo(maps)
     made[:, :3] += 0.05
+    return made
+
+
+def within_the_region(maps: Floats) -> Floats:
+    """The same no farther than real networks may go."""
+    made = lighter(maps)
     made[:, 3] = np.minimum(made[:, 3], region_of(maps))
     return made
 
 
 def renderer(paint: Callable[[Floats], Floats] = the_driven_photo) -> DiffusionRenderer:
-    return DiffusionRenderer(FakeNetworks(paint), RenderingSettings())
+    return DiffusionRenderer(FakeNetworks(paint), RenderingSettings(still_below=0.0))
 
 
 def test_lips_that_do_not_meet_in_pictures_are_noticed() -> None:
@@ -93,7 +99,7 @@ def test_one_level_outside_the_region_is_noticed() -> None:
     motion = sentence().rows(0, 12)
     scene = Scene.of(elena(), motion, SIDE_PX, COMPACT)
     warp = drawn(WarpRenderer(), elena(), motion, SIDE_PX, 8)
-    assert unchanged(scene, drawn(renderer(), elena(), motion, SIDE_PX, 8), warp)["outside_changed_px"] > 100
+    assert unchanged(scene, drawn(renderer(lighter), elena(), motion, SIDE_PX, 8), warp)["outside_changed_px"] > 100
     shown = drawn(renderer(within_the_region), elena(), motion, SIDE_PX, 8)
     assert np.any(shown != warp), "something was generated"
     found = unchanged(scene, shown, warp)
@@ -148,12 +154,14 @@ def test_skin_that_is_blurred_is_less_sharp_than_the_photo() -> None:
 
 def scene_frames(scene: Scene, paint: Callable[[Floats], Floats]) -> NDArray[np.uint8]:
     """Frames of `warp` with the painted crop put over all that its mouth's crop covers."""
-    from visavis_models.diffusion.compositing import lay_over
+    from visavis_models.diffusion.compositing import Patch
 
     maps, _ = scene.mouth_maps()
     frames = drawn(WarpRenderer(), elena(), sentence().rows(0, len(maps)), 512, 8)
-    for frame, made, crop in zip(frames, paint(maps), scene.mouth_crops(), strict=True):
-        lay_over(np.ascontiguousarray(made), crop, frame)
+    for frame, made, own, crop in zip(frames, paint(maps), maps, scene.mouth_crops(), strict=True):
+        patch = Patch.of(made, own, crop, frame.shape[:2])
+        assert patch is not None
+        patch.lay(frame, patch.seen(frame))
     return frames
 
 
