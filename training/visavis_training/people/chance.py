@@ -8,21 +8,29 @@ from __future__ import annotations
 
 import zlib
 from functools import lru_cache
+from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from visavis_training.people.compiled_kernels import kernels
+
+SOURCE = Path(__file__).with_name("chance.cu")
 _LATTICE = 48
 _VOLUMES = 4
 
 
-def _mixed(value: Tensor) -> Tensor:
-    """int64 -> int64, splitmix64: neighbouring values become unrelated ones. Shifts are made logical by masking."""
-    value = value + -7046029254386353131
-    value = (value ^ ((value >> 30) & 0x3FFFFFFFF)) * -4658895280553007687
-    value = (value ^ ((value >> 27) & 0x1FFFFFFFFF)) * -7723592293110705685
-    return value ^ ((value >> 31) & 0x1FFFFFFFF)
+@lru_cache(maxsize=4096)
+def _stream(purpose: str) -> int:
+    """Of a purpose: 32 bits, as the signed number that a kernel takes."""
+    stream = zlib.crc32(purpose.encode())
+    return stream - (1 << 32) if stream >> 31 else stream
+
+
+@lru_cache(maxsize=512)
+def _streams(purposes: tuple[str, ...], device: torch.device) -> Tensor:
+    """int32 (K,)."""
+    return torch.tensor([_stream(purpose) for purpose in purposes], dtype=torch.int32, device=device)
 
 
 class Chance:
@@ -33,23 +41,44 @@ class Chance:
     """
 
     def __init__(self, seeds: Tensor) -> None:
-        self.seeds = seeds.to(torch.int64)
+        self.seeds = seeds.to(torch.int64).contiguous()
 
     def __len__(self) -> int:
         return int(self.seeds.shape[0])
 
     def uniform(self, purpose: str, low: float = 0.0, high: float = 1.0, count: int | None = None) -> Tensor:
         """float32 (B,) or (B, count) between `low` and `high`; the same for the same seed and purpose."""
-        stream = zlib.crc32(purpose.encode())
-        numbers = torch.arange(1 if count is None else count, device=self.seeds.device)
-        mixed = _mixed(_mixed(self.seeds[:, None]) ^ _mixed(numbers[None] + (stream << 20)))
-        value = ((mixed >> 20) & 0xFFFFFF).to(torch.float32) / 0xFFFFFF * (high - low) + low
-        return value[:, 0] if count is None else value
+        return self._drawn("draw_uniform", purpose, float(high - low), float(low), count)
 
     def normal(self, purpose: str, mean: float = 0.0, deviation: float = 1.0, count: int | None = None) -> Tensor:
         """float32 (B,) or (B, count), Gaussian, kept within 2.5 deviations."""
-        share = self.uniform(purpose, 1e-4, 1 - 1e-4, count)
-        return mean + deviation * (torch.erfinv(2 * share - 1) * 2**0.5).clamp(-2.5, 2.5)
+        return self._drawn("draw_normal", purpose, float(deviation), float(mean), count)
+
+    def _drawn(self, kernel: str, purpose: str, factor: float, summand: float, count: int | None) -> Tensor:
+        """One launch, however many numbers: batches of people draw some thousand kinds of them."""
+        numbers = 1 if count is None else count
+        people = self.seeds.shape[0]
+        result = torch.empty((people,) if count is None else (people, count), device=self.seeds.device)
+        ready = kernels(SOURCE, self.seeds.device)
+        ready.launch(kernel, people * numbers, self.seeds, _stream(purpose), numbers, factor, summand, result)
+        return result
+
+    def uniforms(self, purposes: tuple[str, ...], low: float = 0.0, high: float = 1.0) -> Tensor:
+        """float32 (B, K): `uniform` of K purposes in one go."""
+        return self._streams(purposes, False, float(high - low), float(low))
+
+    def normals(self, purposes: tuple[str, ...]) -> Tensor:
+        """float32 (B, K): `normal` of K purposes in one go, of mean 0 and deviation 1."""
+        return self._streams(purposes, True, 1.0, 0.0)
+
+    def _streams(self, purposes: tuple[str, ...], normal: bool, factor: float, summand: float) -> Tensor:
+        device, people = self.seeds.device, self.seeds.shape[0]
+        result = torch.empty((people, len(purposes)), device=device)
+        kernels(SOURCE, device).launch(
+            "draw_streams", result.numel(), self.seeds, _streams(purposes, device), len(purposes), normal, factor,
+            summand, result,
+        )  # fmt: skip
+        return result
 
     def happens(self, purpose: str, probability: float | Tensor) -> Tensor:
         """float32 (B,), 1 with the probability, else 0."""
@@ -63,12 +92,12 @@ class Chance:
 
 @lru_cache(maxsize=4)
 def _volume(device: torch.device) -> Tensor:
-    """(1, volumes, n, n, n) of white noise whose last slice repeats the first, so that it tiles."""
+    """(volumes, n, n, n) of white noise whose last slice repeats the first, so that it tiles."""
     chance = torch.Generator().manual_seed(20)
     volume = torch.randn(1, _VOLUMES, *(_LATTICE,) * 3, generator=chance)
     for axis in (2, 3, 4):
         volume = torch.cat([volume, volume.narrow(axis, 0, 1)], axis)
-    return volume.to(device)
+    return volume[0].contiguous().to(device)
 
 
 def noise(chance: Chance, purpose: str, points: Tensor, per_dm: float, octaves: int = 1) -> Tensor:
@@ -84,27 +113,23 @@ def noise(chance: Chance, purpose: str, points: Tensor, per_dm: float, octaves: 
     Returns:
         float32 (B, ...).
     """
-    people = len(chance)
-    shape = points.shape[1:-1]
-    flat = points.reshape(points.shape[0], -1, 3).expand(people, -1, -1)
-    turn = chance.normal(purpose + " turn", count=9).reshape(people, 3, 3)
-    axes = torch.linalg.qr(turn)[0]
-    place = flat @ axes * per_dm + chance.uniform(purpose + " shift", 0.0, _LATTICE, 3)[:, None]
-    volume = _volume(points.device)
+    people, shape = len(chance), points.shape[1:-1]
+    device = points.device
+    places = points.detach().float().contiguous()
+    count = places[0].numel() // 3
+    volume = _volume(device)
     channel = zlib.crc32(purpose.encode()) % _VOLUMES
-    total = torch.zeros(people, flat.shape[1], device=points.device)
-    power, weight = 0.0, 1.0
-    for octave in range(octaves):
-        grid = torch.remainder(place * 2.0**octave + 11.3 * octave, _LATTICE) * (2.0 / _LATTICE) - 1.0
-        # one lattice serves everybody: people are laid out along the sampled points, not along the batch
-        sampled = functional.grid_sample(
-            volume[:, channel : channel + 1], grid.reshape(1, 1, people, -1, 3), align_corners=True
-        )
-        total = total + weight * sampled.reshape(people, -1)
-        # linear interpolation averages eight draws: variance falls to (2/3)^3
-        power += weight**2 * (2 / 3) ** 3
-        weight *= 0.5
-    return (total / power**0.5).reshape(people, *shape)
+    # linear interpolation averages eight draws: variance falls to (2/3)^3
+    power = sum(0.25**octave * (2 / 3) ** 3 for octave in range(octaves))
+    ready = kernels(SOURCE, device)
+    turned = torch.empty(people, 12, device=device)
+    ready.launch("turn_noise", people, chance.seeds, _stream(purpose + " turn"), _stream(purpose + " shift"), turned)
+    result = torch.empty((people, *shape), device=device)
+    ready.launch(
+        "read_noise", people * count, places, len(places) > 1, count, turned, volume[channel], float(per_dm), octaves,
+        power**-0.5, result,
+    )  # fmt: skip
+    return result
 
 
 def step(value: Tensor, low: float | Tensor, high: float | Tensor) -> Tensor:

@@ -127,6 +127,11 @@ def _features(names: tuple[str, ...]) -> tuple[_Feature, ...]:
     return tuple(found)
 
 
+@lru_cache(maxsize=64)
+def _columns(columns: tuple[int, ...], device: torch.device) -> Tensor:
+    return torch.tensor(columns, device=device)
+
+
 def _age_shares(age_years: Tensor) -> dict[str, Tensor]:
     child = ((25 - age_years) / 30).clamp(0, 0.3)
     old = ((age_years - 25) / 65).clamp(0, 1)
@@ -163,53 +168,112 @@ def sample(seeds: Tensor, names: tuple[str, ...]) -> Identity:
     values = torch.zeros(len(seeds), len(names), device=device)
     index = {name: i for i, name in enumerate(names)}
 
-    ages = _age_shares(age)
-    for sex, sex_share in (("female", 1 - male), ("male", male)):
-        for stage, age_share in ages.items():
-            for o, origin in enumerate(ORIGINS):
-                values[:, index[f"macrodetails/{origin}-{sex}-{stage}"]] = sex_share * age_share * origins[:, o]
-            for m, muscle_share in zip(_LEVELS, _level_shares(muscle), strict=True):
-                for w, weight_share in zip(_LEVELS, _level_shares(weight), strict=True):
-                    name = f"macrodetails/universal-{sex}-{stage}-{m}muscle-{w}weight"
-                    values[:, index[name]] = sex_share * age_share * muscle_share * weight_share
+    stages, sexes = _age_shares(age), (1 - male, male)
+    kinds = torch.stack([sex * stage for sex in sexes for stage in stages.values()], 1)
+    builds = torch.stack(_level_shares(muscle), 1)[:, :, None] * torch.stack(_level_shares(weight), 1)[:, None]
+    by_origin = tuple(
+        index[f"macrodetails/{origin}-{sex}-{stage}"] for sex in SEXES for stage in stages for origin in ORIGINS
+    )
+    by_build = tuple(
+        index[f"macrodetails/universal-{sex}-{stage}-{m}muscle-{w}weight"]
+        for sex in SEXES
+        for stage in stages
+        for m in _LEVELS
+        for w in _LEVELS
+    )
+    values[:, _columns(by_origin, device)] = (kinds[:, :, None] * origins[:, None]).flatten(1)
+    values[:, _columns(by_build, device)] = (kinds[:, :, None] * builds.flatten(1)[:, None]).flatten(1)
 
     _sample_features(values, chance, names, weight, age)
     show, crooked = _sample_teeth(values, chance, index)
     return Identity(chance.seeds, age, male, origins, weight, muscle, crooked, show, values)
 
 
+@dataclass(frozen=True, slots=True)
+class _FeatureTable:
+    """All features as columns, those of one part of the face side by side; float32 (K,) unless said."""
+
+    common: tuple[str, ...]
+    """Purposes of the chance that both sides of a face share."""
+    own: tuple[str, ...]
+    rare: tuple[str, ...]
+    deviation: Tensor
+    own_deviation: Tensor
+    """0 where there is but one side."""
+    one_sided: Tensor
+    """bool (K,)"""
+    double_chin: Tensor
+    """bool (K,)"""
+    eye_bag: Tensor
+    """bool (K,)"""
+    folder: Tensor
+    """float32 (K, folders), 1 where a feature belongs to a folder."""
+    budget: Tensor
+    """float32 (folders,)"""
+    column: Tensor
+    """int64 (K,): where the positive side is written."""
+    opposite: Tensor
+    """int64 (O,): rows of those that have a negative side."""
+    opposite_column: Tensor
+    """int64 (O,)"""
+    uneven: tuple[str, ...]
+    uneven_column: Tensor
+    """int64"""
+
+
+@lru_cache(maxsize=8)
+def _feature_table(names: tuple[str, ...], device: torch.device) -> _FeatureTable:
+    features = _features(names)
+    folders = list(dict.fromkeys(f.folder for f in features))
+    keys = [f"{f.folder}/{f.stem}" for f in features]
+    own = [0.16 * f.deviation if f.side else 0.0 for f in features]
+    opposite = [row for row, f in enumerate(features) if f.negative >= 0]
+    uneven = [column for column, name in enumerate(names) if name.startswith("asym/")]
+
+    def told(values: list[Any]) -> Tensor:
+        return torch.tensor(values, device=device)
+
+    return _FeatureTable(
+        tuple(keys),
+        tuple(f"{key}/{f.side}" for key, f in zip(keys, features, strict=True)),
+        tuple(f"{key}?" for key in keys),
+        told([f.deviation for f in features]),
+        told(own),
+        told([f.negative < 0 for f in features]),
+        told(["double" in f.stem for f in features]),
+        told(["eye-bag" in f.stem and "height" not in f.stem for f in features]),
+        told([[float(f.folder == folder) for folder in folders] for f in features]),
+        told([_BUDGET[folder] for folder in folders]),
+        told([f.positive for f in features]),
+        told(opposite),
+        told([features[row].negative for row in opposite]),
+        tuple(names[column] for column in uneven),
+        told(uneven),
+    )
+
+
 def _sample_features(values: Tensor, chance: Chance, names: tuple[str, ...], weight: Tensor, age: Tensor) -> None:
-    budgets: dict[str, list[tuple[_Feature, Tensor]]] = {}
-    for feature in _features(names):
-        key = f"{feature.folder}/{feature.stem}"
-        amount = chance.normal(key, 0.0, feature.deviation)
-        if feature.side:  # both sides alike but for a little
-            amount = amount + chance.normal(f"{key}/{feature.side}", 0.0, 0.16 * feature.deviation)
-        if feature.negative < 0:  # one-sided shapes are for few people
-            amount = amount.abs() * chance.happens(f"{key}?", 0.22)
-        if "double" in feature.stem:
-            amount = amount.abs() * 0.3 + 0.5 * weight.clamp(min=0) + 0.2 * ((age - 50) / 35).clamp(min=0)
-        if "eye-bag" in feature.stem and "height" not in feature.stem:
-            amount = amount + 0.3 * ((age - 45) / 40).clamp(min=0)
-        budgets.setdefault(feature.folder, []).append((feature, amount))
-    for folder, amounts in budgets.items():
-        stacked = torch.stack([amount for _, amount in amounts], 1)
-        total = stacked.square().sum(1).sqrt()
-        limit = _BUDGET[folder]
-        # beyond half of the budget growth slows down and never passes it
-        soft = torch.where(
-            total > limit / 2, limit / 2 + limit / 2 * torch.tanh((total - limit / 2) / (limit / 2)), total
-        )
-        stacked = stacked * (soft / total.clamp(min=1e-6))[:, None]
-        for column, (feature, _) in enumerate(amounts):
-            amount = stacked[:, column].clamp(-0.85, 0.85)
-            values[:, feature.positive] = amount.clamp(min=0)
-            if feature.negative >= 0:
-                values[:, feature.negative] = (-amount).clamp(min=0)
+    table = _feature_table(names, values.device)
+    amount = chance.normals(table.common) * table.deviation
+    # both sides alike but for a little
+    amount = amount + chance.normals(table.own) * table.own_deviation
+    # one-sided shapes are for few people
+    rare = (chance.uniforms(table.rare) < 0.22).to(torch.float32)
+    amount = torch.where(table.one_sided, amount.abs() * rare, amount)
+    fat = 0.5 * weight.clamp(min=0) + 0.2 * ((age - 50) / 35).clamp(min=0)
+    amount = torch.where(table.double_chin, amount.abs() * 0.3 + fat[:, None], amount)
+    amount = amount + table.eye_bag * (0.3 * ((age - 45) / 40).clamp(min=0))[:, None]
+    total = (amount.square()[:, :, None] * table.folder).sum(1).sqrt()
+    half = table.budget / 2
+    # beyond half of the budget growth slows down and never passes it
+    soft = torch.where(total > half, half + half * torch.tanh((total - half) / half), total)
+    share = soft / total.clamp(min=1e-6)
+    amount = (amount * (share[:, None] * table.folder).sum(-1)).clamp(-0.85, 0.85)
+    values[:, table.column] = amount.clamp(min=0)
+    values[:, table.opposite_column] = (-amount[:, table.opposite]).clamp(min=0)
     uneven = chance.uniform("uneven", 0.05, 0.28)
-    for column, name in enumerate(names):
-        if name.startswith("asym/"):
-            values[:, column] = chance.normal(name).abs() * uneven * chance.happens(f"{name}?", 0.4)
+    happens = (chance.uniforms(tuple(f"{name}?" for name in table.uneven)) < 0.4).to(torch.float32)
+    values[:, table.uneven_column] = chance.normals(table.uneven).abs() * uneven[:, None] * happens
 
 
 def _sample_teeth(values: Tensor, chance: Chance, index: dict[str, int]) -> tuple[Tensor, Tensor]:
@@ -224,9 +288,9 @@ def _sample_teeth(values: Tensor, chance: Chance, index: dict[str, int]) -> tupl
         values[:, index[f"teeth/{arch}-gap"]] = gap
         values[:, index[f"teeth/{arch}-canine"]] = chance.normal(f"{arch} canine", 0.004, 0.004)
         for name, deviation in (("raised", 0.0028), ("forward", 0.0035), ("turned", 0.010)):
-            for tooth in range(1, 11):
-                amount = chance.normal(f"{arch} {name} {tooth}", 0.0, deviation) * crooked.clamp(0.3, 2.3)
-                values[:, index[f"teeth/{arch}-{name}{tooth}"]] = amount
+            amount = chance.normals(tuple(f"{arch} {name} {tooth}" for tooth in range(1, 11))) * deviation
+            columns = _columns(tuple(index[f"teeth/{arch}-{name}{tooth}"] for tooth in range(1, 11)), values.device)
+            values[:, columns] = amount * crooked.clamp(0.3, 2.3)[:, None]
     show = chance.normal("tooth show", 0.045, 0.0105).clamp(0.015, 0.075)
     values[:, index[SHOW]] = show
     return show, crooked

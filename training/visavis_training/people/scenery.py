@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from visavis_training.people.chance import Chance, each, noise, step
+from visavis_training.people.fusing import fused
 
 KINDS = ("wall", "gradient", "room", "bokeh", "outdoors", "photograph")
 SHARES = (0.24, 0.12, 0.30, 0.10, 0.12, 0.12)
@@ -99,32 +100,56 @@ def _paint(chance: Chance, purpose: str) -> Tensor:
 
 def _room(chance: Chance, x: Tensor, y: Tensor, wall: Tensor) -> Tensor:
     """Furniture, pictures, a shelf and perhaps a window as boxes of many sizes, one over the other."""
-    room = wall * 0.9
-    for box in range(_BOXES):
-        left, top = chance.uniform(f"box {box} x", -0.2, 1.0), chance.uniform(f"box {box} y", -0.1, 1.0)
-        big = 0.5 ** (box / 5.0)
-        wide = chance.uniform(f"box {box} w", 0.05, 0.55) * big + 0.02
-        high = chance.uniform(f"box {box} h", 0.05, 0.7) * big + 0.02
-        inside = ((x - each(left)).abs() < each(wide) / 2) & ((y - each(top)).abs() < each(high) / 2)
-        glows = chance.happens(f"box {box} glows", 0.09)[:, None]
-        colour = _paint(chance, f"box {box}") * (1 - glows) + glows * wall.new_tensor([2.2, 2.3, 2.5])
-        shade = 1.0 - 0.25 * ((y - each(top)) / each(high) + 0.5)
-        present = chance.happens(f"box {box} there", 0.7)[:, None, None] > 0
-        room = torch.where((inside & present)[..., None], each(colour) * shade[..., None], room)
+
+    def drawn(what: str, low: float = 0.0, high: float = 1.0) -> Tensor:
+        return chance.uniforms(tuple(f"box {box} {what}" for box in range(_BOXES)), low, high)
+
+    big = 0.5 ** (torch.arange(_BOXES, device=x.device) / 5.0)
+    wide, high = drawn("w", 0.05, 0.55) * big + 0.02, drawn("h", 0.05, 0.7) * big + 0.02
+    glows = (drawn("glows") < 0.09)[..., None]
+    level, strong = drawn("level", 0.12, 0.75)[..., None], (drawn("strength") ** 3)[..., None]
+    hue = torch.stack([chance.normal(f"box {box} hue", 0, 0.5, 3) for box in range(_BOXES)], 1)
+    colour = (level * (1 + (0.10 + 0.6 * strong) * hue)).clamp(0.02, 0.9)
+    colour = torch.where(glows, wall.new_tensor([2.2, 2.3, 2.5]), colour)
+    boxes = torch.stack([drawn("x", -0.2, 1.0), drawn("y", -0.1, 1.0), wide, high, drawn("there")], -1)
+    return _boxes_over(wall * 0.9, x, y, torch.cat([boxes, colour], -1))
+
+
+@fused
+def _boxes_over(room: Tensor, x: Tensor, y: Tensor, boxes: Tensor) -> Tensor:
+    """Pictures (B, H, W, 3) with boxes (B, K, 8) over them: x, y, width, height, presence, colour."""
+    for box in range(boxes.shape[1]):
+        left, top, wide, high, there = boxes[:, box, :5, None, None].unbind(1)
+        inside = ((x - left).abs() < wide / 2) & ((y - top).abs() < high / 2)
+        shade = 1.0 - 0.25 * ((y - top) / high + 0.5)
+        colour = boxes[:, box, None, None, 5:] * shade[..., None]
+        room = torch.where((inside & (there < 0.7))[..., None], colour, room)
     return room
 
 
 def _discs(chance: Chance, x: Tensor, y: Tensor) -> Tensor:
     """Lamps far out of focus: discs with a slightly brighter rim."""
-    total = torch.zeros(len(chance), *x.shape, 3, device=x.device)
-    radius = each(chance.uniform("disc radius", 0.02, 0.07))
-    for disc in range(_DISCS):
-        away = torch.hypot(x - each(chance.uniform(f"disc {disc} x")), y - each(chance.uniform(f"disc {disc} y")))
+
+    def drawn(what: str) -> Tensor:
+        return chance.uniforms(tuple(f"disc {disc} {what}" for disc in range(_DISCS)))
+
+    warm = drawn("warm")[..., None]
+    colour = warm * x.new_tensor([1.0, 0.62, 0.28]) + (1 - warm) * x.new_tensor([0.75, 0.9, 1.0])
+    colour = colour * (drawn("strength") ** 2 * 1.6)[..., None]
+    discs = torch.cat([torch.stack([drawn("x"), drawn("y")], -1), colour], -1)
+    return _discs_over(discs, x, y, chance.uniform("disc radius", 0.02, 0.07))
+
+
+@fused
+def _discs_over(discs: Tensor, x: Tensor, y: Tensor, radius: Tensor) -> Tensor:
+    """(B, H, W, 3) the light of discs (B, K, 5), x, y and colour, of radii (B,)."""
+    radius = each(radius)
+    total = torch.zeros(len(discs), *x.shape, 3, device=x.device)
+    for disc in range(discs.shape[1]):
+        across, down = discs[:, disc, :2, None, None].unbind(1)
+        away = torch.hypot(x - across, y - down)
         inside = step(away, radius * 1.04, radius * 0.96) * (0.8 + 0.35 * step(away, radius * 0.7, radius))
-        warm = chance.uniform(f"disc {disc} warm")[:, None]
-        colour = warm * x.new_tensor([1.0, 0.62, 0.28]) + (1 - warm) * x.new_tensor([0.75, 0.9, 1.0])
-        strength = (chance.uniform(f"disc {disc} strength") ** 2 * 1.6)[:, None]
-        total = total + inside[..., None] * each(colour * strength)
+        total = total + inside[..., None] * discs[:, disc, None, None, 2:]
     return total
 
 
