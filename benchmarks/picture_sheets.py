@@ -45,11 +45,12 @@ def table(rows: Sequence[Sequence[Image.Image]], heads: Sequence[str], sides: Se
 
 
 def people_sheet(figures: PeopleFigures, kind: str, most: int = 8, frames: int = 2, width: int = 128) -> Image.Image:
-    """Reference | warp | 1, 2, 4 steps | truth of `most` clips, at the frames that the driven photo shows least of."""
+    """Reference | warp | 1, 2, 4 steps | truth of `most` clips, at frames that the photo shows little of."""
     rows = []
     for k, item in enumerate(figures.judged[kind][:most]):
         shot = item.shot
-        hidden = 1 - shot.maps[:, MAPS["shown"]].mean((1, 2, 3))
+        lids, shown = (shot.maps[:, MAPS[name]].mean((1, 2, 3)) for name in ("lid_motion", "shown"))
+        hidden = lids if kind == "eyes" else 1 - shown
         for t in np.argsort(-hidden, kind="stable")[:: max(len(hidden) // frames, 1)][:frames]:
             made = [pictures[k][t] for pictures in figures.pictures[kind].values()]
             rows.append([_picture(x, width) for x in (shot.reference[:3], *made, shot.truth[t])])
