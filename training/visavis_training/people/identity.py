@@ -19,6 +19,12 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 METRES_PER_UNIT = 0.1
+# arms are modelled spread; lowered, their shoulder muscles stand out like a swimmer's
+LOWERED_ARMS = {
+    f"arms/{side}-upperarm-{part}-decr": share
+    for side in "lr"
+    for part, share in (("shoulder-muscle", 1.0), ("fat", 0.4), ("muscle", 0.3))
+}
 HEAD_GROUPS = ("eye", "eyelashes", "teeth", "tongue", "hair")
 WANDER_FOLDERS = ("nose", "mouth", "chin", "cheek", "eyes", "head", "forehead", "eyebrows", "ears")
 
@@ -110,7 +116,7 @@ def target_weights(shape: Shape) -> dict[str, float]:
                 if muscle_share * weight_share:
                     name = f"macrodetails/universal-{shape.sex}-{age}-{muscle}muscle-{weight}weight"
                     weights[name] = part * muscle_share * weight_share
-    for name, amount in shape.targets.items():
+    for name, amount in (LOWERED_ARMS | shape.targets).items():
         weights[name] = weights.get(name, 0.0) + amount
     return weights
 
@@ -191,7 +197,7 @@ def _posed(base: BaseMesh, points: Floats, data: Path, shape: Shape) -> Floats:
         leg = bone_share(table, tuple(f"{bone}_{side}" for bone in ("thigh", "calf", "foot", "ball")), count)
         points = turn(points, leg, joint(f"joint-{side}-upper-leg"), rotation(0.0, 0.0, -sign * shape.legs_together))
         girdle = bone_share(table, tuple(f"{bone}_{side}" for bone in (*limb, "clavicle")), count)
-        points = turn(points, girdle, joint(f"joint-{side}-clavicle"), rotation(0.0, 0.0, -sign * 0.07))
+        points = turn(points, girdle, joint(f"joint-{side}-clavicle"), rotation(0.0, 0.0, -sign * 0.17))
     rigid = base.group_vertices(*{g for g in base.groups if any(word in g for word in HEAD_GROUPS)})
     for bones, part, pivot in ((("neck_01", "head"), 0.4, "joint-neck"), (("head",), 0.6, "joint-head")):
         share = bone_share(table, bones, count)

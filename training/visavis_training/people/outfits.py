@@ -1,21 +1,21 @@
-"""Dresses a body: cuts each garment's sheet from it, lets it fall, adds collars, buttons and shoes.
+"""Dresses a body: cuts each garment's sheet from it, hangs it, adds collars, buttons and shoes.
 
-It knows the base mesh's bones and the garments' names; cloth physics and shading are the stage's.
+It knows the base mesh's bones and the garments' names; how cloth hangs is draping's, shading the stage's.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
-from scipy.spatial import cKDTree
 
-from visavis_training.people import clothing
+from visavis_training.people import clothing, draping
 from visavis_training.people.clothing import Neck, Neckline
+from visavis_training.people.draping import Hang, Limb
 from visavis_training.people.identity import BaseMesh, bone_share
 from visavis_training.people.recipes import Garment, Recipe
 from visavis_training.people.stage import Stage
@@ -24,20 +24,17 @@ from visavis_training.people.surface import Body, Floats, Ints, Surface, noise, 
 _FINGERS = tuple(f"{finger}_0{k}" for finger in ("thumb", "index", "middle", "ring", "pinky") for k in (1, 2, 3))
 _NECKLINES = {
     "crew": Neckline(-0.014),
-    "vee": Neckline(-0.012, 0.085, 0.55),
-    "wide": Neckline(-0.028),
-    "shirt": Neckline(-0.008, 0.055, 0.26, 0.16),
-    "closed_shirt": Neckline(-0.004, 0.0, 0.3, 0.035),
+    "vee": Neckline(-0.016, 0.135, 0.058),
+    "wide": Neckline(-0.030),
+    "shirt": Neckline(0.002, open_half=0.02),
     "roll": Neckline(-0.006),
-    "open": Neckline(-0.010, 0.0, 0.6),
 }
 
 
 class Wardrobe:
     """One body to be dressed: base mesh, vertices (V, 3) in metres and the share each vertex has in groups of bones."""
 
-    def __init__(self, stage: Stage, data: Path, base: BaseMesh, body: Floats, kept: Path | None = None) -> None:
-        self._kept = kept
+    def __init__(self, stage: Stage, data: Path, base: BaseMesh, body: Floats) -> None:
         self._worn: Body | None = None
         self._stage, self._base, self._body = stage, base, body
         table = json.loads((data / "mpfb2/rigs/standard/weights.game_engine.json").read_text())["weights"]
@@ -52,7 +49,6 @@ class Wardrobe:
         self._head = share("head")
         self.floor = float(body[np.flatnonzero(self._foot > 0.5), 2].min())
         self._skin = np.flatnonzero(np.array([group == "body" for group in base.groups]))
-        self._solid = self._fine(self._faces(self._head + self._hand < 0.9), 0)
         foot = body[base.group_vertices("joint-neck")].mean(0) + np.array([0.0, 0.0, 0.012])
         near = self._fine(self._faces((self._head < 0.7) & (self._arm < 0.6)), 1)
         self.neck = Neck(near.points, near.quads, foot)
@@ -77,16 +73,17 @@ class Wardrobe:
             if garment.kind == "shoes":
                 self._shoes(garment)
             elif garment.kind == "trousers":
-                self._sheet(garment, seed + number, self._trouser_faces(), None)
+                self._trousers(garment, seed + number)
             else:
-                self._top(garment, seed + number)
+                over = recipe.outfit[number + 1] if number + 1 < len(recipe.outfit) else None
+                self._top(garment, seed + number, over)
 
     def _trouser_faces(self) -> Ints:
         waist = self._joint("joint-pelvis")[2] + 0.07
         return self._faces((self._body[:, 2] < waist) & (self._foot < 0.5) & (self._arm + self._hand < 0.3))
 
-    def _top(self, garment: Garment, seed: int) -> None:
-        hem = self._joint("joint-pelvis")[2] - garment.hem
+    def _top(self, garment: Garment, seed: int, over: Garment | None) -> None:
+        hem = self._joint("joint-pelvis")[2] - garment.hem - 0.05
         body = self._body
         kept = (body[:, 2] > hem) & (self._head < 0.6) & (self._hand < 0.55) & (self._foot < 0.5)
         kept &= (body[:, 2] > hem + 0.0) | (self._arm > 0.3)
@@ -95,77 +92,104 @@ class Wardrobe:
             kept &= self._fore < max(0.05, garment.sleeve)
         line = _NECKLINES[garment.neckline]
         kept &= self.neck.inside(body, line) < 0.065
-        self._sheet(garment, seed, self._faces(kept), line)
+        self._hung(garment, seed, self._faces(kept), line, over)
 
-    def _sheet(self, garment: Garment, seed: int, faces: Ints, line: Neckline | None) -> None:
-        coarse = self._fine(faces, 0)
-        points = clothing.relax(coarse.points, coarse.quads, 3)
-        points = points + garment.ease * vertex_normals(points, coarse.quads)
-        points = clothing.relax(points, coarse.quads, 1)
-        if line is not None:
-            above = self.neck.inside(points, line)
-            held = smooth_step(above, -0.045, -0.008)
-        else:
-            held = smooth_step(points[:, 2], points[:, 2].max() - 0.04, points[:, 2].max() - 0.015)
-        fallen = self._drape(points, coarse.quads, held, garment)
-        quads = coarse.quads
-        if line is not None and garment.hangs:
-            _, nearest = cKDTree(self._body[:13380]).query(fallen)
-            torso = (self._arm + self._hand)[nearest] < 0.25
-            torso &= fallen[:, 2] < self.neck.foot[2] - 0.09
-            fallen = clothing.relax(clothing.hang(fallen, torso), quads, 2, held)
-        surface = self._stage.subdivide(fallen, quads, coarse.texture, quads, 3)
-        sheet = surface.points
-        grain = noise(sheet * np.array([1.0, 1.0, 0.6]), 55.0, 3, seed) * garment.crumple
-        sheet = sheet + grain[:, None] * surface.normals
-        if self._worn is not None:
-            sheet = self._worn.outside(sheet, 0.0035)
-        self._worn = Body(Surface(sheet, vertex_normals(sheet, surface.quads), surface.texture, surface.quads))
-        fine = surface.quads
-        if line is not None:
-            above = self.neck.inside(sheet, line)
-            fine = fine[(above[fine] < 0.003).all(1)]
+    def _gone(self, garment: Garment, points: Floats, lies: Neck | None = None) -> Floats:
+        """How far (V,) points are past a top's neckline or open front, about metres; below 0 there is cloth."""
+        gone = (lies or self.neck).inside(points, _NECKLINES[garment.neckline])
         if garment.open_front:
             middle, top = self.neck.foot[0], self.neck.foot[2] - 0.05
-            gap = garment.open_front * (1.0 - 0.3 * smooth_step(top - sheet[:, 2], 0.0, 0.25))
-            front = sheet[:, 1] < self.neck.foot[1] + 0.03
-            apart = (np.abs(sheet[:, 0] - middle) < gap) & front
-            fine = fine[~apart[fine].any(1)]
+            gap = garment.open_front * (1.0 - 0.3 * smooth_step(top - points[:, 2], 0.0, 0.25))
+            front = points[:, 1] < self.neck.foot[1] + 0.02
+            gone = np.maximum(gone, np.where(front, gap - np.abs(points[:, 0] - middle), -1.0))
+        return np.asarray(gone)
+
+    def _limbs(self, faces: Ints, legs: bool = False) -> tuple[Limb, Limb]:
+        both = []
+        names = ("upper-leg", "knee", "ankle") if legs else ("shoulder", "elbow", "hand")
+        for sign, side in ((1.0, "l"), (-1.0, "r")):
+            own = (self._leg + self._foot if legs else self._arm) * (np.sign(self._body[:, 0]) == sign)
+            share = self._fine(faces, 1, np.repeat(own[:, None], 3, 1)).points[:, 0]
+            start, bend, end = (self._joint(f"joint-{side}-{name}") for name in names)
+            both.append(Limb(start, bend, end, share.clip(0.0, 1.0)))
+        return both[0], both[1]
+
+    def _hung(self, garment: Garment, seed: int, faces: Ints, line: Neckline, over: Garment | None) -> None:
+        skin = self._fine(faces, 1)
+        hang = Hang(garment.ease, garment.slack, garment.sleeve_slack, garment.folds)
+        limbs = self._limbs(faces)
+        points, slack = draping.drape(skin, limbs, self.neck.foot, hang)
+        angle, level = self.neck.coordinates(points)
+        near, normal = self.neck.surface(angle, level.clip(-0.2, 0.06))
+        pinned = smooth_step(level, -0.07, -0.03) * smooth_step(np.hypot(*(points - self.neck.foot).T[:2]), 0.12, 0.09)
+        points = points + pinned[:, None] * (near + garment.ease * normal - points)
+        points = clothing.relax(points, skin.quads, 2)
+        fine = self._stage.subdivide(points, skin.quads, skin.texture, skin.quads, 2)
+        # subdivision is linear: what vertices have is made finer as their places are
+        has = np.stack([slack, limbs[0].share, limbs[1].share], 1)
+        loose, *shares = self._stage.subdivide(has, skin.quads, skin.texture, skin.quads, 2).points.T
+        limbs = (replace(limbs[0], share=shares[0].clip(0.0, 1.0)), replace(limbs[1], share=shares[1].clip(0.0, 1.0)))
+        sheet = draping.creased(fine.points, fine.quads, limbs, loose, hang, seed)
+        if self._worn is not None:
+            sheet = self._worn.outside(sheet, 0.0045, 0.03)
+        self._worn = Body(Surface(sheet, vertex_normals(sheet, fine.quads), fine.texture, fine.quads), 1)
+        lies = Neck(points, skin.quads, self.neck.foot)
+        hem = self._joint("joint-pelvis")[2] - garment.hem
+        sleeves = limbs[0].share + limbs[1].share > 0.3
+        gone = np.maximum(self._gone(garment, sheet, lies), np.where(sleeves, -1.0, hem - sheet[:, 2]))
+        if over is not None:  # what is worn over it hides the rest, and nothing can poke through
+            gone = np.maximum(gone, -self._gone(over, sheet) - 0.008)
+        cut, quads = draping.trim(sheet, fine.quads, gone)
+        row, column = draping.thread(fine.points, limbs, self.neck.foot)
         cloth = self._stage.cloth(garment.kind, garment.colour, garment.weave_per_metre, garment.fuzz, garment.pattern)
-        self._stage.add_mesh(garment.kind, sheet, fine, cloth, thick=garment.thick)
-        if line is not None and not garment.open_front:
-            self._collar(garment, line, cloth, sheet)
+        thick = garment.thick if over is None else 0.0
+        self._stage.add_mesh(garment.kind, cut, quads, cloth, thick=thick, row=row, column=column)
+        self._collar(garment, lies, cloth, sheet, over)
 
-    def _drape(self, points: Floats, quads: Ints, held: Floats, garment: Garment) -> Floats:
-        """Cloth that has fallen; kept on disk, because it takes longer than the rest and changes seldom."""
-        if self._kept is None:
-            return self._stage.drape(points, quads, held, self._solid, garment.frames, garment.wider)
-        told = points.tobytes() + quads.tobytes() + held.tobytes() + f"{garment.frames} {garment.wider}".encode()
-        path = self._kept / f"cloth_{hashlib.sha256(told).hexdigest()[:16]}.npy"
-        if not path.exists():
-            np.save(path, self._stage.drape(points, quads, held, self._solid, garment.frames, garment.wider))
-        return np.asarray(np.load(path), np.float64)
+    def _trousers(self, garment: Garment, seed: int) -> None:
+        faces = self._trouser_faces()
+        skin = self._fine(faces, 1)
+        points = clothing.relax(skin.points, skin.quads, 6)
+        points = points + garment.ease * vertex_normals(points, skin.quads)
+        both = self._limbs(faces, legs=True)
+        for limb in both:
+            points = draping.tube(points, limb, garment.slack, 0.09)
+        # over the ankles, down to the shoes
+        ankle = both[0].wrist[2]
+        points[:, 2] -= 0.10 * smooth_step(points[:, 2], ankle + 0.20, ankle + 0.02)
+        points = clothing.relax(points, skin.quads, 3)
+        surface = self._stage.subdivide(points, skin.quads, skin.texture, skin.quads, 2)
+        grain = noise(surface.points * np.array([1.0, 1.0, 0.6]), 40.0, 2, seed) * garment.folds
+        sheet = surface.points + grain[:, None] * surface.normals
+        sheet, quads = draping.trim(sheet, surface.quads, self.floor + 0.022 - sheet[:, 2])
+        self._worn = Body(Surface(sheet, vertex_normals(sheet, quads), surface.texture, quads))
+        cloth = self._stage.cloth(garment.kind, garment.colour, garment.weave_per_metre, garment.fuzz, garment.pattern)
+        self._stage.add_mesh(garment.kind, sheet, quads, cloth, thick=garment.thick)
 
-    def _collar(self, garment: Garment, line: Neckline, cloth: object, sheet: Floats) -> None:
-        ease = garment.ease * 0.75
-        if garment.neckline in ("shirt", "closed_shirt"):
-            points, quads = clothing.shirt_collar(self.neck, line, ease, 0.030, 0.036)
+    def _collar(self, garment: Garment, lies: Neck, cloth: object, sheet: Floats, over: Garment | None) -> None:
+        """What the neckline ends in, on the cloth that `lies` around the neck."""
+        line = _NECKLINES[garment.neckline]
+        if garment.neckline == "shirt":
+            points, quads = clothing.shirt_collar(lies, line, 0.0005, 0.028, 0.035)
             self._stage.add_mesh("collar", points, quads, cloth, thick=0.0012)
-            self._placket(garment, line, cloth, sheet)
+            self._placket(garment, line, cloth, sheet, over)
             return
         if garment.neckline == "roll":
-            points, quads = clothing.roll_neck(self.neck, line, 0.6 * ease, 0.058)
+            points, quads = clothing.roll_neck(self.neck, line, garment.ease, 0.058)
         else:
-            points, quads = clothing.band(self.neck, line, ease, 0.018)
-        rib = self._stage.cloth("rib", garment.colour, garment.weave_per_metre * 0.6, garment.fuzz, "rib")
-        self._stage.add_mesh("band", points, quads, rib)
+            points, quads = clothing.band(lies, line, 0.0003, 0.018)
+        rib = self._stage.cloth("rib", garment.colour, garment.weave_per_metre, garment.fuzz, "rib")
+        angle, level = lies.coordinates(points)
+        self._stage.add_mesh("band", points, quads, rib, row=level, column=0.075 * angle)
 
-    def _placket(self, garment: Garment, line: Neckline, cloth: object, sheet: Floats) -> None:
+    def _placket(self, garment: Garment, line: Neckline, cloth: object, sheet: Floats, over: Garment | None) -> None:
         """The buttoned strip down the front of a shirt, laid on its sheet (V, 3)."""
         middle = self.neck.foot[0]
         front = sheet[(np.abs(sheet[:, 0] - middle) < 0.035) & (sheet[:, 1] < self.neck.foot[1])]
-        start, _ = self.neck.surface(np.zeros(1), line.level(np.zeros(1)) - 0.004)
-        heights = np.linspace(start[0, 2], front[:, 2].min() + 0.01, 70)
+        if over is not None:
+            front = front[self._gone(over, front) > -0.004]
+        start, _ = self.neck.surface(np.zeros(1), self.neck.level(line, np.zeros(1)) - 0.004)
+        heights = np.linspace(start[0, 2] + 0.022, front[:, 2].min() + 0.01, 70)
         # the foremost of the sheet around each height, smoothed so that the strip bridges small folds
         nearest = np.array([front[np.abs(front[:, 2] - z) < 0.012, 1].min(initial=9.0) for z in heights])
         nearest = np.minimum(nearest, start[0, 1] - garment.ease)
@@ -193,9 +217,8 @@ class Wardrobe:
         for sign in (-1.0, 1.0):
             feet = (self._foot > 0.35) & (np.sign(self._body[:, 0]) == sign)
             fine = self._fine(self._faces(feet), 1)
-            shape = clothing.relax(fine.points, fine.quads, 55)
-            shape = shape + 0.0095 * vertex_normals(shape, fine.quads)
-            shape[:, 2] = np.maximum(shape[:, 2], self.floor + 0.001)
-            self._stage.add_mesh("shoe", shape, fine.quads, leather, thick=0.002)
-            points, quads = clothing.hull_sole(shape[shape[:, 2] < self.floor + 0.06], self.floor - 0.022, 0.03, 0.003)
+            ankle = fine.points[fine.points[:, 2] < self.floor + 0.115]
+            points, quads = clothing.shoe(ankle, self.floor, 0.006)
+            self._stage.add_mesh("shoe", points, quads, leather, thick=0.002)
+            points, quads = clothing.hull_sole(ankle[ankle[:, 2] < self.floor + 0.06], self.floor - 0.022, 0.03, 0.009)
             self._stage.add_mesh("sole", points, quads, sole)

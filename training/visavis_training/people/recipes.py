@@ -37,11 +37,12 @@ class Hairdo:
 
 @dataclass(frozen=True, slots=True)
 class Garment:
-    """One thing worn. Colours in linear light, metres; `wider` and `crumple` make its folds.
+    """One thing worn. Colours in linear light, metres.
 
-    kind names it (top, cardigan, trousers, shoes); neckline is crew, vee, wide, shirt, closed_shirt, roll or open;
+    kind names it (top, cardigan, trousers, shoes); neckline is crew, vee, wide, shirt or roll;
     `hem` is how far below the hip joint it ends; `sleeve` the share of the forearm it covers, 1 to the wrist;
-    `open_front` half the gap.
+    `open_front` half the gap. Cloth hangs off the body by `slack` at the waist, `sleeve_slack` on the
+    arms, and has folds so high. Of two tops the first is worn below the second.
     """
 
     kind: str
@@ -51,15 +52,14 @@ class Garment:
     pattern: str = "plain"
     fuzz: float = 0.15
     ease: float = 0.010
-    wider: float = 0.04
-    crumple: float = 0.0012
+    slack: float = 0.012
+    sleeve_slack: float = 0.007
+    folds: float = 0.004
     thick: float = 0.0016
     hem: float = 0.06
     sleeve: float = 1.0
     open_front: float = 0.0
     button: Colour = (0.6, 0.58, 0.54)
-    frames: int = 18
-    hangs: bool = True
 
 
 @dataclass(frozen=True, slots=True)

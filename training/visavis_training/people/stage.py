@@ -115,40 +115,6 @@ class Stage:
         curves.materials.append(material)
         self._scene.collection.objects.link(self._bpy.data.objects.new(name, curves))
 
-    def drape(self, points: Floats, quads: Ints, held: Floats, body: Surface, frames: int, wider: float) -> Floats:
-        """Let cloth (V, 3) fall over a body for some frames of 1/24 s; `held` (V,) 0..1 keeps vertices where they are.
-
-        `wider` is how much larger than its first shape the cloth wants to be, which makes the folds.
-        """
-        scene = self._scene
-        solid = self._bpy.data.objects.new("solid", self._mesh("solid", body.points, body.quads))
-        scene.collection.objects.link(solid)
-        solid.modifiers.new("collision", "COLLISION")
-        solid.collision.thickness_outer, solid.collision.cloth_friction = 0.004, 12.0
-        thing = self._bpy.data.objects.new("drape", self._mesh("drape", points, quads))
-        scene.collection.objects.link(thing)
-        group = thing.vertex_groups.new(name="held")
-        for level in np.unique(held[held > 0.02].round(1)):
-            group.add(np.flatnonzero(held.round(1) == level).tolist(), float(level), "REPLACE")
-        cloth = thing.modifiers.new("cloth", "CLOTH")
-        cloth.settings.quality, cloth.settings.mass, cloth.settings.air_damping = 5, 0.25, 2.0
-        cloth.settings.tension_stiffness = cloth.settings.compression_stiffness = 25.0
-        cloth.settings.bending_stiffness, cloth.settings.bending_damping = 0.6, 0.8
-        cloth.settings.vertex_group_mass, cloth.settings.pin_stiffness = "held", 2.0
-        cloth.settings.shrink_min = -wider
-        cloth.collision_settings.distance_min, cloth.collision_settings.collision_quality = 0.004, 2
-        scene.frame_start, scene.frame_end = 1, frames
-        cloth.point_cache.frame_start, cloth.point_cache.frame_end = 1, frames
-        for frame in range(1, frames + 1):
-            scene.frame_set(frame)
-        evaluated = thing.evaluated_get(self._bpy.context.evaluated_depsgraph_get())
-        fallen = np.empty((len(points), 3), np.float32)
-        evaluated.data.vertices.foreach_get("co", fallen.ravel())
-        for used in (thing, solid):
-            self._bpy.data.objects.remove(used)
-        scene.frame_set(1)
-        return fallen.astype(np.float64)
-
     def _nodes(self, name: str) -> tuple[Any, Any, Any]:
         material = self._bpy.data.materials.new(name)
         material.use_nodes = True
@@ -302,11 +268,7 @@ class Stage:
                 paint = self._node(tree, "ShaderNodeVectorMath", {0: paint, 1: dark}, operation="MULTIPLY").outputs[0]
         tree.links.new(paint, shader.inputs["Base Color"])
         if kind in ("knit", "rib"):
-            rows = self._node(tree, "ShaderNodeTexWave", {"Vector": place, "Scale": weave_per_metre / 3.0})
-            rows.bands_direction = "X" if kind == "rib" else "Z"
-            rows.inputs["Distortion"].default_value = 1.2
-            rows.inputs["Detail Scale"].default_value = 3.0
-            height, depth, strength = rows.outputs["Fac"], 0.0008, 0.5
+            height, depth, strength = self._stitches(tree, 1.7 / weave_per_metre, kind == "rib"), 0.0007, 0.7
         else:
             weave = self._node(tree, "ShaderNodeTexVoronoi", {"Vector": place, "Scale": weave_per_metre})
             height, depth, strength = weave.outputs["Distance"], 0.5 / weave_per_metre, 0.4
@@ -318,6 +280,20 @@ class Stage:
         shader.inputs["Sheen Weight"].default_value = fuzz
         shader.inputs["Sheen Roughness"].default_value = 0.4
         return material
+
+    def _stitches(self, tree: Any, width: float, rib: bool) -> Any:
+        """Height of stitches `width` metres wide: columns of small slanted loops, or the ridges of ribbing."""
+
+        def maths(operation: str, *values: Any) -> Any:
+            return self._node(tree, "ShaderNodeMath", dict(enumerate(values)), operation=operation).outputs[0]
+
+        across = maths("MULTIPLY", self._attribute(tree, "column").outputs["Fac"], 2 * np.pi / width)
+        if rib:
+            return maths("SINE", maths("MULTIPLY", across, 0.7))
+        lean = maths("MULTIPLY", maths("SINE", maths("ADD", across, np.pi / 2)), 1.3)
+        down = maths("MULTIPLY", self._attribute(tree, "row").outputs["Fac"], 2 * np.pi / (0.8 * width))
+        loops = maths("SINE", maths("ADD", down, lean))
+        return maths("ADD", maths("MULTIPLY", loops, 0.35), maths("MULTIPLY", maths("SINE", across), 0.5))
 
     def room(self, room: Room, floor: float) -> None:
         """Put a room around the person, its floor at height `floor`."""

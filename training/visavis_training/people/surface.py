@@ -110,9 +110,11 @@ class Body:
         normal = self._normals[index]
         return ((points - self._points[index]) * normal).sum(1), normal
 
-    def outside(self, points: Floats, clearance: Floats | float) -> Floats:
-        """The points moved out along the normal wherever they are lower than the clearance in metres."""
+    def outside(self, points: Floats, clearance: Floats | float, reach: float = np.inf) -> Floats:
+        """The points moved out along the normal wherever they are within reach and lower than the clearance, metres."""
         height, normal = self.nearest(points)
         lift = np.maximum(clearance - height, 0.0)
+        if np.isfinite(reach):
+            lift = lift * (self._tree.query(points)[0] < reach)
         moved: Floats = points + lift[:, None] * normal
         return moved
