@@ -12,7 +12,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from visavis_models.errors import BadRequest, Busy, VisavisError
+import numpy as np
+from numpy.typing import NDArray
+
+from visavis_models.errors import BadRequest, Busy, NotFound, VisavisError
 from visavis_server.media import MediaSink
 from visavis_server.metrics import CountedFrames
 from visavis_server.session import Session, SessionStats
@@ -64,6 +67,14 @@ class MediaPeer(MediaSink, Protocol):
         ...
 
 
+class Guest(Protocol):
+    """Whoever takes part in a call beside its page: a microphone, viewers, an agent, a recording."""
+
+    async def close(self) -> None:
+        """Free everything; the call ends. Idempotent."""
+        ...
+
+
 class PeerFactory(Protocol):
     """Makes the peer of one call."""
 
@@ -108,13 +119,16 @@ class CallTimes:
     active_s: float
     """The last moment at which somebody spoke or asked for something."""
     joined: bool = False
+    alone_s: float | None = None
+    """The moment at which the last of its guests left; None: there was none, or somebody is there."""
 
 
 def expires_at_s(times: CallTimes, limits: SessionSettings) -> float | None:
     """The moment at which a call ends by itself if nothing more happens; None: never."""
     moments = []
     if not times.joined:
-        moments.append(times.opened_s + limits.join_timeout_s)
+        alone_s = times.opened_s if times.alone_s is None else times.alone_s
+        moments.append(alone_s + limits.join_timeout_s)
     if limits.idle_timeout_s > 0:
         moments.append(times.active_s + limits.idle_timeout_s)
     if limits.max_age_s > 0:
@@ -148,11 +162,15 @@ class Call:
         self.session = session
         self.times = CallTimes(now_s, now_s)
         self.audience: Audience | None = None
+        self.watchers: list[Audience] = []
+        """Who else is told of states and of the end."""
         self.counted = CountedFrames()
         self._make_peer = make_peer
         self._ice_servers = ice_servers
         self._on_lost = on_lost
         self._peer: MediaPeer | None = None
+        self._guests: list[Guest] = []
+        self._speaker: object | None = None
         self._offered = False
         self._told: tuple[str, int] | None = None
         self._closed = False
@@ -182,6 +200,42 @@ class Call:
         self.times.joined = True
         self.touch()
 
+    def host(self, guest: Guest) -> None:
+        """Somebody takes part in this call, and is closed with it. A call with guests has been joined.
+
+        Raises:
+            NotFound: the call has ended meanwhile.
+        """
+        if self._closed:
+            raise NotFound("no_such_session", "This session has just ended.", "Open a new session.")
+        self._guests.append(guest)
+        self.times.joined = True
+        self.touch()
+
+    def dismiss(self, guest: Guest) -> None:
+        """A guest has gone. A call that nobody takes part in any more ends unless somebody joins it again."""
+        if guest in self._guests:
+            self._guests.remove(guest)
+        if not self._guests and self.audience is None:
+            self.times.joined, self.times.alone_s = False, time.monotonic()
+
+    def take_voice(self, speaker: object) -> None:
+        """From now on this one speaks for the avatar, and the page's microphone is not heard.
+
+        Raises:
+            BadRequest: somebody else does already.
+        """
+        if self._speaker is not None and self._speaker is not speaker:
+            raise BadRequest(
+                "already_speaking", "Somebody else speaks for this session already.", "Open a session of your own."
+            )
+        self._speaker = speaker
+
+    def leave_voice(self, speaker: object) -> None:
+        """Whoever took the voice speaks no more; the page's microphone is heard again."""
+        if self._speaker is speaker:
+            self._speaker = None
+
     def touch(self) -> None:
         """Somebody asked for something: the call is not idle."""
         self.times.active_s = time.monotonic()
@@ -205,7 +259,7 @@ class Call:
                 "Open a new session to connect again.",
             )
         self._offered = True
-        peer = self._make_peer(on_voice=self.session.hear, on_closed=self._lost, ice_servers=self._ice_servers)
+        peer = self._make_peer(on_voice=self._hear_page, on_closed=self._lost, ice_servers=self._ice_servers)
         self._peer = peer
         try:
             answer = await peer.answer(sdp)
@@ -259,10 +313,10 @@ class Call:
         )
 
     async def close(self) -> bool:
-        """Free what session and peer hold, both at once, however one of them may fail.
+        """Free what session, peer and guests hold, all at once, however one of them may fail.
 
         Returns:
-            Whether both were done within `CLOSE_LIMIT_S`; what was not is cancelled.
+            Whether all were done within `CLOSE_LIMIT_S`; what was not is cancelled.
         """
         self._closed = True
         self.session.on_state = None
@@ -270,6 +324,7 @@ class Call:
         if self._peer is not None:
             self.session.remove_sink(self._peer)
             closings.append(self._peer.close)
+        closings.extend(guest.close for guest in self._guests)
         tasks = [asyncio.create_task(self._quietly(closing), name=f"close {self.id}") for closing in closings]
         _, late = await asyncio.wait(tasks, timeout=CLOSE_LIMIT_S)
         for task in late:
@@ -285,6 +340,10 @@ class Call:
         except Exception:  # the other half must still be closed
             _log.exception("session did not close cleanly", extra={"session": self.id})
 
+    def _hear_page(self, samples: NDArray[np.int16], rate_hz: int, arrived_s: float) -> None:
+        if self._speaker is None:
+            self.session.hear(samples, rate_hz, arrived_s)
+
     def _lost(self, how: str) -> None:
         if not self._closed:
             self._on_lost(how)
@@ -293,5 +352,6 @@ class Call:
         self.touch()
         if self._told != (state, epoch):
             self._told = (state, epoch)
-            if self.audience is not None:
-                self.audience.on_state(state, epoch)
+            for told in (self.audience, *self.watchers):
+                if told is not None:
+                    told.on_state(state, epoch)

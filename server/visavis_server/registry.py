@@ -149,8 +149,9 @@ class SessionRegistry:
             watch.cancel()
         if error is not None:
             self._metrics.error(error.code)
-        if call.audience is not None:
-            call.audience.on_end(reason, error)
+        for told in (call.audience, *call.watchers):
+            if told is not None:
+                told.on_end(reason, error)
         self._ending[id] = asyncio.create_task(self._close(call, reason), name=f"end {id}")
         self._changed.set()
 
@@ -221,7 +222,7 @@ class SessionRegistry:
             if left_s <= 0:
                 self.end_soon(call.id, "expired")
                 return
-            await asyncio.sleep(left_s)
+            await asyncio.sleep(min(left_s, self._settings.sessions.join_timeout_s))  # its guests may leave sooner
 
     async def _sample_forever(self) -> None:
         while True:

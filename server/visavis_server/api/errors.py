@@ -21,6 +21,7 @@ from visavis_server.metrics import Metrics
 _STATUS_BY_CODE = {
     "already_joined": 409,
     "already_negotiated": 409,
+    "already_speaking": 409,
     "builtin_avatar": 403,
     "consent_required": 422,
     "host_refused": 421,
