@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from visavis_models.diffusion.crops import LEFT_EYE, MOUTH, RIGHT_EYE, Region, in_crop, laid
+from visavis_models.face import topology as topo
 from visavis_models.face.model import face_model
 
 pytest.importorskip("torch", reason="training needs torch; the product does not")
 
-from visavis_training.renderer.clip_strokes import ClipFacts, seen_px, true_crops  # noqa: E402
+from visavis_training.renderer.clip_strokes import ClipFacts, _lips_apart_as_they_are, seen_px, true_crops  # noqa: E402
 
 pytestmark = pytest.mark.weights
 MOUTH_PX = (96, 128)
@@ -54,3 +55,12 @@ def test_the_skull_stands_still_in_true_crops_wherever_the_rig_has_its_anchors(
         moved = (there - [0.2, -0.1, 10.0]) @ turned(yaw, pitch).T + [0.2, -0.1, z]
         after = in_crop(seen_px(moved[None, None].astype(np.float32), facts)[..., :2], crop[None])[0, 0]
         assert np.abs(after - before).max() < 2.5, "px; the rest is perspective"
+
+
+def test_lips_that_meet_meet_although_the_detector_saw_them_apart() -> None:
+    error = np.random.default_rng(1).normal(0, 3, (topo.LANDMARK_COUNT, 3)).astype(np.float32)
+    kept = _lips_apart_as_they_are(error)
+    for upper, lower in zip(topo.UPPER_LIP[0], topo.LOWER_LIP[0], strict=True):
+        assert np.array_equal(kept[upper], kept[lower])
+    others = [k for k in range(topo.LANDMARK_COUNT) if not any(k in r for r in topo.UPPER_LIP[:2] + topo.LOWER_LIP[:2])]
+    assert np.array_equal(kept[others], error[others]) and np.ptp(kept[list(topo.UPPER_LIP[0])], axis=0).min() > 1

@@ -118,8 +118,8 @@ def paint_mouth(chance: Chance, age_years: Tensor, melanin: Tensor) -> MouthText
     middle = torch.stack(
         [middle[:, 0], 0.7 * middle[:, 1] + 0.22 * (middle[:, 2] - TOOTH_LAB[2]) + 0.12, middle[:, 2]], -1
     )
-    whitened = chance.happens("whitened", 0.22)
-    middle = middle + aged[:, None] * middle.new_tensor([-6.0, 1.6, 1.6])
+    whitened = chance.happens("whitened", 0.4)
+    middle = middle + aged[:, None] * middle.new_tensor([-4.0, 1.0, 1.2])
     middle = middle + whitened[:, None] * middle.new_tensor([3.0, -0.5, -6.0])
     canine = torch.exp(-((from_middle - 2.0) ** 2) / 0.3)[..., None] * middle.new_tensor(_CANINE)
     molar = step(from_middle, 2.4, 4.0)[..., None] * middle.new_tensor(_MOLAR)

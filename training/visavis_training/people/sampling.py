@@ -284,7 +284,7 @@ def _sample_teeth(values: Tensor, chance: Chance, index: dict[str, int]) -> tupl
         values[:, index[f"teeth/{arch}-narrow"]] = narrow + chance.normal(f"{arch} narrow", 0.0, 0.015)
         values[:, index[f"teeth/{arch}-height"]] = chance.normal(f"{arch} height", 0.0, 0.07)
         # most are under a millimetre
-        gap = (0.004 + 0.024 * chance.uniform(f"{arch} gap") ** 2.5) * chance.happens(f"{arch} gap?", 0.14)
+        gap = (0.004 + 0.024 * chance.uniform(f"{arch} gap") ** 2.5) * chance.happens(f"{arch} gap?", 0.08)
         values[:, index[f"teeth/{arch}-gap"]] = gap
         values[:, index[f"teeth/{arch}-canine"]] = chance.normal(f"{arch} canine", 0.004, 0.004)
         for name, deviation in (("raised", 0.0028), ("forward", 0.0035), ("turned", 0.010)):

@@ -129,6 +129,15 @@ def true_crops(
     return laid(region, np.stack(places), np.array(widths), mouth_px)
 
 
+def _lips_apart_as_they_are(error: Floats) -> Floats:
+    """The detector's error (478, 3), alike for lip points that meet: in a beard it sees gaps that are not there."""
+    error = error.copy()
+    for upper, lower in zip(topo.UPPER_LIP[:2], topo.LOWER_LIP[:2], strict=True):
+        both = (error[list(upper)] + error[list(lower)]) / 2
+        error[list(upper)] = error[list(lower)] = both
+    return error
+
+
 def unmirrored(crops: Floats, width: int) -> Floats:
     """Crops (N, 2, 3) whose columns run the other way."""
     other = crops.copy()
@@ -152,7 +161,7 @@ def clip_strokes(facts: ClipFacts, region: Region, mouth_px: tuple[int, int]) ->
     truth = true_crops(facts, anchors, region, rig.face_width_px, mouth_px)
     if facts.true_places:
         # The detector's error with this face stays with it, so that lips meet where the photo's lips were seen.
-        error = (avatar.landmarks - true[0]) * np.array([1, 1, 0], np.float32)
+        error = _lips_apart_as_they_are((avatar.landmarks - true[0]) * np.array([1, 1, 0], np.float32))
         strokes = replace(strokes, points=in_crop(true[1:] + error, truth))
     shade = mouth_colours(avatar, visible_teeth(avatar)).tooth / 127.5 - 1.0
     if region.mirrored:
