@@ -170,17 +170,3 @@ def test_coils_reach_as_far_as_the_cut_says(length: float) -> None:
     reach = np.linalg.norm(coils[:, -1] - coils[:, 0], axis=1)
     assert 0.3 * length < np.median(reach) < 1.4 * length
     assert np.linalg.norm(coils[:, -1], axis=1).min() > 0.09
-
-
-def test_cloth_hangs_from_what_stands_out_above_it_and_never_sinks_in() -> None:
-    down = np.linspace(0.0, 0.5, 26)
-    profile = -0.10 - 0.06 * np.exp(-(((down - 0.15) / 0.05) ** 2))  # a chest, then a flat belly, seen from the front
-    front = np.stack([np.zeros(26), profile, -down], 1)
-    back = front * np.array([1.0, -1.0, 1.0])
-    points = np.concatenate([front, back])
-    hung = clothing.hang(points, np.ones(52, dtype=bool), slope=0.1)
-    assert (np.abs(hung[:, 1]) >= np.abs(points[:, 1]) - 1e-12).all() and (hung[:, [0, 2]] == points[:, [0, 2]]).all()
-    below = down > 0.2
-    assert hung[:26][below, 1].max() < -0.12 and hung[0, 1] == pytest.approx(profile[0])
-    held = clothing.hang(points, np.zeros(52, dtype=bool))
-    np.testing.assert_array_equal(held, points)

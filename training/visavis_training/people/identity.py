@@ -116,7 +116,7 @@ def target_weights(shape: Shape) -> dict[str, float]:
                 if muscle_share * weight_share:
                     name = f"macrodetails/universal-{shape.sex}-{age}-{muscle}muscle-{weight}weight"
                     weights[name] = part * muscle_share * weight_share
-    for name, amount in (LOWERED_ARMS | shape.targets).items():
+    for name, amount in shape.targets.items():
         weights[name] = weights.get(name, 0.0) + amount
     return weights
 
@@ -162,7 +162,7 @@ def build(data: Path, shape: Shape, seed: int) -> tuple[BaseMesh, Floats]:
         for folder in WANDER_FOLDERS
         for path in targets.glob(f"{folder}/*.target.gz")
     ]
-    weights = target_weights(shape)
+    weights = LOWERED_ARMS | target_weights(shape)
     for name, amount in wandering(names, shape.wander_count, shape.wander, seed).items():
         weights[name] = weights.get(name, 0.0) + amount
     asymmetries = [f"asym/{path.name.removesuffix('.target.gz')}" for path in targets.glob("asym/asym-*.target.gz")]
