@@ -23,6 +23,7 @@ from visavis_server.delay import Delay
 from visavis_server.media import MediaSink, Published
 from visavis_server.pipeline import Frame, Performance
 from visavis_server.voice_intake import VoiceIntake
+from visavis_server.voice_source import VoiceSource
 
 _log = logging.getLogger(__name__)
 
@@ -92,6 +93,7 @@ class Session:
         self._on_close = on_close
         self._picture = picture
         self._intake = VoiceIntake()
+        self._source: VoiceSource | None = None
         self._sinks: list[MediaSink] = []
         self._voices: deque[Chunk] = deque()
         self._frames: dict[int, Frame] = {}
@@ -128,7 +130,7 @@ class Session:
         return self._next_frame
 
     def hear(self, samples: NDArray[np.int16], rate_hz: int, arrived_s: float) -> None:
-        """Take live voice.
+        """Take live voice; it is not heard while a source speaks for the avatar.
 
         Args:
             samples: int16 (n,), mono, any n.
@@ -138,8 +140,13 @@ class Session:
         Raises:
             BadVoice: no voice has such a rate.
         """
-        if not self._closed:
+        if not self._closed and self._source is None:
             self._intake.push(samples, rate_hz, arrived_s)
+
+    def speak_from(self, source: VoiceSource | None) -> None:
+        """From the next tick on the avatar says what this source gives and nothing else; None: what `hear` takes."""
+        self._source = source
+        self._intake.clear()
 
     def interrupt(self) -> int:
         """Stop speaking now: waiting voice is gone, frames of it are never shown, the mouth closes softly.
@@ -149,6 +156,8 @@ class Session:
         """
         self._epoch += 1
         self._intake.clear()
+        if self._source is not None:
+            self._source.interrupted(self._epoch)
         self._frames.clear()
         for i, chunk in enumerate(self._voices):
             voice = np.zeros_like(chunk.playback)
@@ -205,7 +214,7 @@ class Session:
         Returns:
             The chunk, for the studio to listen to.
         """
-        raw = self._intake.take()
+        raw = self._intake.take() if self._source is None else self._source.take(self._tick)
         if raw is None:
             chunk = silent_chunk(self._tick, self._epoch)
         else:
@@ -244,6 +253,7 @@ class Session:
         self._frames.clear()
         self._voices.clear()
         self._intake.close()
+        self._source = None
         await self._on_close(self)
 
     def _publish(self, chunk: Chunk, now_s: float) -> None:
