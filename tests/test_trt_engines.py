@@ -29,7 +29,7 @@ def test_an_engine_made_of_anything_else_is_not_found(tmp_path: Path, name: str)
     assert cache.find(KEY) == b"engine"
     other = replace(KEY, **{name: "other"})
     assert cache.find(other) is None
-    with pytest.raises(EngineError, match="visavis build"):
+    with pytest.raises(EngineError, match="visavis_trt.renderer_engines"):
         cache.load(other)
 
 
