@@ -92,6 +92,14 @@ class MeshChecks:
         return failed | {"eyeball out of socket": out}
 
 
+def _one_sided(face: Tensor) -> Tensor:
+    """(B, 52) of which jaw and mouth go to one side only, as trackers report them: both at once tear lips apart."""
+    for part in ("jaw", "mouth"):
+        sides = [ARKIT[f"{part}Left"], ARKIT[f"{part}Right"]]
+        face[:, sides] -= face[:, sides].amin(1, keepdim=True)
+    return face
+
+
 def shut_faces(seeds: Tensor) -> Tensor:
     """(B, 52) random expressions whose lips are shut: any units, jawOpen undone by as much mouthClose."""
     chance = Chance(seeds)
@@ -100,14 +108,14 @@ def shut_faces(seeds: Tensor) -> Tensor:
     for name in _PARTING:
         face[:, ARKIT[name]] = 0
     face[:, ARKIT["mouthClose"]] = face[:, ARKIT["jawOpen"]] = chance.uniform("shut jaw") * chance.happens("jaw", 0.7)
-    return face
+    return _one_sided(face)
 
 
 def any_faces(seeds: Tensor) -> Tensor:
     """(B, 52) random expressions of any units."""
     chance = Chance(seeds)
     face = chance.uniform("any amount", count=ARKIT_COUNT)
-    return face * (chance.uniform("any which", count=ARKIT_COUNT) < 0.3)
+    return _one_sided(face * (chance.uniform("any which", count=ARKIT_COUNT) < 0.3))
 
 
 def blinking_faces(seeds: Tensor) -> Tensor:
