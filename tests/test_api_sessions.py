@@ -26,7 +26,18 @@ async def test_a_session_is_opened_seen_interrupted_and_ended() -> None:
         assert session["signal_url"] == f"{url}/signal"
         assert (session["avatar_id"], session["state"], session["epoch"]) == ("astronaut", "idle", 0)
         assert (session["width"], session["height"]) == (16, 24) and session["age_s"] >= 0
-        assert set(session) == {"id", "avatar_id", "state", "epoch", "age_s", "signal_url", "width", "height"}
+        assert set(session) == {
+            "id",
+            "avatar_id",
+            "state",
+            "epoch",
+            "age_s",
+            "signal_url",
+            "whip_url",
+            "whep_url",
+            "width",
+            "height",
+        }
         assert [s["id"] for s in (await client.get("/v1/sessions")).json()["sessions"]] == [session["id"]]
         answer = await client.post(f"{url}/interrupt")
         assert (answer.status_code, answer.json()) == (202, {"epoch": 1})

@@ -21,12 +21,14 @@ from visavis_server.api.health import health_routes
 from visavis_server.api.reference import reference_routes
 from visavis_server.api.sessions import session_routes
 from visavis_server.api.signalling import signalling_routes
+from visavis_server.api.whip import transmission_routes
 from visavis_server.avatar_desk import AvatarDesk, Library
 from visavis_server.call import MediaPeer, PeerFactory
 from visavis_server.metrics import Metrics
 from visavis_server.page import PageMount, page_folder
 from visavis_server.registry import SessionRegistry, Stage
 from visavis_server.settings import IceServer, Settings
+from visavis_server.transmissions import Transmissions
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +67,7 @@ def create_app(
     metrics = metrics or Metrics(settings.capacity)
     desk = AvatarDesk(library, settings.photos.max_waiting, metrics)
     registry = SessionRegistry(settings, studio, metrics, peer_factory, grace_s)
+    transmissions = Transmissions(registry, desk, settings.rtc, metrics)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -74,6 +77,7 @@ def create_app(
             yield
         finally:
             await registry.aclose()
+            await transmissions.aclose()
             try:
                 await studio.aclose()
             except Exception:  # what remains must still be closed
@@ -93,11 +97,13 @@ def create_app(
     app.state.registry = registry
     app.state.desk = desk
     app.state.metrics = metrics
+    app.state.transmissions = transmissions
     install_error_handlers(app, metrics)
     app.include_router(health_routes(registry, metrics, settings))
     app.include_router(avatar_routes(desk, settings.photos))
     app.include_router(session_routes(registry, desk))
     app.include_router(signalling_routes(registry, metrics))
+    app.include_router(transmission_routes(transmissions, settings.rtc))
     app.include_router(reference_routes(app))
     folder = page_folder()
     if folder is None:
@@ -109,9 +115,9 @@ def create_app(
         app.add_middleware(
             CORSMiddleware,
             allow_origins=list(settings.server.allowed_origins),
-            allow_methods=["GET", "POST", "DELETE"],
-            allow_headers=["Content-Type"],
-            expose_headers=["Location", "Retry-After"],
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "If-Match"],
+            expose_headers=["Accept-Patch", "ETag", "Link", "Location", "Retry-After"],
             max_age=600,
         )
     return app

@@ -83,6 +83,18 @@ class Metrics:
         self._loss = Histogram(
             "visavis_loss_ratio", "Packets lost on the way, 0..1.", buckets=_LOSS_BUCKETS, registry=r
         )
+        self._transmissions = Gauge(
+            "visavis_transmissions", "Microphones (whip) and viewers (whep) now.", ["protocol"], registry=r
+        )
+        for protocol in ("whip", "whep"):
+            self._transmissions.labels(protocol)
+        self._relayed = {
+            "encoded": Counter(
+                "visavis_broadcast_frames_encoded", "Frames encoded for viewers, once for all.", registry=r
+            ),
+            "relayed": Counter("visavis_broadcast_frames_relayed", "Frames handed to viewers.", registry=r),
+            "dropped": Counter("visavis_broadcast_frames_dropped", "Frames that one viewer missed.", registry=r),
+        }
         self._bitrate = Gauge("visavis_bitrate_kbps", "Video sent, all sessions together.", registry=r)
 
     def session_opened(self) -> None:
@@ -126,6 +138,15 @@ class Metrics:
             self._rtt.observe(rtt_ms)
         if loss is not None:
             self._loss.observe(loss)
+
+    def transmission(self, protocol: str, change: int) -> None:
+        """A microphone (`whip`) or a viewer (`whep`) came (1) or left (-1)."""
+        self._transmissions.labels(protocol).inc(change)
+
+    def broadcast(self, encoded: int, relayed: int, dropped: int) -> None:
+        """A picture was encoded for viewers, handed to so many, and missed by so many."""
+        for name, value in (("encoded", encoded), ("relayed", relayed), ("dropped", dropped)):
+            self._relayed[name].inc(value)
 
     def bitrate(self, total_kbps: float) -> None:
         """Video sent by all sessions together."""

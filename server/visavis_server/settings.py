@@ -148,6 +148,14 @@ class RtcSettings:
     """How media find their way."""
 
     ice_servers: tuple[IceServer, ...] = _value((), "STUN and TURN servers; not needed within one network.")
+    max_viewers: int = _number(20, 0, 200, "Viewers (WHEP) of one session; more of them want an SFU.")
+    publish_token: str = _value("", "Bearer token that WHIP clients must send; empty: none.")
+    watch_token: str = _value("", "Bearer token that WHEP clients must send; empty: none.")
+
+    def __post_init__(self) -> None:
+        for key in ("publish_token", "watch_token"):
+            if not all("!" <= character <= "~" for character in getattr(self, key)):
+                raise BadSetting(f"rtc.{key}", "has characters that no header can carry", "Use letters and digits.")
 
 
 @dataclass(frozen=True, slots=True)

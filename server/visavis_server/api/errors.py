@@ -22,6 +22,14 @@ _STATUS_BY_CODE = {
     "already_joined": 409,
     "already_negotiated": 409,
     "already_speaking": 409,
+    "etag_mismatch": 412,
+    "etag_missing": 428,
+    "media_type_refused": 415,
+    "name_taken": 409,
+    "restart_too_early": 409,
+    "stale_fragment": 409,
+    "too_many_restarts": 429,
+    "unauthorized": 401,
     "builtin_avatar": 403,
     "consent_required": 422,
     "host_refused": 421,
@@ -32,7 +40,7 @@ _STATUS_BY_CODE = {
     "body_too_slow": 408,
 }
 """Where the class of an error says too little."""
-_RETRY_AFTER_S = {"server_full": 10, "shutting_down": 5, "analysis_busy": 5}
+_RETRY_AFTER_S = {"server_full": 10, "shutting_down": 5, "analysis_busy": 5, "viewers_full": 30}
 _REMEDIES = {
     404: "See /docs for what this server offers.",
     405: "See /docs for the methods of this address.",
@@ -71,6 +79,8 @@ def error_status(error: VisavisError) -> int:
 def error_response(error: VisavisError, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """An error as an HTTP answer."""
     headers = dict(headers or {})
+    if error_status(error) == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, Busy):
         headers["Retry-After"] = str(_RETRY_AFTER_S.get(error.code, 10))
     return JSONResponse({"error": error.as_dict()}, status_code=error_status(error), headers=headers)

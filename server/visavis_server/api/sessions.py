@@ -14,6 +14,7 @@ from visavis_server.api.errors import documented
 from visavis_server.avatar_desk import AvatarDesk
 from visavis_server.call import Call
 from visavis_server.registry import SessionRegistry
+from visavis_server.transmissions import watch_id
 
 
 class SessionRequest(BaseModel):
@@ -33,6 +34,8 @@ class SessionBody(BaseModel):
     epoch: int
     age_s: float
     signal_url: str
+    whip_url: str
+    whep_url: str
     width: int
     height: int
 
@@ -59,6 +62,8 @@ def session_body(call: Call) -> SessionBody:
         epoch=session.epoch,
         age_s=round(time.monotonic() - session.created_s, 3),
         signal_url=f"/v1/sessions/{session.id}/signal",
+        whip_url=f"/whip/{session.id}",
+        whep_url=f"/whep/{watch_id(session.id)}",
         width=session.width,
         height=session.height,
     )

@@ -1,11 +1,26 @@
-"""One browser over WebRTC: its offer, its microphone, and the voice and pictures that go to it.
+"""WebRTC: a browser's call, a microphone that comes in (WHIP), and viewers of a session (WHEP).
 
-Knows nothing of sessions, avatars or HTTP: `Peer` takes SDP and ticks of the media clock, and hands out voice.
+Knows nothing of sessions, avatars or HTTP: it takes SDP and ticks of the media clock, and hands out voice.
 """
 
 from visavis_server.rtc.bitrate import BitrateLimits
+from visavis_server.rtc.broadcast import Broadcast
+from visavis_server.rtc.fragments import read_fragment
+from visavis_server.rtc.ingest import Ingest
+from visavis_server.rtc.offers import read_media_offer
 from visavis_server.rtc.peer import Peer
 from visavis_server.rtc.sdp import IceServer
 from visavis_server.rtc.stats import PeerStats
+from visavis_server.rtc.viewer import Viewer
 
-__all__ = ["BitrateLimits", "IceServer", "Peer", "PeerStats"]
+__all__ = [
+    "BitrateLimits",
+    "Broadcast",
+    "IceServer",
+    "Ingest",
+    "Peer",
+    "PeerStats",
+    "Viewer",
+    "read_fragment",
+    "read_media_offer",
+]

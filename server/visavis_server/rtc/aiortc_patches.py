@@ -22,7 +22,7 @@ from aiortc.rtcdtlstransport import RTCCertificate
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 from OpenSSL import SSL
 
-from visavis_server.rtc.liveness import Liveness
+from visavis_server.rtc.liveness import PACKETS_PER_S, Liveness
 from visavis_server.rtc.microphone import Microphone
 from visavis_server.rtc.outbound import Outbound
 
@@ -89,6 +89,16 @@ PATCHES: dict[str, tuple[str, tuple[Expectation, ...]]] = {
             _expect(aioice.Connection, "build_request", "pair", "nominate"),
             _expect(aioice.Connection, "gather_candidates", "get_component_candidates"),
             _expect(aioice.Connection, "get_component_candidates", "component", "addresses", "timeout"),
+        ),
+    ),
+    "restart": (
+        "a WHIP or WHEP client that changes its network must connect anew",
+        (
+            _expect(aiortc.RTCIceTransport, "__init__", "_connection", "_recv", "_send"),
+            _expect(aiortc.RTCIceTransport, "_monitor", "_connection", "get_event"),
+            _expect(aioice.Connection, "recvfrom", "_queue", "_nominated"),
+            _expect(aioice.Connection, "get_event", "_event_waiter"),
+            _expect(aioice.Connection, "close", "_queue", "_closing", "_closed"),
         ),
     ),
     "dtls": (
@@ -159,11 +169,13 @@ def patch_receiver(receiver: aiortc.RTCRtpReceiver, microphone: Microphone) -> b
     return True
 
 
-def patch_ice(connection: aioice.Connection, on_gone: Callable[[], None]) -> Liveness | None:
+def patch_ice(
+    connection: aioice.Connection, on_gone: Callable[[], None], packets_per_s: float = PACKETS_PER_S
+) -> Liveness | None:
     """Watch this ICE connection; `on_gone` is called when nothing is heard any more. None if aioice's own stays."""
     if not fits("liveness"):
         return None
-    liveness = Liveness(connection, on_gone)
+    liveness = Liveness(connection, on_gone, packets_per_s)
     methods: dict[str, Callable[..., Any]] = {
         "data_received": liveness.data_received,
         "query_consent": liveness.query_consent,

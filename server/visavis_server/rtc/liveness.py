@@ -23,23 +23,30 @@ CONSENT_S = 30.0
 """RFC 7675: without an answer to a check for this long nothing more may be sent, whatever else is heard."""
 PACKETS_PER_S = 400.0
 """A microphone sends 50 packets a second, and a tenth of that in reports; the bound is for peers that flood."""
-PACKETS_BURST = 400.0
+BURST_S = 1.0
 
 
 class Liveness:
     """Watches one ICE connection."""
 
-    def __init__(self, connection: Connection, on_gone: Callable[[], None]) -> None:
+    def __init__(
+        self, connection: Connection, on_gone: Callable[[], None], packets_per_s: float = PACKETS_PER_S
+    ) -> None:
         self._connection = connection
         self._on_gone = on_gone
         self._take = connection.data_received
-        self._bucket = TokenBucket(PACKETS_PER_S, PACKETS_BURST)
+        self._bucket = TokenBucket(packets_per_s, packets_per_s * BURST_S)
         self._heard_s = self._consent_s = time.monotonic()
+        self._excused_until_s = 0.0
 
     @property
     def refused(self) -> int:
         """Packets refused before anything was done with them."""
         return self._bucket.refused
+
+    def excuse(self, until_s: float) -> None:
+        """Silence means nothing until then: the far side is looking for another path."""
+        self._excused_until_s = until_s
 
     def data_received(self, data: bytes, component: int) -> None:
         """Stands for the connection's own: counts a sign of life, refuses what comes too fast."""
@@ -63,6 +70,8 @@ class Liveness:
                 except stun.TransactionError:
                     pass
             now_s = time.monotonic()
+            if now_s < self._excused_until_s:
+                continue
             if now_s - self._heard_s > SILENCE_S or now_s - self._consent_s > CONSENT_S:
                 logger.debug("Nothing was heard from the far side; its connection is closed.")
                 self._on_gone()

@@ -51,10 +51,9 @@ PACKET_S = 0.020
 class Outbound(ABC):
     """What pictures and voice have in common: sender reports from the media clock, loss and round-trip time."""
 
-    def __init__(self, sender: RTCRtpSender, clock: MediaClock, executor: Executor, rate_hz: int) -> None:
+    def __init__(self, sender: RTCRtpSender, clock: MediaClock, rate_hz: int) -> None:
         self._sender: Any = sender  # private names are used; aiortc_patches checks that they exist
         self._clock = clock
-        self._executor = executor
         self._rate_hz = rate_hz
         self._last_timestamp: int | None = None
         self._origin: int | None = None
@@ -122,7 +121,45 @@ class Outbound(ABC):
         """Voice has nothing to answer."""
 
 
-class PictureOutbound(Outbound):
+class PicturesOut(Outbound):
+    """What sending pictures needs, whoever encodes them: the rate that the link carries, and requests for keyframes."""
+
+    def __init__(self, sender: RTCRtpSender, clock: MediaClock) -> None:
+        super().__init__(sender, clock, 90_000)
+        self._controller: BitrateController | None = None
+        self._has_estimates = False
+
+    @property
+    def target_bps(self) -> int | None:
+        """What the pictures may take now; None before the first one."""
+        return None if self._controller is None else self._controller.target_bps
+
+    @abstractmethod
+    def want_keyframe(self) -> None:
+        """The receiver cannot go on without a whole picture."""
+        ...
+
+    def _on_feedback(self, packet: RtcpPsfbPacket) -> None:
+        if packet.fmt in (RTCP_PSFB_PLI, RTCP_PSFB_FIR):
+            self.want_keyframe()
+        elif packet.fmt == RTCP_PSFB_APP and self._controller is not None:
+            try:
+                estimate_bps, ssrcs = unpack_remb_fci(packet.fci)
+            except ValueError:
+                return
+            if self._sender._ssrc in ssrcs:
+                now_s = time.monotonic()
+                self._has_estimates = True
+                self._controller.on_estimate(estimate_bps, self.meter.bps(now_s) or 0, now_s)
+
+    def _on_report(self, loss: float, report_id: int, held_s: float) -> None:
+        super()._on_report(loss, report_id, held_s)
+        if self._controller is not None:
+            now_s = time.monotonic()
+            self._controller.on_loss(loss, self.meter.bps(now_s) or 0, now_s, has_estimates=self._has_estimates)
+
+
+class PictureOutbound(PicturesOut):
     """The avatar's pictures: one thread converts and encodes, the newest picture wins, the rate follows the link."""
 
     def __init__(
@@ -133,12 +170,11 @@ class PictureOutbound(Outbound):
         executor: Executor,
         limits: BitrateLimits,
     ) -> None:
-        super().__init__(sender, clock, executor, 90_000)
+        super().__init__(sender, clock)
+        self._executor = executor
         self._track = track
         self._limits = limits
         self._frames = FrameMaker()
-        self._controller: BitrateController | None = None
-        self._has_estimates = False
         self._keyframe_wanted = False
         self._keyframe_at_s = 0.0
         self._encoder: PictureEncoder | None = None
@@ -155,10 +191,9 @@ class PictureOutbound(Outbound):
         """Keyframes made so far."""
         return 0 if self._encoder is None else self._encoder.keyframes
 
-    @property
-    def target_bps(self) -> int | None:
-        """What the pictures may take now; None before the first one."""
-        return None if self._controller is None else self._controller.target_bps
+    def want_keyframe(self) -> None:
+        """Make the next picture a whole one, unless one was made a moment ago."""
+        self._keyframe_wanted = True
 
     async def _encoded(self, codec: RTCRtpCodecParameters) -> RTCEncodedFrame | None:
         item = await self._track.next_item()
@@ -197,31 +232,13 @@ class PictureOutbound(Outbound):
             payloads = self._encoder.encode(frame, target_bps, keyframe=True)
         return payloads, frame.pts
 
-    def _on_feedback(self, packet: RtcpPsfbPacket) -> None:
-        if packet.fmt in (RTCP_PSFB_PLI, RTCP_PSFB_FIR):
-            self._keyframe_wanted = True
-        elif packet.fmt == RTCP_PSFB_APP and self._controller is not None:
-            try:
-                estimate_bps, ssrcs = unpack_remb_fci(packet.fci)
-            except ValueError:
-                return
-            if self._sender._ssrc in ssrcs:
-                now_s = time.monotonic()
-                self._has_estimates = True
-                self._controller.on_estimate(estimate_bps, self.meter.bps(now_s) or 0, now_s)
-
-    def _on_report(self, loss: float, report_id: int, held_s: float) -> None:
-        super()._on_report(loss, report_id, held_s)
-        if self._controller is not None:
-            now_s = time.monotonic()
-            self._controller.on_loss(loss, self.meter.bps(now_s) or 0, now_s, has_estimates=self._has_estimates)
-
 
 class VoiceOutbound(Outbound):
     """The avatar's voice: two packets of 20 ms for each tick, none ever left out."""
 
     def __init__(self, sender: RTCRtpSender, track: VoiceTrack, clock: MediaClock, executor: Executor) -> None:
-        super().__init__(sender, clock, executor, 48_000)
+        super().__init__(sender, clock, 48_000)
+        self._executor = executor
         self._track = track
         self._encoder: OpusVoiceEncoder | None = None
         self._second_half: tuple[NDArray[np.int16], int] | None = None
@@ -238,7 +255,7 @@ class VoiceOutbound(Outbound):
                 await asyncio.sleep(self._second_due_s - time.monotonic())
             (half, pts), self._second_half = self._second_half, None
         data, timestamp = await asyncio.get_running_loop().run_in_executor(self._executor, self._encode, half, pts)
-        return RTCEncodedFrame([data], timestamp, _level_dbov(half))
+        return RTCEncodedFrame([data], timestamp, level_dbov(half))
 
     def release(self) -> None:
         """Drop the encoder."""
@@ -250,7 +267,7 @@ class VoiceOutbound(Outbound):
         return self._encoder.encode(np.ascontiguousarray(samples), pts)
 
 
-def _level_dbov(samples: NDArray[np.int16]) -> int:
+def level_dbov(samples: NDArray[np.int16]) -> int:
     """Loudness for RFC 6464: 0 (as loud as can be) to -127 (silence)."""
     power = float(np.mean(np.square(samples.astype(np.float32) / 32768.0)))
     return -127 if power <= 0.0 else max(-127, min(0, round(10.0 * np.log10(power))))

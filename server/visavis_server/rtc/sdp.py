@@ -25,7 +25,7 @@ _OFFER_REMEDY = (
 )
 _CANDIDATE_REMEDY = "Send what RTCPeerConnection's icecandidate event carries, or null at the end."
 _MDNS = re.compile(r"[0-9A-Za-z-]{1,63}\.local")
-_LEFT_OUT = re.compile(r"^a=(?:candidate:[^\r\n]*\.local [^\r\n]*|end-of-candidates[^\r\n]*)\r?\n?", re.MULTILINE)
+LEFT_OUT = re.compile(r"^a=(?:candidate:[^\r\n]*\.local [^\r\n]*|end-of-candidates[^\r\n]*)\r?\n?", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def read_offer(offer_sdp: object) -> Offer:
         raise _bad(f"The offer's SDP is larger than {MAX_SDP_BYTES // 1024} KiB.")
     if not offer_sdp.startswith("v=0"):
         raise _bad("The offer's SDP does not begin with v=0.")
-    text = _LEFT_OUT.sub("", offer_sdp)
+    text = LEFT_OUT.sub("", offer_sdp)
     try:
         description = SessionDescription.parse(text)
     except Exception as error:  # the parser raises whatever its string work raises: all of it means "not SDP"

@@ -30,7 +30,7 @@ VOICE_HELD = 50
 Item = TypeVar("Item")
 
 
-class _Queue(Generic[Item]):
+class BoundedQueue(Generic[Item]):
     """Bounded; drops its oldest; one reader."""
 
     def __init__(self, size: int) -> None:
@@ -40,6 +40,7 @@ class _Queue(Generic[Item]):
         self.dropped = 0
 
     def put(self, item: Item) -> None:
+        """Take one; the oldest goes, counted, when there is no room."""
         if self._closed:
             return
         self.dropped += len(self._items) == self._items.maxlen
@@ -48,9 +49,17 @@ class _Queue(Generic[Item]):
 
     @property
     def waiting(self) -> int:
+        """How many are held."""
         return len(self._items)
 
+    def clear(self) -> int:
+        """Throw away what is held; how many that were."""
+        count = len(self._items)
+        self._items.clear()
+        return count
+
     async def get(self) -> Item:
+        """The oldest; waits for one. Raises MediaStreamError once the queue is closed."""
         while not self._items:
             if self._closed:
                 raise MediaStreamError
@@ -59,6 +68,7 @@ class _Queue(Generic[Item]):
         return self._items.popleft()
 
     def close(self) -> None:
+        """Drop everything and wake the reader."""
         self._closed = True
         self._items.clear()
         self._ready.set()
@@ -90,7 +100,7 @@ class PictureTrack(MediaStreamTrack):
 
     def __init__(self) -> None:
         super().__init__()
-        self._queue: _Queue[Published] = _Queue(PICTURES_HELD)
+        self._queue: BoundedQueue[Published] = BoundedQueue(PICTURES_HELD)
         self._frames = FrameMaker()
 
     @property
@@ -124,7 +134,7 @@ class VoiceTrack(MediaStreamTrack):
 
     def __init__(self) -> None:
         super().__init__()
-        self._queue: _Queue[Published] = _Queue(VOICE_HELD)
+        self._queue: BoundedQueue[Published] = BoundedQueue(VOICE_HELD)
 
     @property
     def dropped(self) -> int:

@@ -1,0 +1,192 @@
+"""WHIP (RFC 9725) and WHEP (draft-ietf-wish-whep) over HTTP: the same verbs for a microphone and for viewers.
+
+Speaks HTTP only: what a transmission is, and which session it belongs to, is `Transmissions`' to know.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from visavis_models.errors import BadRequest
+from visavis_server.api.errors import documented
+from visavis_server.settings import IceServer, RtcSettings
+from visavis_server.transmissions import Protocol, Transmissions, Wish
+
+SDP_TYPE = "application/sdp"
+FRAGMENT_TYPE = "application/trickle-ice-sdpfrag"
+_SHOW = Query(max_length=63, description="The name under which viewers find it: /whep/{show}")
+_SDP_BODY: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {SDP_TYPE: {"schema": {"type": "string", "description": "SDP offer"}}}}
+}
+_FRAGMENT_BODY: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {FRAGMENT_TYPE: {"schema": {"type": "string"}}}}
+}
+
+
+def check_bearer(request: Request, token: str) -> None:
+    """Let only those in who send the operator's token, if there is one.
+
+    Raises:
+        BadRequest: `unauthorized`.
+    """
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if token and not (scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())):
+        raise BadRequest("unauthorized", "This needs the server's bearer token.", "Send Authorization: Bearer <token>.")
+
+
+def check_type(request: Request, wanted: str) -> None:
+    """Make sure of a body's media type.
+
+    Raises:
+        BadRequest: `media_type_refused`.
+    """
+    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given != wanted:
+        raise BadRequest("media_type_refused", f"The body must be {wanted}.", f"Send Content-Type: {wanted}.")
+
+
+def check_etag(request: Request, etag: str) -> None:
+    """Make sure that a change is meant for the current ICE generation.
+
+    Raises:
+        BadRequest: `etag_missing`, `etag_mismatch`.
+    """
+    given = request.headers.get("if-match")
+    if given is None:
+        remedy = 'Send the ETag of the answer, or "*" to restart ICE.'
+        raise BadRequest("etag_missing", "A PATCH needs an If-Match header.", remedy)
+    tags = [tag.strip() for tag in given.split(",")]
+    if "*" not in tags and etag not in tags:
+        raise BadRequest("etag_mismatch", "This is of before the last ICE restart.", "Use the ETag of its answer.")
+
+
+async def body_text(request: Request) -> str:
+    """The body as text.
+
+    Raises:
+        BadRequest: `not_text`.
+    """
+    try:
+        return (await request.body()).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadRequest("not_text", "The body is not text in UTF-8.", "Send SDP.") from error
+
+
+def ice_links(servers: tuple[IceServer, ...]) -> Iterator[str]:
+    """STUN and TURN servers as values of Link headers."""
+    for server in servers:
+        for url in server.urls:
+            link = f'<{url}>; rel="ice-server"'
+            if server.username is not None and server.credential is not None:
+                name, secret = (_quoted(text) for text in (server.username, server.credential))
+                link += f'; username="{name}"; credential="{secret}"; credential-type="password"'
+            yield link
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def transmission_routes(transmissions: Transmissions, settings: RtcSettings) -> APIRouter:
+    """The routes below /whip and /whep."""
+    routes = APIRouter(tags=["WHIP and WHEP"])
+
+    def options(protocol: Protocol) -> Response:
+        response = Response(status_code=204, headers={"Accept-Post": SDP_TYPE, "Accept-Patch": FRAGMENT_TYPE})
+        response.headers["Allow"] = "OPTIONS, POST"
+        _add_links(response, settings)
+        return response
+
+    async def start(request: Request, wish_of: Protocol, target: str, token: str, show: str = "") -> Response:
+        check_bearer(request, token)
+        check_type(request, SDP_TYPE)
+        transmission, answer = await transmissions.start(Wish(wish_of, target, await body_text(request), show))
+        headers = {"Location": transmission.address, "ETag": transmission.etag, "Accept-Patch": FRAGMENT_TYPE}
+        response = Response(answer, 201, headers, SDP_TYPE)
+        _add_links(response, settings)
+        return response
+
+    async def patch(request: Request, protocol: Protocol, name: str, key: str, token: str) -> Response:
+        check_bearer(request, token)
+        transmission = transmissions.get(protocol, name, key)
+        check_type(request, FRAGMENT_TYPE)
+        check_etag(request, transmission.etag)
+        restarted = await transmission.patch(await body_text(request))
+        if restarted is None:
+            return Response(status_code=204)
+        return Response(restarted.fragment, 200, {"ETag": restarted.etag}, FRAGMENT_TYPE)
+
+    async def end(request: Request, protocol: Protocol, name: str, key: str, token: str) -> Response:
+        check_bearer(request, token)
+        await transmissions.end(transmissions.get(protocol, name, key))
+        return Response(status_code=200)
+
+    started: dict[int | str, dict[str, Any]] = {
+        201: {"description": "The answer; Location is the transmission's address", "content": {SDP_TYPE: {}}},
+        **documented(400, 401, 404, 409, 415, 422, 503),
+    }
+    patched: dict[int | str, dict[str, Any]] = {
+        200: {"description": "ICE is restarted", "content": {FRAGMENT_TYPE: {}}},
+        204: {"description": "The candidates were taken"},
+        **documented(400, 401, 404, 409, 412, 415, 428, 429),
+    }
+    @routes.post(
+        "/whip/{target}",
+        status_code=201,
+        summary="A microphone speaks for a session, or for a new one of an avatar",
+        responses=started,
+        openapi_extra=_SDP_BODY,
+    )
+    async def publish(request: Request, target: str, show: Annotated[str, _SHOW] = "") -> Response:
+        return await start(request, "whip", target, settings.publish_token, show)
+
+    @routes.post(
+        "/whep/{target}", status_code=201, summary="Watch a session", responses=started, openapi_extra=_SDP_BODY
+    )
+    async def watch(request: Request, target: str) -> Response:
+        return await start(request, "whep", target, settings.watch_token)
+
+    @routes.options("/whip/{target}", include_in_schema=False)
+    async def whip_options(target: str) -> Response:
+        return options("whip")
+
+    @routes.options("/whep/{target}", include_in_schema=False)
+    async def whep_options(target: str) -> Response:
+        return options("whep")
+
+    @routes.patch(
+        "/whip/{name}/{key}",
+        summary="Trickle candidates, or restart ICE",
+        responses=patched,
+        openapi_extra=_FRAGMENT_BODY,
+    )
+    async def patch_whip(request: Request, name: str, key: str) -> Response:
+        return await patch(request, "whip", name, key, settings.publish_token)
+
+    @routes.patch(
+        "/whep/{name}/{key}",
+        summary="Trickle candidates, or restart ICE",
+        responses=patched,
+        openapi_extra=_FRAGMENT_BODY,
+    )
+    async def patch_whep(request: Request, name: str, key: str) -> Response:
+        return await patch(request, "whep", name, key, settings.watch_token)
+
+    @routes.delete("/whip/{name}/{key}", summary="Stop speaking", responses=documented(401, 404))
+    async def end_whip(request: Request, name: str, key: str) -> Response:
+        return await end(request, "whip", name, key, settings.publish_token)
+
+    @routes.delete("/whep/{name}/{key}", summary="Stop watching", responses=documented(401, 404))
+    async def end_whep(request: Request, name: str, key: str) -> Response:
+        return await end(request, "whep", name, key, settings.watch_token)
+
+    return routes
+
+
+def _add_links(response: Response, settings: RtcSettings) -> None:
+    for link in ice_links(settings.ice_servers):
+        response.headers.append("Link", link)
