@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from visavis_server import __version__
+from visavis_server.api.agents import agent_routes
 from visavis_server.api.avatars import avatar_routes
 from visavis_server.api.errors import install_error_handlers
 from visavis_server.api.guard import Guard
@@ -103,6 +104,7 @@ def create_app(
     app.include_router(avatar_routes(desk, settings.photos))
     app.include_router(session_routes(registry, desk))
     app.include_router(signalling_routes(registry, metrics))
+    app.include_router(agent_routes(registry, desk, settings.agents, metrics))
     app.include_router(transmission_routes(transmissions, settings.rtc))
     app.include_router(reference_routes(app))
     folder = page_folder()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-WS_FRAME_BYTES = 256 * 1024
+WS_FRAME_BYTES = 768 * 1024
 """Above what a message may be, so that one that is a little too large is answered rather than cut off."""
 _WS_PING_S = 5.0
 """A browser that has vanished from the network is noticed after twice this."""

@@ -159,6 +159,15 @@ class RtcSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """Voice agents that push their speech over a WebSocket."""
+
+    buffer_s: float = _number(120.0, 1.0, 900.0, "Speech of one agent that may wait; more is refused.")
+    segment_timeout_s: float = _number(10.0, 0.5, 600.0, "A segment that gets no speech for this long is ended.")
+    idle_timeout_s: float = _number(300.0, 0.0, 1e6, "An agent that sends nothing for this long is left; 0: never.")
+
+
+@dataclass(frozen=True, slots=True)
 class PageSettings:
     """The web page."""
 
@@ -190,6 +199,7 @@ class Settings:
     video: VideoSettings = field(default_factory=VideoSettings)
     drawing: DrawingSettings = field(default_factory=DrawingSettings)
     rtc: RtcSettings = field(default_factory=RtcSettings)
+    agents: AgentSettings = field(default_factory=AgentSettings)
     page: PageSettings = field(default_factory=PageSettings)
     log: LogSettings = field(default_factory=LogSettings)
 
