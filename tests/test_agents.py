@@ -221,6 +221,23 @@ async def test_a_wrong_address_is_told(path: str, code: str, close_code: int) ->
         assert socket.close_code == close_code
 
 
+async def test_a_token_is_asked_for_where_one_is_set() -> None:
+    async with place(agents__token="open-sesame") as it:
+        for token in (None, "wrong", "ôpen"):
+            path = "/v1/agents?avatar_id=astronaut" + (f"&token={token}" if token else "")
+            async with raw(it, path) as socket:
+                assert (await hear(socket, "error"))["error"]["code"] == "unauthorized"
+                with pytest.raises(ConnectionClosed):
+                    await socket.recv()
+                assert socket.close_code == 4401
+        assert it.registry.active == 0
+        async with raw(it, "/v1/agents?avatar_id=astronaut&token=open-sesame") as socket:
+            await hear(socket, "ready")
+        await it.empty()
+        async with AgentSession(it.url, avatar="astronaut", token="open-sesame") as agent:
+            await agent.speak(pcm(speech(16000)[:1600]), 16000)
+
+
 async def test_a_full_server_says_so() -> None:
     async with place(sessions__capacity=1) as it, AgentSession(it.url, avatar="astronaut"):
         with pytest.raises(AgentError) as refused:

@@ -162,6 +162,7 @@ class RtcSettings:
 class AgentSettings:
     """Voice agents that push their speech over a WebSocket."""
 
+    token: str = _value("", "Bearer token that agents must send; empty: none.")
     buffer_s: float = _number(120.0, 1.0, 900.0, "Speech of one agent that may wait; more is refused.")
     segment_timeout_s: float = _number(10.0, 0.5, 600.0, "A segment that gets no speech for this long is ended.")
     idle_timeout_s: float = _number(300.0, 0.0, 1e6, "An agent that sends nothing for this long is left; 0: never.")

@@ -143,6 +143,7 @@ def ready_message(session: Any, buffer_s: float) -> dict[str, Any]:
         "width": session.width,
         "height": session.height,
         "signal_url": f"/v1/sessions/{session.id}/signal",
+        "whep_url": f"/whep/{session.id}",
         "buffer_s": buffer_s,
         "max_message_bytes": MAX_AUDIO_BYTES,
         "rates_hz": list(RATES_HZ),

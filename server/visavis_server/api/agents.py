@@ -7,6 +7,7 @@ resampled or pictures are drawn.
 from __future__ import annotations
 
 import asyncio
+import hmac
 import logging
 import time
 from typing import Annotated, Any
@@ -40,6 +41,7 @@ _CLOSE_TAKEN = 4409
 _CLOSE_TOO_MANY = 4429
 _CLOSE_FULL = 4503
 _CLOSE_REFUSED = 4400
+_CLOSE_UNAUTHORIZED = 4401
 
 
 class AgentConversation:
@@ -283,6 +285,7 @@ def agent_routes(registry: SessionRegistry, desk: AvatarDesk, settings: AgentSet
     async def speak(socket: WebSocket, avatar_id: Annotated[str, Query(max_length=100)] = "") -> None:
         await socket.accept()  # refused only afterwards: a browser cannot see why a handshake failed
         try:
+            _check_token(socket)
             call = await registry.open(await _avatar(avatar_id))
         except VisavisError as error:
             await _refuse(socket, error)
@@ -296,11 +299,21 @@ def agent_routes(registry: SessionRegistry, desk: AvatarDesk, settings: AgentSet
     async def speak_for(socket: WebSocket, id: str) -> None:
         await socket.accept()
         try:
+            _check_token(socket)
             call = registry.get(id)
         except VisavisError as error:
             await _refuse(socket, error)
             return
         await _talk(socket, call)
+
+    def _check_token(socket: WebSocket) -> None:
+        scheme, _, given = socket.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            given = socket.query_params.get("token", "")  # a browser's WebSocket cannot send headers
+        if settings.token and not hmac.compare_digest(given.strip().encode(), settings.token.encode()):
+            raise BadRequest(
+                "unauthorized", "This needs the agents' bearer token.", "Send Authorization: Bearer <token>."
+            )
 
     async def _avatar(avatar_id: str) -> Any:
         if not avatar_id:
@@ -323,6 +336,8 @@ def agent_routes(registry: SessionRegistry, desk: AvatarDesk, settings: AgentSet
             code = _CLOSE_NO_SESSION
         elif isinstance(error, Busy):
             code = _CLOSE_FULL
+        elif error.code == "unauthorized":
+            code = _CLOSE_UNAUTHORIZED
         elif error.code == "already_speaking":
             code = _CLOSE_TAKEN
         try:
