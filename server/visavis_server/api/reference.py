@@ -67,6 +67,27 @@ _SERVER_MESSAGES = (
         "Then the WebSocket closes.",
     ),
 )
+_AGENT_MESSAGES = (
+    ('{"type": "segment.start", "rate_hz": 24000, "id": "a1"}', "An utterance begins; 8000 to 48000 Hz, id optional."),
+    ("binary", "Its speech: 16-bit little-endian mono samples, at most 512 KiB."),
+    ('{"type": "audio", "data": "..."}', "The same in base64."),
+    ('{"type": "segment.end"}', "The utterance is complete."),
+    ('{"type": "interrupt"}', "The avatar falls silent at once; what waits is forgotten."),
+    ('{"type": "clear"}', "What has not begun is forgotten."),
+    ('{"type": "attend", "on": true}', "The user speaks: the avatar listens."),
+    ('{"type": "keep_alive"}', "Still there."),
+    ('{"type": "bye"}', "Leave."),
+)
+_AGENT_EVENTS = (
+    ('{"type": "ready", "session", "whep_url", "buffer_s", ...}', "Once, first."),
+    ('{"type": "started", "segment": "a1", "epoch": 0}', "Its first frame has left."),
+    ('{"type": "progress", "segment", "seconds", "waiting_s"}', "Twice a second while it is spoken."),
+    ('{"type": "ended", "segment", "seconds"}', "All of it was spoken."),
+    ('{"type": "interrupted", "segment" | null, "seconds", "epoch"}', "Once for each segment that had not ended."),
+    ('{"type": "state", "state", "epoch"}', "On every change."),
+    ('{"type": "error", "error": {...}, "segment" | null}', "It goes on unless bye follows."),
+    ('{"type": "bye", "reason"}', "Then the WebSocket closes."),
+)
 
 
 def reference_routes(app: FastAPI) -> APIRouter:
@@ -97,6 +118,12 @@ def reference_page(api: Mapping[str, Any]) -> str:
         + _table(_CLIENT_MESSAGES)
         + "<h3>Server to client</h3>"
         + _table(_SERVER_MESSAGES)
+        + "<h2>Voice agents</h2><p><code>/v1/agents?avatar_id=...</code> opens a session; "
+        "<code>/v1/sessions/{id}/agent</code> speaks for one that is open. A WebSocket: push speech, faster than it is "
+        "spoken if you like, and learn what was heard.</p><h3>Agent to server</h3>"
+        + _table(_AGENT_MESSAGES)
+        + "<h3>Server to agent</h3>"
+        + _table(_AGENT_EVENTS)
     )
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title} API</title>'
