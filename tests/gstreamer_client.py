@@ -24,8 +24,8 @@ SPEAK = (
     "audiotestsrc is-live=true wave=sine freq=300 volume=0.5 ! audio/x-raw,rate=48000,channels=2 ! audioconvert ! "
     "opusenc ! rtpopuspay pt=111 ! application/x-rtp,media=audio,encoding-name=OPUS,payload=111,clock-rate=48000,"
     "encoding-params=(string)2 ! peer. "
-    "videotestsrc is-live=true ! video/x-raw,width=160,height=120,framerate=15/1 ! vp8enc deadline=1 ! rtpvp8pay pt=96 ! "
-    "application/x-rtp,media=video,encoding-name=VP8,payload=96,clock-rate=90000 ! peer."
+    "videotestsrc is-live=true ! video/x-raw,width=160,height=120,framerate=15/1 ! vp8enc deadline=1 ! "
+    "rtpvp8pay pt=96 ! application/x-rtp,media=video,encoding-name=VP8,payload=96,clock-rate=90000 ! peer."
 )
 
 

@@ -72,6 +72,14 @@ async def venue(**flags: Any) -> AsyncIterator[Venue]:
             await asyncio.wait_for(serving, 15)
 
 
+async def bare_offer(http: httpx.AsyncClient) -> str:
+    """A microphone's offer behind which nobody stands."""
+    client = Client.microphone(http)
+    offer = await client.offer()
+    await client.close()
+    return offer
+
+
 @dataclass
 class Client:
     """One side of a transmission: a connection, its address and its ETag."""
@@ -111,7 +119,7 @@ class Client:
         return cls(http, pc, browser)
 
     async def offer(self) -> str:
-        """This side's SDP."""
+        """The SDP of our side."""
         await self.pc.setLocalDescription(await self.pc.createOffer())
         return self.pc.localDescription.sdp
 
