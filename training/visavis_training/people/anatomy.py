@@ -28,6 +28,7 @@ from visavis_training.people import (
 )
 from visavis_training.people.anatomy_building import REGIONS, SHOW
 from visavis_training.people.contact import LidSolver, SeamSolver, TeethCover, close_lips
+from visavis_training.people.fusing import fused
 from visavis_training.people.posing import eye_gaze, head_rotation, turned_by_share
 
 __all__ = ["REGIONS", "Anatomy"]
@@ -243,6 +244,7 @@ class Anatomy:
             result[:, self.parts[part], 2] += back[:, None]
         return result
 
+    @fused
     def pose(
         self,
         neutral: Tensor,

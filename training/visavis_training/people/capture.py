@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from visavis_training.people.chance import Chance, each
+from visavis_training.people.fusing import fused
 from visavis_training.people.lighting import white_of_kelvin
 
 _JPEG_LUMA = (
@@ -136,6 +137,19 @@ def capture(linear: Tensor, camera: Camcorder, generator: torch.Generator | None
         uint8 (N, H, W, 3).
     """
     white = white_of_kelvin(camera.kelvin)
+    people, height, width, _ = linear.shape
+    noise = None
+    if not clean:
+        noise = torch.randn((people, 3, height, width), device=linear.device, generator=generator)
+    shown = _shown(linear, camera, white, noise)
+    if not clean:
+        shown = compressed(shown, camera.quality, camera.bitrate)
+    return (shown.permute(0, 2, 3, 1) * 255.0 + 0.5).clamp(0, 255).to(torch.uint8)
+
+
+@fused
+def _shown(linear: Tensor, camera: Camcorder, white: Tensor, noise: Tensor | None) -> Tensor:
+    """(N, 3, H, W), 0..1: what cameras show of light that has the colour `white` (N, 3), before any codec."""
     white = white * (1 + camera.tint[:, None] * white.new_tensor([-0.5, 1.0, -0.5]))
     white = white / (white * white.new_tensor([0.2126, 0.7152, 0.0722])).sum(-1, keepdim=True)
     picture = linear / each(white).clamp(min=0.05) * each(2.0**camera.stops)[..., None]
@@ -150,19 +164,15 @@ def capture(linear: Tensor, camera: Camcorder, generator: torch.Generator | None
         indexing="ij",
     )
     picture = picture * (1 - camera.vignette[:, None, None, None] * ((x * x + y * y) / 2) ** 1.4)
-    if not clean:
-        picture = _sensor(picture, camera, generator)
+    if noise is not None:
+        picture = _sensor(picture, camera, noise)
     shown = develop(picture.permute(0, 2, 3, 1), camera).permute(0, 3, 1, 2)
     soft = _separable(shown, torch.full_like(camera.blur_px, 0.9), 3)
-    shown = (shown + camera.sharpen[:, None, None, None] * (shown - soft)).clamp(0.0, 1.0)
-    if not clean:
-        shown = compressed(shown, camera.quality, camera.bitrate)
-    return (shown.permute(0, 2, 3, 1) * 255.0 + 0.5).clamp(0, 255).to(torch.uint8)
+    return (shown + camera.sharpen[:, None, None, None] * (shown - soft)).clamp(0.0, 1.0)
 
 
-def _sensor(picture: Tensor, camera: Camcorder, generator: torch.Generator | None) -> Tensor:
+def _sensor(picture: Tensor, camera: Camcorder, noise: Tensor) -> Tensor:
     shot, read = camera.shot_noise[:, None, None, None], camera.read_noise[:, None, None, None]
-    noise = torch.randn(picture.shape, device=picture.device, generator=generator)
     # a mosaic of colour filters, interpolated, leaves noise in blotches; denoising takes the fine part of it
     blotchy = _separable(noise, torch.full_like(camera.blur_px, 0.8), 3) * 1.9
     smooth = camera.denoise[:, None, None, None]
@@ -212,7 +222,7 @@ def compressed(shown: Tensor, quality: Tensor, bitrate: Tensor) -> Tensor:
 
     planes = (luma, chroma)
     for chosen, factor, flat in ((quality <= 100, scale, 0.0), (bitrate <= 1, video, 0.35)):
-        if not bool(chosen.any()):
+        if not chosen.is_cuda and not bool(chosen.any()):  # a GPU would have to be waited for
             continue
         after = pass_through(planes, factor, flat)
         keep = chosen[:, None, None, None]

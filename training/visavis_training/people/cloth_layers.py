@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from visavis_training.people.chance import Chance, each, noise, step
-from visavis_training.people.pattern import Pattern, Raster
+from visavis_training.people.fusing import fused
+from visavis_training.people.pattern import Pattern, Raster, mean
 from visavis_training.people.rasteriser import vertex_normals
 
 NECK_RADIUS_DM = 0.62
@@ -123,9 +124,7 @@ class Layer:
             ease = torch.maximum(ease, over + 0.035)
         height = ease
         for _ in range(_HANG_ROUNDS):
-            cloth = body.skin + height[..., None] * body.normal
-            pull = ((pattern.mean(cloth) - cloth) * body.normal).sum(-1)
-            height = torch.maximum(ease, height + 0.5 * pull)
+            height = _hung(height, ease, body.skin, body.normal, pattern.beside, pattern.beside_weights)
         height = torch.maximum(ease * 0.8, pattern.smoothed(height[..., None], 3)[..., 0])
         # on shoulders cloth lies, it does not stand off
         lies = 0.8 * step(-body.normal[..., 1], 0.2, 0.7) * step(pattern.neck[:, 0], 0.0, 0.25)
@@ -195,6 +194,20 @@ class Draped:
         return points + lift[..., None] * normal
 
 
+@fused
+def _hung(height: Tensor, ease: Tensor, skin: Tensor, normal: Tensor, beside: Tensor, weights: Tensor) -> Tensor:
+    """(B, S) heights drawn halfway to where the neighbours' mean lies, not below `ease`."""
+    cloth = skin + height[..., None] * normal
+    pull = ((mean(cloth, beside, weights) - cloth) * normal).sum(-1)
+    return torch.maximum(ease, height + 0.5 * pull)
+
+
+@fused
+def _reached(reach: Tensor, beside: Tensor, drop: Tensor, above: Tensor) -> Tensor:
+    """(B, S) how far out cloth lies that falls from what stands out at the neighbours above."""
+    return torch.maximum(reach, ((reach[:, beside] - drop) * above).amax(-1))
+
+
 def _ease(pattern: Pattern, cut: Cut) -> Tensor:
     """(B, S): least height; more at the waist and down the sleeves, less by the neck."""
     height = pattern.base[:, 1]
@@ -251,10 +264,9 @@ def _fallen(body: Body, ease: Tensor, cut: Cut) -> Tensor:
     inwards = (0.5 - 3.0 * cut.loose[:, None]).clamp(0.06, 0.5)
     height = pattern.base[:, 1]
     reach = radius + ease
+    drop = inwards[..., None] * (height[:, None] - height[pattern.beside]).clamp(min=0.0)
     for _ in range(_FALL_ROUNDS):
-        drop = (height[:, None] - height[pattern.beside]).clamp(min=0.0)
-        over = (reach[:, pattern.beside] - inwards[..., None] * drop) * pattern.above
-        reach = torch.maximum(reach, over.amax(-1))
+        reach = _reached(reach, pattern.beside, drop, pattern.above)
     fallen = ((reach - radius) / outward.clamp(min=0.35)).clamp(max=1.2)
     fallen = pattern.smoothed(torch.maximum(fallen, ease)[..., None], 8)[..., 0]
     return ease + share * (fallen - ease).clamp(min=0.0)

@@ -7,6 +7,7 @@ things calls. Batched torch. Knows nothing of the shapes of garments.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -17,7 +18,7 @@ from torch.nn import functional
 from visavis_training.people.chance import Chance
 from visavis_training.people.cloth_colours import BRIGHTEST, PALETTES, linear_colour
 from visavis_training.people.wardrobe import STYLES, Outfit
-from visavis_training.people.worn_shading import Spots
+from visavis_training.people.worn_shading import Spots, noise_tile
 
 OUTER, INNER, OUTER_TRIM, INNER_TRIM, TIE, BUTTON, LEGS = range(7)
 SLOTS = 8
@@ -193,21 +194,13 @@ def _cloth(fabric: Tensor, plain: Tensor, chance: Chance, name: str) -> dict[str
     }
 
 
-@lru_cache(maxsize=4)
-def _lattice(device: torch.device) -> Tensor:
-    """(1, 1, n, n) of white noise whose borders agree, so that it tiles."""
-    lattice = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(7))
-    lattice = torch.cat([lattice, lattice[:, :, :1]], 2)
-    return torch.cat([lattice, lattice[..., :1]], 3).to(device)
-
-
-def _noise(place: Tensor) -> Tensor:
-    """(n,) 0..1 smooth noise of a bump to the unit at places (n, 2)."""
+def _noise(lattice: Tensor, place: Tensor) -> Tensor:
+    """(n,) 0..1 smooth noise of a bump to the unit at places (n, 2), out of a `noise_tile`."""
     base = place.floor()
     part = place - base
     place = base + part * part * (3 - 2 * part)
     grid = torch.remainder(place, 64) * (2 / 64) - 1
-    found = functional.grid_sample(_lattice(place.device), grid[None, None], align_corners=True)
+    found = functional.grid_sample(lattice, grid[None, None], align_corners=True)
     return found[0, 0, 0]
 
 
@@ -264,21 +257,25 @@ def _colour(cloth: dict[str, Tensor], uv: Tensor, blur_dm: Tensor) -> Tensor:
     soft = (blur_dm / step[:, 0]).clamp(min=0.02)
     dot = (0.5 - away / soft).clamp(0, 1) * (1 - soft).clamp(0, 1) + 0.152 * soft.clamp(0, 1)
     use("dots", _mixed(ground, second, dot))
-    use("print", _print(ground, second, third, uv, size, blur_dm))
-    fine = _noise(uv * uv.new_tensor([90.0, 26.0])) + _noise(uv * uv.new_tensor([31.0, 95.0])) - 1.0
+    use("print", _print(cloth, uv, blur_dm))
+    lattice = cloth["lattice"]
+    fine = _noise(lattice, uv * uv.new_tensor([90.0, 26.0])) + _noise(lattice, uv * uv.new_tensor([31.0, 95.0])) - 1.0
     strength = (0.02 / blur_dm.clamp(min=0.004)).clamp(0.25, 1.0)
     use("heather", ground * (1 + 0.3 * strength * fine)[:, None] + 0.02 * fine[:, None].clamp(min=0))
     return colour.clamp(0.008, BRIGHTEST)
 
 
-def _print(ground: Tensor, second: Tensor, third: Tensor, uv: Tensor, size: Tensor, blur_dm: Tensor) -> Tensor:
+def _print(cloth: dict[str, Tensor], uv: Tensor, blur_dm: Tensor) -> Tensor:
     """Blossoms and leaves strewn over the cloth, one in a cell, turned at random."""
-    step = (0.28 + 0.5 * size)[:, None]
-    result = ground
+    lattice, second, third = cloth["lattice"], cloth["second"], cloth["third"]
+    step = (0.28 + 0.5 * cloth["period"])[:, None]
+    result = cloth["ground"]
     for layer, (tint, petals, big) in enumerate(((third, 2.0, 0.40), (second, 5.0, 0.36))):
         cell = uv / step + 0.37 * layer
         number = cell.floor()
-        jitter = torch.stack([_noise(number * 7.3 + 3.1 + layer), _noise(number * 5.9 + 11.7)], 1) - 0.5
+        jitter = (
+            torch.stack([_noise(lattice, number * 7.3 + 3.1 + layer), _noise(lattice, number * 5.9 + 11.7)], 1) - 0.5
+        )
         local = cell - number - 0.5 - 0.3 * jitter
         turn = torch.atan2(local[:, 1], local[:, 0]) + 9 * jitter[:, 0]
         radius = big * (0.55 + 0.45 * (petals / 2 * turn).cos().abs()) * (0.8 + 0.6 * jitter[:, 1])
@@ -292,7 +289,7 @@ def _print(ground: Tensor, second: Tensor, third: Tensor, uv: Tensor, size: Tens
 def _relief(cloth: dict[str, Tensor], uv: Tensor) -> Tensor:
     """(n,) height in threads of the weave at (n, 2) dm on the cloth."""
     x, y = (uv / cloth["thread"][:, None]).unbind(1)
-    weave = cloth["weave"]
+    weave, lattice, at = cloth["weave"], cloth["lattice"], torch.stack([x, y], 1)
     height = 0.3 * (2 * math.pi * x).cos() * (2 * math.pi * y).cos()
 
     def use(name: str, made: Tensor) -> None:
@@ -306,27 +303,28 @@ def _relief(cloth: dict[str, Tensor], uv: Tensor) -> Tensor:
     )
     use("rib", 0.6 * (2 * math.pi * x).cos())
     use("twill", 0.4 * (2 * math.pi * (x + y)).cos())
-    use("wool", 0.9 * _noise(torch.stack([x, y], 1)) + 0.2 * (2 * math.pi * (x + y)).cos())
-    use("fleece", 1.2 * _noise(torch.stack([x, y], 1) * 0.7))
-    use("leather", 1.1 * (_noise(torch.stack([x, y], 1)) - 0.5).abs() + 0.5 * _noise(torch.stack([x, y], 1) * 2.7))
+    use("wool", 0.9 * _noise(lattice, at) + 0.2 * (2 * math.pi * (x + y)).cos())
+    use("fleece", 1.2 * _noise(lattice, at * 0.7))
+    use("leather", 1.1 * (_noise(lattice, at) - 0.5).abs() + 0.5 * _noise(lattice, at * 2.7))
     use("satin", 0.1 * (2 * math.pi * y).cos())
     return height
 
 
-def _wrinkles(uv: Tensor) -> Tensor:
+def _wrinkles(lattice: Tensor, uv: Tensor) -> Tensor:
     """(n,) dm: creases finer than the mesh has, longer than they are wide."""
-    bent = uv + 0.35 * torch.stack([_noise(uv * 0.9 + 5), _noise(uv * 0.9 + 31)], 1)
-    first = (_noise(bent * uv.new_tensor([1.1, 2.3])) - 0.5).abs()
-    second = (_noise(bent * uv.new_tensor([2.9, 1.7]) + 17) - 0.5).abs()
-    third = _noise(bent * 5.3 + 41)
+    bent = uv + 0.35 * torch.stack([_noise(lattice, uv * 0.9 + 5), _noise(lattice, uv * 0.9 + 31)], 1)
+    first = (_noise(lattice, bent * uv.new_tensor([1.1, 2.3])) - 0.5).abs()
+    second = (_noise(lattice, bent * uv.new_tensor([2.9, 1.7]) + 17) - 0.5).abs()
+    third = _noise(lattice, bent * 5.3 + 41)
     return 0.055 * (0.5 - first).clamp(min=0.2) + 0.03 * (0.5 - second).clamp(min=0.25) + 0.006 * third
 
 
 def shade_cloth(spots: Spots) -> Tensor:
     """Linear RGB (n, 3) of cloth: rough and soft, with sheen on its nap or the gleam of satin, leather and buttons."""
+    uv = spots.texture[:, :2]
     slot = (spots.texture[:, 2] * SLOTS).floor().long().clamp(0, LEGS)
     cloth = {name: value[spots.person, slot] for name, value in spots.coat.items()}
-    uv = spots.texture[:, :2]
+    lattice = cloth["lattice"] = noise_tile(uv.device) if spots.tile is None else spots.tile
     button = slot == BUTTON
     placed = torch.where(button[:, None], uv, uv + cloth["shift"])
     slanted = (spots.normal * spots.towards).sum(1).clamp(0.2, 1.0)
@@ -341,7 +339,10 @@ def shade_cloth(spots: Spots) -> Tensor:
     # what is finer than a pixel cannot be seen as relief
     shown = (1.25 - 5.0 * blur / cloth["thread"]).clamp(0, 1) * cloth["relief"] * ~button
     slope = _slope(lambda at: _relief(cloth, at) * cloth["thread"], placed, cloth["thread"] * 0.12) * shown[:, None]
-    creased = _slope(_wrinkles, placed, torch.full_like(blur, 0.02)) * (cloth["wrinkles"] * ~button)[:, None]
+    creased = (
+        _slope(lambda at: _wrinkles(lattice, at), placed, torch.full_like(blur, 0.02))
+        * (cloth["wrinkles"] * ~button)[:, None]
+    )
     both = slope + creased
     bumped = functional.normalize(normal - both[:, :1] * along - both[:, 1:] * down, dim=-1)
 
@@ -360,13 +361,11 @@ def _button_colour(ground: Tensor, uv: Tensor) -> Tensor:
     return torch.where(hole[:, None], ground * 0.12, ground * (1 - 0.25 * rim)[:, None])
 
 
-def _slope(height: object, uv: Tensor, step: Tensor) -> Tensor:
+def _slope(height: Callable[[Tensor], Tensor], uv: Tensor, step: Tensor) -> Tensor:
     """(n, 2) how a height over (n, 2) rises along u and v."""
-    assert callable(height)
     here = height(uv)
     rise = []
     for axis in range(2):
-        moved = uv.clone()
-        moved[:, axis] += step
+        moved = uv + step[:, None] * uv.new_tensor([1.0 - axis, float(axis)])
         rise.append((height(moved) - here) / step)
     return torch.stack(rise, 1)

@@ -56,7 +56,7 @@ class FaceChart:
             size: texels on a side; 512 for faces drawn at 256 px, 1024 at 512 px.
             device: where the chart lives.
         """
-        place = _place(torch.as_tensor(np.asarray(canonical), dtype=torch.float64)).numpy()
+        place = on_chart(torch.as_tensor(np.asarray(canonical), dtype=torch.float64)).numpy()
         radius = np.hypot(canonical[:, 0], canonical[:, 2] - AXIS_Z_DM)
         pixels = np.column_stack([(place + 1.0) / 2.0 * size - 0.5, -radius]).astype(np.float32)
         corners = pixels[skin_triangles]
@@ -87,7 +87,7 @@ class FaceChart:
 
     def place(self, canonical: Tensor) -> Tensor:
         """(..., 2) where canonical points (..., 3) lie on the chart, -1..1, x then y, as `grid_sample` takes it."""
-        return _place(canonical)
+        return on_chart(canonical)
 
     def evenness(self) -> Tensor:
         """(T, T) 1 where the surface lies flat on the chart, 0 where a texel spans a fold, as under the chin."""
@@ -98,17 +98,21 @@ class FaceChart:
 
     def behind_dm(self, canonical: Tensor) -> Tensor:
         """(B, H, W) how far canonical points (B, H, W, 3) lie behind the outer skin, dm."""
-        front = functional.grid_sample(
-            self.position.permute(2, 0, 1)[None],
-            self.place(canonical).reshape(1, 1, -1, 2),
-            align_corners=False,
-            padding_mode="border",
-        ).reshape(3, *canonical.shape[:-1])
-        outer = torch.hypot(front[0], front[2] - AXIS_Z_DM)
-        return outer - torch.hypot(canonical[..., 0], canonical[..., 2] - AXIS_Z_DM)
+        return behind_dm(self.position, canonical)
 
 
-def _place(canonical: Tensor) -> Tensor:
+def behind_dm(position: Tensor, canonical: Tensor) -> Tensor:
+    """`FaceChart.behind_dm` of a chart's `position`."""
+    front = functional.grid_sample(
+        position.permute(2, 0, 1)[None], on_chart(canonical).reshape(1, 1, -1, 2), align_corners=False,
+        padding_mode="border",
+    ).reshape(3, *canonical.shape[:-1])  # fmt: skip
+    outer = torch.hypot(front[0], front[2] - AXIS_Z_DM)
+    return outer - torch.hypot(canonical[..., 0], canonical[..., 2] - AXIS_Z_DM)
+
+
+def on_chart(canonical: Tensor) -> Tensor:
+    """`FaceChart.place`, which is the same for all charts."""
     angle = torch.atan2(canonical[..., 0], AXIS_Z_DM - canonical[..., 2])
     down = (canonical[..., 1] - TOP_Y_DM) / (BOTTOM_Y_DM - TOP_Y_DM)
     return torch.stack([angle / HALF_ANGLE, down * 2.0 - 1.0], -1)
@@ -140,6 +144,37 @@ def curve(x: Tensor, knots: Tensor) -> Tensor:
     share = ((x - low[..., 0]) / (high[..., 0] - low[..., 0])).clamp(0.0, 1.0)
     share = share * share * (3.0 - 2.0 * share) * 0.4 + share * 0.6
     return low[..., 1] + share * (high[..., 1] - low[..., 1])
+
+
+@dataclass(frozen=True, slots=True)
+class Texels:
+    """Where the pixels of N pictures lie among a chart's texels, as `grid_sample` counts them."""
+
+    person: Tensor
+    """int64 (N, 1, 1)."""
+    near: tuple[Tensor, Tensor]
+    """int64 (N, H, W) row and column of the upper left of four."""
+    far: tuple[Tensor, Tensor]
+    """Of the lower right."""
+    share: Tensor
+    """float32 (N, H, W, 2): of the way between columns, and between rows."""
+
+    @classmethod
+    def at(cls, grid: Tensor, person: Tensor, size: int) -> Texels:
+        """At places float32 (N, H, W, 2), see `on_chart`, of charts of persons int64 (N,)."""
+        spot = ((grid + 1.0) * (size / 2) - 0.5).clamp(0.0, size - 1.0)
+        low = spot.floor()
+        x, y = low.long().unbind(-1)
+        far = ((y + 1).clamp(max=size - 1), (x + 1).clamp(max=size - 1))
+        return cls(person[:, None, None], (y, x), far, spot - low)
+
+    def read(self, maps: Tensor) -> Tensor:
+        """float32 (N, H, W, C): charts (B, C, T, T) of people, between texels."""
+        (top, left), (below, right) = self.near, self.far
+        a, b = self.share[..., :1], self.share[..., 1:]
+        upper = maps[self.person, :, top, left] * (1 - a) + maps[self.person, :, top, right] * a
+        lower = maps[self.person, :, below, left] * (1 - a) + maps[self.person, :, below, right] * a
+        return upper * (1 - b) + lower * b
 
 
 @dataclass(frozen=True, slots=True)

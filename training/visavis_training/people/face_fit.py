@@ -76,6 +76,10 @@ class FaceFit:
             torch.stack(from_sides, 1).reshape(people, 2, _SIDE_PX, _SIDE_PX), origin,
         )  # fmt: skip
 
+    def rows(self, index: Tensor) -> FaceFit:
+        """Of people `index` (N,)."""
+        return FaceFit(*(getattr(self, name)[index] for name in self.__slots__))
+
     def face_z(self, x: Tensor, y: Tensor) -> Tensor:
         """(B, n): z of the face at x and y (B, n)."""
         place = torch.stack([x - self.origin[:, :1], y - self.origin[:, 1:2]], -1) * (2 / _SPAN_DM)

@@ -75,12 +75,12 @@ def _tensors(value: Any) -> Iterator[Tensor]:
             yield from _tensors(getattr(value, field.name))
 
 
-def fused(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+def fused(function: Callable[Arguments, Result], least: int = 2) -> Callable[Arguments, Result]:
     """`function`, in a few kernels where this process wants that.
 
     It must be traceable as a whole: tensors, records and mappings of tensors in and out, no numpy, no `nonzero`, no
-    branch on what a tensor says. The first axis of its first tensor (samples or pictures) may have another length at
-    every call, and with it all others of this length.
+    branch on what a tensor says. First axes (people, pictures, samples) may have other lengths at every call without
+    compiling again, but for lengths of one; a call whose first tensor has fewer than `least` rows runs as written.
     """
     name = f"{function.__module__.rsplit('.', 1)[-1]}.{function.__qualname__}"
     made: list[Callable[..., Result]] = []
@@ -91,11 +91,13 @@ def fused(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
             return function(*given, **named)
         found = list(_tensors((given, named)))
         wanted = bool(found) and (found[0].is_cuda if _state.on is None else _state.on)
+        if wanted and torch.is_grad_enabled():
+            wanted = not any(tensor.requires_grad for tensor in found)
         rows = found[0].shape[0] if wanted and found[0].ndim else 0
-        if not wanted or rows < 2 or name in _state.failed:
+        if not wanted or rows < least or name in _state.failed:
             return function(*given, **named)
         for tensor in found:
-            if tensor.ndim and tensor.shape[0] == rows:
+            if tensor.ndim and tensor.shape[0] > 1:
                 torch._dynamo.maybe_mark_dynamic(tensor, 0)
         began = time.perf_counter()
         try:

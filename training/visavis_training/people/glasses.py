@@ -151,19 +151,22 @@ def _settled(shapes: Shapes, fit: FaceFit, chance: Chance) -> _Front:
     """The front whose bridge fits the nose best."""
     wished = _BRIDGE_DM * (1 + chance.normal("glasses bridge", 0.0, 0.05))
     outer = shapes.width * fit.half_width
-    tried = []
-    for factor in _BRIDGES:
-        bridge = wished * factor
-        half = (outer - bridge / 2 - 2 * shapes.rim_bottom) / 2
-        front = _Front(shapes, fit, bridge, half)
-        before = front.settle()
-        tried.append((front, (before - 0.13).clamp(min=0) * 6 + abs(factor - 1), bridge))
-    best = torch.stack([cost for _, cost, _ in tried]).argmin(0)
-    person = torch.arange(len(best), device=best.device)
-    bridge = torch.stack([b for *_, b in tried])[best, person]
-    front = _Front(shapes, fit, bridge, (outer - bridge / 2 - 2 * shapes.rim_bottom) / 2)
+    # all bridges are tried at once, as if by so many times as many people
+    factor = torch.tensor(_BRIDGES, device=wished.device)
+    everybody = torch.arange(len(wished), device=wished.device).repeat(len(factor))
+    bridge = (factor[:, None] * wished).flatten()
+    tried = shapes.rows(everybody)
+    front = _Front(tried, fit.rows(everybody), bridge, _half_of(tried, outer[everybody], bridge))
+    cost = (front.settle() - 0.13).clamp(min=0).view(len(factor), -1) * 6 + (factor - 1).abs()[:, None]
+    bridge = factor[cost.argmin(0)] * wished
+    front = _Front(shapes, fit, bridge, _half_of(shapes, outer, bridge))
     front.settle()
     return front
+
+
+def _half_of(shapes: Shapes, outer: Tensor, bridge: Tensor) -> Tensor:
+    """(B,) half a lens's width."""
+    return (outer - bridge / 2 - 2 * shapes.rim_bottom) / 2
 
 
 def _pieces(shapes: Shapes, fit: FaceFit, chance: Chance) -> tuple[list[Piece], list[int], list[bool]]:

@@ -122,6 +122,10 @@ class Shapes:
         numbers["metal"] = metal.float()
         return cls(kind, numbers)
 
+    def rows(self, index: Tensor) -> Shapes:
+        """Of people `index` (N,)."""
+        return Shapes(self.kind[index], {name: value[index] for name, value in self.numbers.items()})
+
     def outline(self, angle: Tensor, half: Tensor) -> Tensor:
         """(B, m, 2): the lens's edge about its middle, x to the outside, y down.
 

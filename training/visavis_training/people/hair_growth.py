@@ -7,12 +7,14 @@ All strands of all people grow together, step by step, in batched torch. What a 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from visavis_training.people.chance import Chance, each, step
+from visavis_training.people.fusing import fused
 from visavis_training.people.hair_tufts import tufts
 from visavis_training.people.hairdo import Hairdo
 from visavis_training.people.hairline import Hairline, azimuth
@@ -154,39 +156,72 @@ def _paths(
     # short hair has no volume, whatever the rest has
     rest = each(do.volume, 1) * layer * (length / 0.6).clamp(0.12, 1.0)
     over_ears = length > 0.75
-    down = root.new_tensor([0.0, 1.0, 0.0])
     tie = shell.over_base(do.tie[:, None])
     tied = each(do.tied, 1)[..., None]
+    rises = (3.0 * torch.arange(_STEPS, device=root.device) / (_STEPS - 1)).clamp(max=1.0)
+    fixed = _Limits(root, stride, fringe, side, edge, level, rest, over_ears, tie, tied)
     line = [root]
     for number in range(1, _STEPS):
-        share = number / (_STEPS - 1)
-        to_tie = tie - place
-        near = to_tie.norm(dim=-1, keepdim=True)
-        pulled = functional.normalize(way + each(do.gravity, 2) * stride * down, dim=-1)
-        drawn = functional.normalize(way * 0.35 + to_tie / near.clamp(min=1e-3), dim=-1)
-        way = pulled + tied * (drawn - pulled)
-        ahead = place + way * stride * alive[..., None]
-        ahead = _led(do, shell, ahead, root, rest, share, length)
-        guarded = _beside_face(do, shell, ahead, side, fringe)
-        ahead = torch.where((alive > 0)[..., None], guarded, place)
-        moved = ahead - place
-        way = torch.where(alive[..., None] > 0, functional.normalize(moved, dim=-1), way)
-        place = ahead
+        place, way, alive = _onward(place, way, alive, do, shell, fixed, length, rises[number])
         line.append(place)
-        over = shell.canonical(place)
-        cut = (over[..., 1] > level) | ((over[..., 1] > edge) & (fringe > 0.3) & (azimuth(over) < 1.0))
-        angle = azimuth(over)
-        cut |= (angle > 1.33) & (angle < 1.93) & (over[..., 1] > -0.36) & (over[..., 1] < 0.25) & ~over_ears
-        cut |= (tied[..., 0] > 0) & ((tie - place).norm(dim=-1) < 0.10)
-        alive = alive * (~cut)
     return torch.stack(line, 2)
 
 
-def _led(
-    do: Hairdo, shell: HeadShell, place: Tensor, root: Tensor, rest: Tensor, share: float, length: Tensor
-) -> Tensor:
-    """Points kept off the skin, and drawn to the height at which their layer lies."""
-    rise = min(1.0, 3.0 * share)
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """What does not change as strands (B, S) grow: (B, S) unless said."""
+
+    root: Tensor
+    """(B, S, 3)"""
+    stride: Tensor
+    """(B, S, 1)"""
+    fringe: Tensor
+    side: Tensor
+    edge: Tensor
+    level: Tensor
+    rest: Tensor
+    over_ears: Tensor
+    tie: Tensor
+    """(B, 1, 3)"""
+    tied: Tensor
+    """(B, 1, 1)"""
+
+
+@partial(fused, least=1)
+def _onward(
+    place: Tensor,
+    way: Tensor,
+    alive: Tensor,
+    do: Hairdo,
+    shell: HeadShell,
+    fixed: _Limits,
+    length: Tensor,
+    rise: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Places and ways (B, S, 3) of strands one stride on, and (B, S) which go on; `rise` () as `_led` takes it."""
+    to_tie = fixed.tie - place
+    near = to_tie.norm(dim=-1, keepdim=True)
+    down = place.new_tensor([0.0, 1.0, 0.0])
+    pulled = functional.normalize(way + each(do.gravity, 2) * fixed.stride * down, dim=-1)
+    drawn = functional.normalize(way * 0.35 + to_tie / near.clamp(min=1e-3), dim=-1)
+    way = pulled + fixed.tied * (drawn - pulled)
+    ahead = place + way * fixed.stride * alive[..., None]
+    ahead = _led(do, shell, ahead, fixed.rest, rise, length)
+    guarded = _beside_face(do, shell, ahead, fixed.side, fixed.fringe)
+    ahead = torch.where((alive > 0)[..., None], guarded, place)
+    moved = ahead - place
+    way = torch.where(alive[..., None] > 0, functional.normalize(moved, dim=-1), way)
+    place = ahead
+    over = shell.canonical(place)
+    angle = azimuth(over)
+    cut = (over[..., 1] > fixed.level) | ((over[..., 1] > fixed.edge) & (fixed.fringe > 0.3) & (angle < 1.0))
+    cut |= (angle > 1.33) & (angle < 1.93) & (over[..., 1] > -0.36) & (over[..., 1] < 0.25) & ~fixed.over_ears
+    cut |= (fixed.tied[..., 0] > 0) & ((fixed.tie - place).norm(dim=-1) < 0.10)
+    return place, way, alive * (~cut)
+
+
+def _led(do: Hairdo, shell: HeadShell, place: Tensor, rest: Tensor, rise: Tensor, length: Tensor) -> Tensor:
+    """Points kept off the skin, and drawn to the height at which their layer lies, by `rise` 0..1."""
     # short hair cannot lie higher than it is long
     aim = torch.minimum(rest, 0.8 * length) * rise
     least = torch.minimum(torch.full_like(aim, LEAST_OVER_SKIN_DM), 0.3 * length) + 0.35 * aim

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from visavis_training.people.chance import Chance
+from visavis_training.people.fusing import fused
 from visavis_training.people.rasteriser import rasterise
 
 DISC, BOX, RING, WINDOW = range(4)
@@ -102,14 +103,14 @@ class Lights:
     def irradiance(self, normal: Tensor) -> Tensor:
         """(B, ..., 3) light from around on surfaces with unit normals (B, ..., 3), as a share of a white card's."""
         bands = normal.new_tensor([1.0, 2 / 3, 2 / 3, 2 / 3, 0.25, 0.25, 0.25, 0.25, 0.25])
-        return torch.einsum("b...k,bkc->b...c", harmonics(normal), self.around * bands[:, None]).clamp(min=0.0)
+        return sent(harmonics(normal), self.around * bands[:, None]).clamp(min=0.0)
 
     def mirrored(self, direction: Tensor, blur: float | Tensor) -> Tensor:
         """(B, ..., 3) light that comes from unit directions (B, ..., 3), lamps with their shapes; what wet things show.
 
         `blur` (or one for all) is half the angle, in radians, over which the reflection is smeared.
         """
-        soft = torch.einsum("b...k,bkc->b...c", harmonics(direction), self.around).clamp(min=0.0)
+        soft = sent(harmonics(direction), self.around).clamp(min=0.0)
         middle = (1,) * (direction.ndim - 2)
         for lamp in range(self.direction.shape[1]):
             ahead = self.direction[:, lamp].view(-1, *middle, 3)
@@ -139,6 +140,18 @@ class Lights:
             radiance = self.colour[:, lamp].view(-1, *middle, 3) / (solid / math.pi).clamp(min=2e-3)[..., None]
             soft = soft + (seen * (forward > 0))[..., None] * radiance
         return soft
+
+
+def sent(waves: Tensor, around: Tensor) -> Tensor:
+    """(B, ..., 3) light of harmonics (B, ..., 9), by what is around (B, 9, 3)."""
+    if not torch.compiler.is_compiling():
+        return torch.einsum("b...k,bkc->b...c", waves, around)
+    # in one kernel with what comes before and after: as a product of matrices it would stand alone
+    each = around.view(len(around), *(1,) * (waves.ndim - 2), 9, 3)
+    total = waves[..., :1] * each[..., 0, :]
+    for band in range(1, 9):
+        total = total + waves[..., band : band + 1] * each[..., band, :]
+    return total
 
 
 def _inside(value: Tensor, limit: Tensor, edge: Tensor) -> Tensor:
@@ -314,6 +327,7 @@ class ShadowMap:
         size = self.depth.shape[-1]
         return torch.cat([turned[..., :2] * (size / _SHADOWED_DM) + size / 2, turned[..., 2:]], -1)
 
+    @fused
     def reach(self, position: Tensor) -> Tensor:
         """float32 (B, H, W): share of the lamp that reaches surfaces at (B, H, W, 3), soft by its size."""
         people, size = len(self.depth), self.depth.shape[-1]

@@ -6,7 +6,7 @@ Skin is read from the face chart; eyes and mouths have files of their own. Knows
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -15,10 +15,12 @@ from torch.nn import functional
 from visavis_training.people.chance import Chance, each, noise, step
 from visavis_training.people.eye_surface import with_eyes
 from visavis_training.people.eye_textures import EyeTextures
-from visavis_training.people.face_chart import HALF_ANGLE, FaceChart
+from visavis_training.people.face_chart import FaceChart, Texels, behind_dm, on_chart
+from visavis_training.people.fusing import fused
 from visavis_training.people.mouth_surface import with_mouth
 from visavis_training.people.mouth_textures import MouthTextures
 from visavis_training.people.rasteriser import Fragments, interpolate
+from visavis_training.people.skin_relief import slopes_of, strengths
 from visavis_training.people.skin_textures import Person, SkinTextures
 from visavis_training.people.visible import NOBODY, Visible
 
@@ -124,85 +126,102 @@ def read_materials(
         eye_turns: float32 (N, 2, 3, 3), how the left and right eye are turned in the camera's axes.
         painted: hair and clothes that are paint.
     """
-    grid = chart.place(visible.canonical)
-    height = looks.skin.relief.of_frames(person, face)
-    even = chart.evenness()
-    down = torch.gradient(height, dim=1)[0] * chart.texels_per_dm * even
-    # a texel's width on the cylinder, at a face's usual radius from the axis
-    across = torch.gradient(height, dim=2)[0] * (chart.size / (2 * HALF_ANGLE * 0.75)) * even
-    maps = torch.cat(
-        [
-            looks.skin.albedo[person],
-            torch.stack([looks.skin.roughness[person], looks.skin.gloss[person], across, down], 1),
-            occlusion.expand(len(person), 1, -1, -1) ** 1.25,
-        ],
-        1,
+    chance = Chance(looks.chance.seeds[person])
+    canonical = visible.canonical
+    drawn = _Drawn(
+        noise(chance, "hairline edge", canonical, 14.0, 2) if painted.follows_hairline else None,
+        noise(chance, "crop", canonical * canonical.new_tensor([1.0, 0.45, 0.7]), 90.0, 2),
+        noise(chance, "weave", canonical, 45.0),
+        chance.uniform("hairline", -0.10, 0.04),
+        chance.uniform("neckline", 1.18, 1.55),
+        chance.uniform("dye", 0.0, 1.0, 3),
     )
-    read = functional.grid_sample(maps, grid, align_corners=False, padding_mode="border").permute(0, 2, 3, 1)
+    material = _skin(
+        visible, person, chart.position, occlusion, looks.skin, looks.mouth.lining, strengths(face), painted, drawn
+    )
+    material = with_eyes(visible, looks, person, eye_turns, replace(material, smooth=visible.normal))
+    return with_mouth(visible, looks, person, material)
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """Random numbers of N pictures."""
+
+    ragged: Tensor | None
+    """(N, H, W), and so the next two."""
+    strands: Tensor
+    weave: Tensor
+    hairline: Tensor
+    """(N,), and so the next."""
+    neckline: Tensor
+    dye: Tensor
+    """(N, 3)."""
+
+
+@fused
+def _skin(
+    visible: Visible,
+    person: Tensor,
+    position: Tensor,
+    occlusion: Tensor,
+    skin: SkinTextures,
+    lining: Tensor,
+    strength: Tensor,
+    painted: Painted,
+    drawn: _Drawn,
+) -> Material:
+    """All but eyes and mouths."""
+    texels = Texels.at(on_chart(visible.canonical), person, len(position))
+    albedo = texels.read(skin.albedo)
+    roughness, gloss = texels.read(skin.roughness[:, None])[..., 0], texels.read(skin.gloss[:, None])[..., 0]
+    across, down = slopes_of(texels.read(skin.relief.slopes), strength[:, None, None])
+    open_ = replace(texels, person=torch.zeros_like(texels.person)).read((occlusion**1.25)[None, None])[..., 0]
     axis = visible.head_axes()[1][:, None, None]
     sideways = functional.normalize(torch.linalg.cross(visible.normal, axis.expand_as(visible.normal)), dim=-1)
     downwards = torch.linalg.cross(sideways, visible.normal)
-    normal = visible.normal - read[..., 5:6] * sideways - read[..., 6:7] * downwards
+    normal = visible.normal - across[..., None] * sideways - down[..., None] * downwards
     is_skin = visible.where(*SKIN)
-    albedo, roughness, gloss = read[..., :3], read[..., 3], read[..., 4]
-    wet, scatter, open_ = torch.zeros_like(roughness), is_skin.to(torch.float32), read[..., 7]
+    scatter = is_skin.to(torch.float32)
 
-    behind = chart.behind_dm(visible.canonical)
+    behind = behind_dm(position, visible.canonical)
     x, y, z = visible.canonical[..., 0].abs(), visible.canonical[..., 1], visible.canonical[..., 2]
     # beside the lips themselves only what the mesh calls inside: the chin's underside lies behind the chart too
     mouth_box = visible.where("mouth_inside") | (visible.where("skin", "lips") & (x < 0.34) & (y > 0.28) & (y < 0.66))
     inside = step(behind, 0.022, 0.055) * mouth_box
     moist = step(behind, 0.004, 0.03) * mouth_box
-    lining = each(looks.mouth.lining[person])
-    albedo = albedo + inside[..., None] * (lining - albedo)
+    albedo = albedo + inside[..., None] * (each(lining[person]) - albedo)
     roughness = roughness + moist * (0.25 - roughness)
-    wet = wet + 0.65 * moist
     nostril = step(behind, 0.03, 0.10) * ((x < 0.24) & (y > -0.05) & (y <= 0.26) & (z < 0.1) & is_skin)
     albedo = albedo * (1 - nostril[..., None] * albedo.new_tensor([0.66, 0.84, 0.86]))
     open_ = open_ * (1 - 0.85 * nostril) + (1 - open_) * inside
-    albedo, gloss, roughness = _hair_and_clothes(visible, looks, person, painted, albedo, gloss, roughness)
-    film = visible.normal.clone()
+    albedo, gloss, roughness = _hair_and_clothes(visible, painted, drawn, albedo, gloss, roughness)
     normal = functional.normalize(normal, dim=-1)
-    material = Material(albedo, normal, visible.normal, roughness, gloss, wet, film, scatter, open_)
-    material = with_eyes(visible, looks, person, eye_turns, material)
-    return with_mouth(visible, looks, person, material)
+    film = visible.normal.clone()
+    return Material(albedo, normal, film, roughness, gloss, 0.65 * moist, film, scatter, open_)
 
 
 def _hair_and_clothes(
-    visible: Visible,
-    looks: Looks,
-    person: Tensor,
-    painted: Painted,
-    albedo: Tensor,
-    gloss: Tensor,
-    roughness: Tensor,
+    visible: Visible, painted: Painted, drawn: _Drawn, albedo: Tensor, gloss: Tensor, roughness: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """A close crop over the scalp and a plain shirt."""
-    chance = Chance(looks.chance.seeds[person])
     canonical = visible.canonical
     x, y, z = canonical[..., 0].abs(), canonical[..., 1], canonical[..., 2]
-    # the hairline: over the forehead, back at the temples, down before the ears, round behind them
-    line = -0.90 + 0.10 * step(x, 0.2, 0.45) + 0.75 * step(z, 0.12, 0.42) + 0.55 * step(z, 0.55, 0.95)
-    line = (
-        line
-        + each(chance.uniform("hairline", -0.10, 0.04))
-        - 0.16 * torch.exp(-(((x - 0.42) / 0.12) ** 2)) * step(z, 0.2, 0.0)
-    )
-    ragged = noise(chance, "hairline edge", canonical, 14.0, 2)
-    strands = noise(chance, "crop", canonical * canonical.new_tensor([1.0, 0.45, 0.7]), 90.0, 2)
-    grown = visible.where("skin", "neck") * painted.crop
-    cover = grown * step(y + 0.03 * ragged, line + 0.05, line - 0.04) if painted.follows_hairline else grown
-    if painted.follows_hairline:  # skin shows between shorn hairs, not under hair that grows
-        cover = cover * (0.86 + 0.14 * step(strands, -1.5, 0.8))
-    hair = each(painted.hair) * (1 + 0.22 * strands[..., None]).clamp(0.3, 2.0)
+    cover = visible.where("skin", "neck") * painted.crop
+    if drawn.ragged is not None:
+        # the hairline: over the forehead, back at the temples, down before the ears, round behind them
+        line = -0.90 + 0.10 * step(x, 0.2, 0.45) + 0.75 * step(z, 0.12, 0.42) + 0.55 * step(z, 0.55, 0.95)
+        line = line + each(drawn.hairline) - 0.16 * torch.exp(-(((x - 0.42) / 0.12) ** 2)) * step(z, 0.2, 0.0)
+        cover = cover * step(y + 0.03 * drawn.ragged, line + 0.05, line - 0.04)
+        # skin shows between shorn hairs, not under hair that grows
+        cover = cover * (0.86 + 0.14 * step(drawn.strands, -1.5, 0.8))
+    hair = each(painted.hair) * (1 + 0.22 * drawn.strands[..., None]).clamp(0.3, 2.0)
     albedo = albedo + cover[..., None] * (hair - albedo)
     gloss, roughness = gloss * (1 - 0.6 * cover), roughness + cover * (0.5 - roughness)
-    neckline = each(chance.uniform("neckline", 1.18, 1.55)) + 0.25 * step(z, 0.4, 0.0) * torch.exp(-((x / 0.5) ** 2))
+    neckline = each(drawn.neckline) + 0.25 * step(z, 0.4, 0.0) * torch.exp(-((x / 0.5) ** 2))
     cloth = step(y, neckline - 0.01, neckline + 0.01) * painted.shirt
-    dye = chance.uniform("dye", 0.0, 1.0, 3) ** 2 * 0.6 + 0.02
-    weave = noise(chance, "weave", canonical, 45.0)
+    dye = drawn.dye**2 * 0.6 + 0.02
     edge = 1 - 0.25 * torch.exp(-(((y - neckline - 0.045) / 0.012) ** 2))
-    shirt = each(dye) * ((1 + 0.08 * weave) * edge)[..., None]
+    shirt = each(dye) * ((1 + 0.08 * drawn.weave) * edge)[..., None]
     albedo = albedo + cloth[..., None] * (shirt - albedo)
     return albedo, gloss * (1 - cloth), roughness + cloth * (0.8 - roughness)
 

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from visavis_training.people import tailoring
 from visavis_training.people.anatomy_building import REGIONS
+from visavis_training.people.fusing import fused
 from visavis_training.people.rasteriser import Neighbours, as_triangles
 
 _NECK_RING = (1.65, 0.30, 0.32, 0.6)
@@ -220,15 +221,22 @@ class Pattern:
     def smoothed(self, values: Tensor, rounds: int) -> Tensor:
         """(B, S, C) moved halfway to the neighbours' mean, `rounds` times."""
         for _ in range(rounds):
-            values = 0.5 * values + 0.5 * self.mean(values)
+            values = _halfway(values, self.beside, self.beside_weights)
         return values
 
     def mean(self, values: Tensor) -> Tensor:
         """(B, S, C) of each vertex's neighbours."""
-        total = values.new_zeros(values.shape)
-        for column in range(self.beside.shape[1]):
-            total += values[:, self.beside[:, column]] * self.beside_weights[:, column, None]
-        return total
+        return mean(values, self.beside, self.beside_weights)
+
+
+def mean(values: Tensor, beside: Tensor, weights: Tensor) -> Tensor:
+    """(B, S, C) weighted (S, K) means of values (B, S, C) at neighbours int64 (S, K)."""
+    return (values[:, beside] * weights[..., None]).sum(2)
+
+
+@fused
+def _halfway(values: Tensor, beside: Tensor, weights: Tensor) -> Tensor:
+    return 0.5 * values + 0.5 * mean(values, beside, weights)
 
 
 def _neighbours(triangles: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from visavis_training.people.chance import step
+from visavis_training.people.fusing import fused
 from visavis_training.people.lighting import Lights, card_light, cast_shadows
 from visavis_training.people.materials import Material
 from visavis_training.people.mouth_opening import MouthOpening
@@ -38,24 +39,47 @@ def shade(visible: Visible, material: Material, lights: Lights, shadow: Tensor |
         lights: of N scenes, see `Lights.rows`.
         shadow: float32 (N, H, W), share of the main lamp that reaches each surface (`cast_shadows`); all if not given.
     """
-    people, height, width = visible.region.shape
-    lamps = lights.direction.shape[1]
-    reach = torch.ones(people, height, width, lamps, device=visible.position.device)
-    if shadow is not None:
-        reach[..., 0] = shadow
-    around = material.open
+    if shadow is None:
+        shadow = torch.ones_like(material.open)
     at = _behind_lips(visible, material).nonzero(as_tuple=True)
-    opening = MouthOpening.of(visible)
-    sky, through = opening.light(at[0], visible.position[at], lights.direction, lights.size)
-    around = around.clone()
-    around[at] = sky
-    reach[at] = through
+    inside = (at, *_through_lips(at, visible, lights))
+    wet = (material.wet > 0.02).nonzero(as_tuple=True)
+    return _lit(visible, material, lights, shadow, inside, wet)
+
+
+Places = tuple[Tensor, Tensor, Tensor]
+"""int64 (n,) each: picture, row, column."""
+
+
+@fused
+def _through_lips(at: Places, visible: Visible, lights: Lights) -> tuple[Tensor, Tensor, Tensor]:
+    """Behind lips: (n,) share of the surroundings, (n, L) of each lamp, and (n, 3) light that bounces about."""
+    sky, through = MouthOpening.of(visible).light(at[0], visible.position[at], lights.direction, lights.size)
     # light bounces about in a mouth and comes out red; teeth near the lips get it from each other, less coloured
-    bounce = torch.zeros_like(material.albedo)
     teeth = visible.where(*TEETH)[at][:, None]
     tint = torch.where(teeth, sky.new_tensor([0.22, 0.18, 0.165]), sky.new_tensor([0.24, 0.12, 0.105]))
-    card = functional.pad(lights.kelvin.new_full((people, 1, 1), -1.0), (2, 0))
-    bounce[at] = (sky**0.7)[:, None] * tint * card_light(lights, card)[at[0], 0]
+    card = functional.pad(torch.full_like(lights.kelvin[:, None, None], -1.0), (2, 0))
+    return sky, through, (sky**0.7)[:, None] * tint * card_light(lights, card)[at[0], 0]
+
+
+@fused
+def _lit(
+    visible: Visible,
+    material: Material,
+    lights: Lights,
+    shadow: Tensor,
+    inside: tuple[Places, Tensor, Tensor, Tensor],
+    wet: Places,
+) -> Tensor:
+    """`shade`, with what is behind lips, how much light gets there, and where films of water are."""
+    at, sky, through, bounced = inside
+    around = material.open.clone()
+    around[at] = sky
+    bounce = torch.zeros_like(material.albedo)
+    bounce[at] = bounced
+    lamps = lights.direction.shape[1]
+    reach = torch.stack([shadow] + [torch.ones_like(shadow)] * (lamps - 1), -1)
+    reach[at] = through
 
     light = lights.irradiance(material.smooth * 0.5 + material.normal * 0.5) * around[..., None] + bounce
     gleam = torch.zeros_like(light)
@@ -89,7 +113,9 @@ def shade(visible: Visible, material: Material, lights: Lights, shadow: Tensor |
     bent = 2 * (material.normal * towards).sum(-1, keepdim=True) * material.normal - towards
     sheen = (_SKIN_F0 + 0.10 * grazing * (1 - material.roughness)) * (0.3 + 0.7 * material.gloss) * (1 - material.wet)
     out = out + (sheen * around)[..., None] * lights.irradiance(functional.normalize(bent, dim=-1))
-    out = out + _film(visible, material, lights, around, reach)
+    film = torch.zeros_like(out)
+    film[wet] = _film(wet, visible, material, lights, around[wet], reach[wet][:, 0])
+    out = out + film
     return torch.where((visible.region < len(visible.names))[..., None], out, torch.zeros_like(out))
 
 
@@ -113,10 +139,8 @@ def _gloss(material: Material, half: Tensor, direction: Tensor, facing: Tensor, 
     return total * fresnel * material.gloss * (1 - material.wet)
 
 
-def _film(visible: Visible, material: Material, lights: Lights, around: Tensor, reach: Tensor) -> Tensor:
-    """What films of water mirror: lamps with their shapes on eyes, teeth, tongue and moist lips."""
-    at = (material.wet > 0.02).nonzero(as_tuple=True)
-    frame = at[0]
+def _film(at: Places, visible: Visible, material: Material, lights: Lights, around: Tensor, reach: Tensor) -> Tensor:
+    """(n, 3): what films of water mirror: lamps with their shapes on eyes, teeth, tongue and moist lips."""
     film, towards = material.film[at], visible.towards[at]
     eyes = visible.where("eye_left", "eye_right")[at]
     teeth = visible.where(*TEETH)[at]
@@ -126,14 +150,10 @@ def _film(visible: Visible, material: Material, lights: Lights, around: Tensor, 
     fresnel = 0.021 + 0.979 * (1 - cosine) ** 5
     bent = functional.normalize(2 * (film * towards).sum(-1, keepdim=True) * film - towards, dim=-1)
     blur = torch.where(eyes, 0.03, torch.where(teeth, 0.07, 0.11))
-    seen = lights.rows(frame).mirrored(bent, blur)
-    let_through = torch.where(
-        eyes, step(around[at], 0.2, 0.7), (0.35 * around[at] + 0.65 * reach[at][:, 0]).clamp(0, 1)
-    )
-    result = torch.zeros_like(material.albedo)
+    seen = lights.rows(at[0]).mirrored(bent, blur)
+    let_through = torch.where(eyes, step(around, 0.2, 0.7), (0.35 * around + 0.65 * reach).clamp(0, 1))
     # what a mirror shows beside the lamps is a room, darker than a white card in it
-    result[at] = (fresnel * material.wet[at] * let_through)[:, None] * seen
-    return result
+    return (fresnel * material.wet[at] * let_through)[:, None] * seen
 
 
 def _under_skin(light: Tensor, scatter: Tensor, dm_per_px: Tensor) -> Tensor:

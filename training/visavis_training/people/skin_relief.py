@@ -1,7 +1,7 @@
 """The small shape of skin as heights on the face chart: pores, wrinkles at rest, and wrinkles that expressions make.
 
-Heights are in dm, outwards positive. A frame's height is the resting map plus each expression's map times how strongly
-that expression is made. Knows nothing of colours or light.
+Heights are in dm, outwards positive, and kept as slopes. A frame's slopes are the resting map's plus each expression's
+times how strongly that expression is made. Knows nothing of colours or light.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from visavis_models.arkit import ARKIT
 from visavis_training.people.chance import Chance, each, noise, step
-from visavis_training.people.face_chart import FaceChart, curve, lip_coordinates
+from visavis_training.people.face_chart import HALF_ANGLE, FaceChart, curve, lip_coordinates
 
 EXPRESSIONS = ("forehead", "frown", "eyes", "cheeks")
 _MAKERS = (
@@ -29,22 +29,35 @@ _FOLD_BELOW_CORNER = ((0.45, 0.285), (0.55, 0.305), (0.65, 0.315), (0.74, 0.31))
 
 @dataclass(frozen=True, slots=True)
 class Relief:
-    """Heights in dm: `rest` float32 (B, T, T) and `made` float32 (B, 4, T, T) in the order of `EXPRESSIONS`."""
+    """How skin rises across the chart and down it.
 
-    rest: Tensor
-    made: Tensor
+    `slopes` float16 (B, 10, T, T): at rest across and down, then across of each of `EXPRESSIONS`, then down of each.
+    """
 
-    def of_frames(self, person: Tensor, face: Tensor) -> Tensor:
-        """Heights (N, T, T) of N frames.
+    slopes: Tensor
 
-        Args:
-            person: int64 (N,), which person each frame shows.
-            face: float32 (N, 52), ARKit coefficients.
-        """
-        strength = torch.stack(
-            [sum((face[:, ARKIT[name]] for name in names), face.new_zeros(len(face))) for names in _MAKERS], 1
-        ).clamp(0.0, 1.5)
-        return self.rest[person] + torch.einsum("ne,nehw->nhw", strength, self.made[person])
+    @classmethod
+    def of(cls, chart: FaceChart, rest: Tensor, made: Tensor) -> Relief:
+        """Of heights (B, T, T) at rest and (B, 4, T, T) in expressions, dm."""
+        even = chart.evenness()
+        heights = torch.cat([rest[:, None], made], 1)
+        down = torch.gradient(heights, dim=2)[0] * chart.texels_per_dm * even
+        # a texel's width on the cylinder, at a face's usual radius from the axis
+        across = torch.gradient(heights, dim=3)[0] * (chart.size / (2 * HALF_ANGLE * 0.75)) * even
+        return cls(torch.cat([across[:, :1], down[:, :1], across[:, 1:], down[:, 1:]], 1).half())
+
+
+def strengths(face: Tensor) -> Tensor:
+    """(N, 4): how strongly faces (N, 52) make each of `EXPRESSIONS`."""
+    return torch.stack([sum((face[:, ARKIT[name]] for name in names), 0 * face[:, 0]) for names in _MAKERS], 1).clamp(
+        0.0, 1.5
+    )
+
+
+def slopes_of(read: Tensor, strength: Tensor) -> tuple[Tensor, Tensor]:
+    """(...) across and down, of `Relief.slopes` read at places (..., 10) and strengths (..., 4) of expressions."""
+    across = read[..., 0] + (read[..., 2:6] * strength).sum(-1)
+    return across, read[..., 1] + (read[..., 6:10] * strength).sum(-1)
 
 
 def _lines(value: Tensor, period: float, sharpness: float) -> Tensor:
@@ -104,4 +117,4 @@ def relief(chart: FaceChart, chance: Chance, age_years: Tensor, pores: Tensor) -
     depth = (0.0013, 0.0016, 0.0011, 0.0022)
     made = [-d * (0.45 + age) * part for d, part in zip(depth, made_of, strict=True)]
     people = len(chance)
-    return Relief(rest, torch.stack([m.expand(people, -1, -1) for m in made], 1))
+    return Relief.of(chart, rest.expand(people, -1, -1), torch.stack([m.expand(people, -1, -1) for m in made], 1))

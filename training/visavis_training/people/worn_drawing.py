@@ -5,19 +5,21 @@ Works on the same fine samples as the body's picture. Knows nothing of what a ki
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from visavis_training.people.camera import Camera
+from visavis_training.people.fusing import fused
 from visavis_training.people.lighting import Lights, ShadowMap
 from visavis_training.people.rasteriser import Fragments, coverage, rasterise, vertex_normals
 from visavis_training.people.visible import Visible
 from visavis_training.people.worn import KINDS, NOT_DRAWN, THIN, Coat, Worn, kind
-from visavis_training.people.worn_shading import Spots, shader
+from visavis_training.people.worn_shading import Spots, noise_tile, shader
 
 SOLID = tuple(k for k in KINDS if k not in (*THIN, "lens"))
 _SHADE_DM = 0.10
@@ -93,67 +95,120 @@ Places = tuple[Tensor, Tensor, Tensor]
 """int64 (n,) each: picture, row, column."""
 
 
-def spots(
-    dressed: Dressed,
-    shown: Fragments,
-    at: Places,
-    first: int,
-    lights: Lights,
-    shadow: ShadowMap | None,
-    dm_per_px: Tensor,
-) -> tuple[Spots, Tensor]:
-    """What things show at places of pictures, with no coat yet, and the kind (n,) of each.
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What things are read and lit from: `Dressed` and `Fragments` without what no sample needs."""
 
-    Args:
-        dressed: the people.
-        shown: pictures.
-        at: where things show in them.
-        first: number of the things' first triangle in `shown`.
-        lights: of N pictures.
-        shadow: of the main lamp.
-        dm_per_px: float32 (N,).
-    """
-    frame = at[0]
-    triangle = shown.triangle[at].long() - first
-    corners = dressed.worn.things.triangles[frame, triangle].long()
-    values = (dressed.carried[frame[:, None], corners] * shown.weights[at][..., None]).sum(1)
-    position, normal, tangent, texture, canonical = values.split((3, 3, 3, 4, 3), -1)
+    triangle: Tensor
+    """int32 (N, H, W)."""
+    weights: Tensor
+    """float32 (N, H, W, 3)."""
+    corners: Tensor
+    """int32 (N, G, 3): the things' triangles."""
+    carried: Tensor
+    person: Tensor
+    head: Tensor
+    dm_per_px: Tensor
+    """float32 (N,)."""
+    lights: Lights
+    shadow: ShadowMap | None
+    tile: Tensor
+
+    @classmethod
+    def of(
+        cls, dressed: Dressed, shown: Fragments, lights: Lights, shadow: ShadowMap | None, dm_per_px: Tensor
+    ) -> _Scene:
+        return cls(
+            shown.triangle, shown.weights, dressed.worn.things.triangles, dressed.carried, dressed.person, dressed.head,
+            dm_per_px, lights, shadow, noise_tile(dm_per_px.device),
+        )  # fmt: skip
+
+    def read(self, at: Places, first: int) -> Tensor:
+        """(n, 16) what the things carry at places; `first` is the number of their first triangle in `triangle`."""
+        corners = self.corners[at[0], self.triangle[at].long() - first].long()
+        return (self.carried[at[0][:, None], corners] * self.weights[at][..., None]).sum(1)
+
+
+def _facing(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Places (n, 3), unit normals turned to the lens, and unit directions to it, of what `_Scene.read` gave."""
+    position = values[:, :3]
     towards = functional.normalize(-position, dim=-1)
-    normal = functional.normalize(normal, dim=-1)
-    normal = torch.where((normal * towards).sum(-1, keepdim=True) < 0, -normal, normal)
-    reach = torch.ones(len(frame), lights.direction.shape[1], device=position.device)
-    if shadow is not None:
-        reach[:, 0] = shadow.reach_at(frame, position)
-    found = Spots(
+    normal = functional.normalize(values[:, 3:6], dim=-1)
+    return position, torch.where((normal * towards).sum(-1, keepdim=True) < 0, -normal, normal), towards
+
+
+@fused
+def _surfaces(at: Places, scene: _Scene, first: int) -> tuple[Tensor, Tensor, Tensor]:
+    return _facing(scene.read(at, first))
+
+
+def _spots(at: Places, scene: _Scene, first: int, coat: Coat) -> Spots:
+    """What things show at places of pictures."""
+    frame, values = at[0], scene.read(at, first)
+    position, normal, towards = _facing(values)
+    _, _, tangent, texture, canonical = values.split((3, 3, 3, 4, 3), -1)
+    reach = torch.ones(len(frame), scene.lights.direction.shape[1], device=position.device)
+    if scene.shadow is not None:
+        reach = torch.cat([scene.shadow.reach_at(frame, position)[:, None], reach[:, 1:]], 1)
+    return Spots(
         frame=frame,
-        person=dressed.person[frame],
-        coat={},
+        person=scene.person[frame],
+        coat=coat,
         position=position,
         normal=normal,
-        out=functional.normalize(position - dressed.head[frame], dim=-1),
+        out=functional.normalize(position - scene.head[frame], dim=-1),
         tangent=functional.normalize(tangent, dim=-1),
         towards=towards,
         texture=texture,
         canonical=canonical,
         reach=reach,
         open=texture[:, 3].clamp(0.0, 1.0),
-        dm_per_px=dm_per_px[frame],
-        lights=lights,
+        dm_per_px=scene.dm_per_px[frame],
+        lights=scene.lights,
+        tile=scene.tile,
     )
-    return found, dressed.worn.things.kind[frame, triangle]
 
 
-def shaded(dressed: Dressed, found: Spots, kinds: Tensor, wanted: Sequence[str]) -> Tensor:
-    """Linear light (n, 3) of things, each by its kind's shader."""
-    light = torch.zeros_like(found.position)
+@cache
+def _drawn(name: str) -> Callable[[Places, _Scene, int, Coat], Tensor]:
+    """Light (n, 3) of things of one kind at places, read and shaded in one go."""
+    shade = shader(name)
+
+    def drawn(at: Places, scene: _Scene, first: int, coat: Coat) -> Tensor:
+        light: Tensor = shade(_spots(at, scene, first, coat))
+        return light
+
+    drawn.__qualname__ = f"_drawn.{name}"
+    return fused(drawn)
+
+
+@cache
+def _glazing() -> Callable[[Places, Tensor, _Scene, Coat], Tensor]:
+    """Light (n, 3) of lenses at places, before light (n, 3)."""
+    shade = shader("lens")
+
+    def glazed(at: Places, behind: Tensor, scene: _Scene, coat: Coat) -> Tensor:
+        light: Tensor = shade(_spots(at, scene, 0, coat), behind)
+        return light
+
+    glazed.__qualname__ = "_drawn.lens"
+    return fused(glazed)
+
+
+def shaded(dressed: Dressed, scene: _Scene, at: Places, first: int, wanted: Sequence[str]) -> Tensor:
+    """Linear light (n, 3) of things at places, each by its kind's shader."""
+    kinds = dressed.worn.things.kind[at[0], scene.triangle[at].long() - first]
+    light = torch.zeros(len(kinds), 3, device=scene.carried.device)
     names = [name for name in wanted if name in dressed.coats]
     numbers = torch.tensor([kind(name) for name in names], dtype=kinds.dtype, device=kinds.device)
     order = kinds.argsort()
     lower = (kinds[:, None] < numbers).sum(0)
     bounds = torch.stack([lower, lower + (kinds[:, None] == numbers).sum(0)], 1).tolist()
     for name, (start, end) in zip(names, bounds, strict=True):
-        chosen = order[start:end]
-        light[chosen] = shader(name)(replace(found.where(chosen), coat=dressed.coats[name]))
+        if end > start:
+            chosen = order[start:end]
+            places = (at[0][chosen], at[1][chosen], at[2][chosen])
+            light[chosen] = _drawn(name)(places, scene, first, dressed.coats[name])
     return light
 
 
@@ -192,9 +247,8 @@ class Strands:
     ) -> Tensor:
         """Linear light (N, H, W, 3) of the strands, also where they cover a sample but miss its middle."""
         at = ((self.shown.triangle >= 0) & (self.cover > 0)).nonzero(as_tuple=True)
-        found, kinds = spots(dressed, self.shown, at, 0, lights, shadow, dm_per_px)
+        lit = shaded(dressed, _Scene.of(dressed, self.shown, lights, shadow, dm_per_px), at, 0, THIN)
         own = torch.zeros(*self.cover.shape, 4, device=self.cover.device)
-        lit = shaded(dressed, found, kinds, THIN)
         own[at] = torch.cat([lit, torch.ones_like(lit[:, :1])], -1)
         near = own
         for _ in range(2):
@@ -208,11 +262,12 @@ def add_solids(
     dressed: Dressed, shown: Fragments, visible: Visible, lights: Lights, shadow: ShadowMap | None
 ) -> tuple[Places, Tensor]:
     """Put solid things into what `visible` says; returns where they are and their light (n, 3)."""
-    at = (shown.triangle >= dressed.body_triangles).nonzero(as_tuple=True)
-    found, kinds = spots(dressed, shown, at, dressed.body_triangles, lights, shadow, visible.dm_per_px)
-    visible.position[at], visible.normal[at], visible.towards[at] = found.position, found.normal, found.towards
+    first = dressed.body_triangles
+    at = (shown.triangle >= first).nonzero(as_tuple=True)
+    scene = _Scene.of(dressed, shown, lights, shadow, visible.dm_per_px)
+    visible.position[at], visible.normal[at], visible.towards[at] = _surfaces(at, scene, first)
     visible.region[at] = _THINGS_REGION
-    return at, shaded(dressed, found, kinds, SOLID)
+    return at, shaded(dressed, scene, at, first, SOLID)
 
 
 def add_glass(
@@ -235,7 +290,7 @@ def add_glass(
         light = torch.where(behind, light + cover * (strands[1] - light), light)
         cover = torch.where(behind, 0.0, cover)
     at = before.nonzero(as_tuple=True)
-    found, _ = spots(dressed, glass, at, 0, lights, shadow, dm_per_px)
+    scene = _Scene.of(dressed, glass, lights, shadow, dm_per_px)
     light = light.clone()
-    light[at] = shader("lens")(replace(found, coat=dressed.coats["lens"]), light[at])
+    light[at] = _glazing()(at, light[at], scene, dressed.coats["lens"])
     return light if cover is None or strands is None else light + cover * (strands[1] - light)

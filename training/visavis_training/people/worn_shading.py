@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from visavis_training.people.lighting import Lights, harmonics
+from visavis_training.people.lighting import Lights, harmonics, sent
 from visavis_training.people.worn import Coat
 
 SHADERS = {
@@ -62,6 +62,8 @@ class Spots:
     """(n,): how much of the thing a sample spans."""
     lights: Lights
     """Of the N pictures."""
+    tile: Tensor | None = None
+    """(1, 1, m, m): `noise_tile`, for shaders that roughen with it."""
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -72,14 +74,13 @@ class Spots:
 
     def around(self, direction: Tensor) -> Tensor:
         """(n, 3): soft radiance that comes from unit directions (n, 3), as far as it arrives."""
-        sent = (harmonics(direction)[..., None] * self.lights.around[self.frame]).sum(1)
-        return sent.clamp(min=0.0) * self.open[:, None]
+        return sent(harmonics(direction), self.lights.around[self.frame]).clamp(min=0.0) * self.open[:, None]
 
     def irradiance(self, normal: Tensor) -> Tensor:
         """(n, 3): soft light on surfaces with unit normals (n, 3), as far as it arrives."""
         bands = normal.new_tensor([1.0, 2 / 3, 2 / 3, 2 / 3, 0.25, 0.25, 0.25, 0.25, 0.25])
-        sent = (harmonics(normal)[..., None] * (self.lights.around * bands[:, None])[self.frame]).sum(1)
-        return sent.clamp(min=0.0) * self.open[:, None]
+        around = (self.lights.around * bands[:, None])[self.frame]
+        return sent(harmonics(normal), around).clamp(min=0.0) * self.open[:, None]
 
     def lamps(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """For each lamp: unit direction to it (n, 3), light of it that arrives (n, 3), half its angular size (n,)."""
@@ -130,6 +131,14 @@ class Spots:
         names = ("frame", "person", "position", "normal", "out", "tangent", "towards", "texture", "canonical", "reach",
                  "open", "dm_per_px")  # fmt: skip
         return replace(self, **{name: getattr(self, name)[chosen] for name in names})
+
+
+@cache
+def noise_tile(device: torch.device) -> Tensor:
+    """(1, 1, m, m) of white noise, 0..1, whose borders agree, so that it tiles."""
+    lattice = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(7))
+    lattice = torch.cat([lattice, lattice[:, :, :1]], 2)
+    return torch.cat([lattice, lattice[..., :1]], 3).to(device)
 
 
 @cache

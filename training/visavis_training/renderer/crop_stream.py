@@ -63,7 +63,10 @@ class CropSettings:
     true_share: float = 0.7
     """Clips that are drawn where the person truly is, not where the rig puts them."""
     pool: int = 64
+    group: int = 2
+    """People made at a time: on a GPU eight cost hardly more than two."""
     keep_steps: int = 1
+    """A group is exchanged after so many steps."""
     finer: int = 2
     frames_at_once: int = 256
     """Crops drawn in one go: bounds memory only."""
@@ -138,7 +141,7 @@ class CropStream:
         self.device = torch.device(studio.anatomy.device)
         self._tracks = tracks.to(self.device)
         pool = self.settings.pool
-        self._pool = PeoplePool(studio, seed, pool, 2, self.settings.keep_steps)
+        self._pool = PeoplePool(studio, seed, pool, self.settings.group, self.settings.keep_steps)
         self._photos = photographs().to(self.device)
         self._painter = MapPainter(self.device)
         self._ahead: deque[_Scene] = deque()
