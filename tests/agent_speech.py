@@ -61,11 +61,9 @@ class Ear:
 
     def __init__(self) -> None:
         self.items: list[Published] = []
-        self.times_s: list[float] = []
 
     def publish(self, item: Published) -> None:
         self.items.append(item)
-        self.times_s.append(asyncio.get_running_loop().time())
 
     @property
     def voice(self) -> NDArray[np.int16]:

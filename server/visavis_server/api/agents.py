@@ -31,7 +31,10 @@ _log = logging.getLogger(__name__)
 
 MESSAGES_PER_S = 100.0
 MESSAGE_BURST = 1000
-"""Speech that is taken does not count; it is bounded by its seconds."""
+"""Of everything but speech that is taken."""
+PIECES_PER_S = 1000.0
+PIECE_BURST = 15_000
+"""Of speech that is taken: the whole buffer in packets of 10 ms at once, and then twenty times as fast as spoken."""
 _SEND_LIMIT_S = 5.0
 _OUTBOX_MESSAGES = 2000
 _WATCH_EVERY_S = 0.5
@@ -62,6 +65,7 @@ class AgentConversation:
         self._voice = AgentVoice(settings.buffer_s, self._on_voice)
         self._outbox: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(_OUTBOX_MESSAGES)
         self._rate = RateLimit(MESSAGES_PER_S, MESSAGE_BURST, time.monotonic())
+        self._pieces = RateLimit(PIECES_PER_S, PIECE_BURST, time.monotonic())
         self._heard_s = self._fed_s = time.monotonic()
         self._strayed = False
         self._close_code = 1000
@@ -142,21 +146,20 @@ class AgentConversation:
                     counts, goes_on = not self._feed(pcm), True
                 else:
                     counts, goes_on = self._heed(said.read_agent_message(text or ""))
-                if counts:
-                    self._count()
+                self._count(self._rate if counts else self._pieces)
                 if not goes_on:
                     return
             except VisavisError as error:
                 self._complain(error, self._voice.open_segment)
-                self._count()
+                self._count(self._rate)
             except Exception:  # a defect of ours ends this conversation, and only this one
                 _log.exception("message not handled", extra={"session": self._call.id})
                 self._leave("failed", internal_error())
             if self._over:
                 return
 
-    def _count(self) -> None:
-        if not self._over and not self._rate.allows(time.monotonic()):
+    def _count(self, rate: RateLimit) -> None:
+        if not self._over and not rate.allows(time.monotonic()):
             self._close_code = _CLOSE_TOO_MANY
             self._leave("failed", BadRequest("too_many_messages", "Messages come too fast.", "Send fewer of them."))
 
@@ -176,7 +179,7 @@ class AgentConversation:
             raise
 
     def _heed(self, message: said.AgentMessage) -> tuple[bool, bool]:
-        """Do what a message asks for; whether it counts as one of many, and whether more may come."""
+        """Do what a message asks for; whether it was anything but wanted speech, and whether more may come."""
         match message:
             case said.Audio():
                 return not self._feed(message.pcm()), True
