@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from aiortc.rtcicetransport import RTCIceGatherer
 
@@ -346,3 +348,36 @@ async def test_tokens_are_asked_for_and_options_tell_what_to_send() -> None:
         refused = await it.http.post("/whep/astronaut", content="v=0", headers={**SDP, "Authorization": "Bearer speak"})
         assert refused.status_code == 401
         assert (await it.http.delete("/whep/a/b")).status_code == 401
+
+
+async def test_twelve_microphones_and_viewers_leave_nothing_behind() -> None:
+    async def cycle(it: Venue, politely: bool) -> None:
+        microphone, viewer = Client.microphone(it.http), Client.viewer(it.http)
+        await microphone.start("/whip/astronaut?show=again")
+        await viewer.start("/whep/again")
+        await until(lambda: len(viewer.browser.video) >= 1, 15)
+        if politely:
+            await viewer.leave()
+            await microphone.leave()
+        await viewer.close()
+        await microphone.close()
+        await until(lambda: it.registry.active == 0 and not it.transmissions._by_key, 6)
+        await it.transmissions.aclose()
+
+    def held() -> tuple[int, int, int]:
+        threads = [thread for thread in threading.enumerate() if not thread.name.startswith("asyncio_")]
+        return psutil.Process().num_fds(), len(threads), len(asyncio.all_tasks())
+
+    async with venue() as it:
+        for k in range(3):
+            await cycle(it, bool(k % 2))
+        await asyncio.sleep(0.2)
+        before = held()
+        for k in range(9):
+            await cycle(it, bool(k % 2))
+        for _ in range(20):
+            await asyncio.sleep(0.1)
+            if all(now <= then for now, then in zip(held(), before, strict=True)):
+                break
+        assert all(now <= then for now, then in zip(held(), before, strict=True)), (before, held())
+        await nothing_left(it)

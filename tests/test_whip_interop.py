@@ -14,6 +14,7 @@ import av
 import numpy as np
 import pytest
 
+from chromium import open_page
 from rtc_loopback import until
 from whip_clients import Client, Venue, venue
 
@@ -98,3 +99,55 @@ async def test_ffmpeg_speaks_over_whip_in_stereo_with_a_token(tmp_path: Path) ->
                 process.kill()
                 await process.wait()
         assert await it.metric('visavis_transmissions{protocol="whip"}') == 0  # it says DELETE at the end
+
+
+WATCH = """async (url) => {
+    const pc = new RTCPeerConnection();
+    pc.addTransceiver("audio", { direction: "recvonly" });
+    pc.addTransceiver("video", { direction: "recvonly" });
+    const video = document.createElement("video");
+    video.autoplay = true;
+    video.srcObject = new MediaStream();
+    pc.ontrack = (event) => video.srcObject.addTrack(event.track);
+    document.body.append(video);
+    await pc.setLocalDescription();
+    const headers = { "Content-Type": "application/sdp" };
+    const made = await fetch(url, { method: "POST", body: pc.localDescription.sdp, headers });
+    if (made.status !== 201) throw new Error(await made.text());
+    const address = made.headers.get("Location");
+    const etag = made.headers.get("ETag");
+    await pc.setRemoteDescription({ type: "answer", sdp: await made.text() });
+    const fragment = (candidate) => `a=mid:${candidate.sdpMid}\\r\\na=${candidate.candidate}\\r\\n`;
+    const trickled = [];
+    pc.onicecandidate = async ({ candidate }) => {
+        if (!candidate || !candidate.candidate) return;
+        const patch = { "Content-Type": "application/trickle-ice-sdpfrag", "If-Match": etag };
+        trickled.push((await fetch(address, { method: "PATCH", body: fragment(candidate), headers: patch })).status);
+    };
+    await new Promise((done, fail) => {
+        const poll = () => (video.getVideoPlaybackQuality().totalVideoFrames >= 50 ? done() : setTimeout(poll, 50));
+        setTimeout(() => fail(new Error("no pictures")), 25000);
+        poll();
+    });
+    const stats = [...(await pc.getStats()).values()].filter((entry) => entry.type === "inbound-rtp");
+    const inbound = Object.fromEntries(stats.map((entry) => [entry.kind, entry]));
+    const gone = (await fetch(address, { method: "DELETE" })).status;
+    const { videoWidth, videoHeight } = video;
+    pc.close();
+    return { gone, trickled, videoWidth, videoHeight, frames: inbound.video.framesDecoded,
+             lost: inbound.video.packetsLost, heard: inbound.audio.totalAudioEnergy };
+}"""
+
+
+@pytest.mark.browser
+async def test_chromium_watches_over_whep_and_trickles() -> None:
+    async with venue() as it:
+        microphone = Client.microphone(it.http, LOUD)
+        assert (await microphone.start("/whip/astronaut?show=chromium")).status_code == 201
+        async with open_page(None) as (page, errors):
+            await page.goto(f"http://127.0.0.1:{it.port}/healthz")
+            told = await page.evaluate(WATCH, "/whep/chromium")
+        assert [error for error in errors if "404" not in error] == []  # this address has no icon
+        assert (told["videoWidth"], told["videoHeight"], told["gone"]) == (320, 320, 200)
+        assert told["frames"] >= 50 and told["heard"] > 0.01 and set(told["trickled"]) <= {204}
+        await microphone.close()
