@@ -62,6 +62,7 @@ class Shape:
     head_yaw: float = 0.0
     head_roll: float = 0.0
     elbow: float = 0.22
+    forearm_out: float = -0.06
     legs_together: float = 0.07
 
 
@@ -193,7 +194,9 @@ def _posed(base: BaseMesh, points: Floats, data: Path, shape: Shape) -> Floats:
         shoulder = joint(f"joint-{side}-shoulder")
         points = turn(points, share, shoulder, rotation(0.0, 0.0, -sign * 0.62))
         below = bone_share(table, tuple(f"{bone}_{side}" for bone in limb if bone != "upperarm"), count)
-        points = turn(points, below, joint(f"joint-{side}-elbow"), rotation(-shape.elbow, -sign * 0.2, -sign * 0.06))
+        points = turn(
+            points, below, joint(f"joint-{side}-elbow"), rotation(-shape.elbow, -sign * 0.2, sign * shape.forearm_out)
+        )
         leg = bone_share(table, tuple(f"{bone}_{side}" for bone in ("thigh", "calf", "foot", "ball")), count)
         points = turn(points, leg, joint(f"joint-{side}-upper-leg"), rotation(0.0, 0.0, -sign * shape.legs_together))
         girdle = bone_share(table, tuple(f"{bone}_{side}" for bone in (*limb, "clavicle")), count)

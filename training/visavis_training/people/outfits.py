@@ -67,6 +67,10 @@ class Wardrobe:
         centre: Floats = self._body[self._base.group_vertices(name)].mean(0)
         return centre
 
+    def hands(self) -> Ints:
+        """Faces of what no sleeve covers: hands and wrists."""
+        return self._faces(self._hand + self._fore > 0.6)
+
     def dress(self, recipe: Recipe, seed: int) -> None:
         """Put on everything the recipe names, from the skin outwards."""
         for number, garment in enumerate(recipe.outfit):
@@ -156,7 +160,7 @@ class Wardrobe:
             points = draping.tube(points, limb, garment.slack, 0.09)
         # over the ankles, down to the shoes
         ankle = both[0].wrist[2]
-        points[:, 2] -= 0.10 * smooth_step(points[:, 2], ankle + 0.20, ankle + 0.02)
+        points[:, 2] -= 0.16 * smooth_step(points[:, 2], ankle + 0.32, ankle + 0.02)
         points = clothing.relax(points, skin.quads, 3)
         surface = self._stage.subdivide(points, skin.quads, skin.texture, skin.quads, 2)
         grain = noise(surface.points * np.array([1.0, 1.0, 0.6]), 40.0, 2, seed) * garment.folds
@@ -187,7 +191,9 @@ class Wardrobe:
         middle = self.neck.foot[0]
         front = sheet[(np.abs(sheet[:, 0] - middle) < 0.035) & (sheet[:, 1] < self.neck.foot[1])]
         if over is not None:
-            front = front[self._gone(over, front) > -0.004]
+            # it ends where the other's opening gets too narrow for it
+            seen = front[(np.abs(front[:, 0] - middle) > 0.015) & (self._gone(over, front) > 0.016)]
+            front = front[front[:, 2] > seen[:, 2].min()]
         start, _ = self.neck.surface(np.zeros(1), self.neck.level(line, np.zeros(1)) - 0.004)
         heights = np.linspace(start[0, 2] + 0.022, front[:, 2].min() + 0.01, 70)
         # the foremost of the sheet around each height, smoothed so that the strip bridges small folds

@@ -79,20 +79,10 @@ def _add_face(
     return features
 
 
-def _add_bare(stage: Stage, base: BaseMesh, body: Floats, recipe: Recipe) -> None:
+def _add_bare(stage: Stage, base: BaseMesh, body: Floats, wardrobe: Wardrobe, recipe: Recipe) -> None:
     """Hands, in one colour of skin: they are small or out of the picture."""
-    wrist = np.stack([body[base.group_vertices(f"joint-{side}-hand")].mean(0) for side in ("l", "r")])
-    elbow = np.stack([body[base.group_vertices(f"joint-{side}-elbow")].mean(0) for side in ("l", "r")])
-    near = np.zeros(len(body), dtype=bool)
-    for hand, bend in zip(wrist, elbow, strict=True):
-        along = (hand - bend) / np.linalg.norm(hand - bend)
-        near |= ((body - bend) @ along > 0.3 * np.linalg.norm(hand - bend)) & (
-            np.linalg.norm(body - hand, axis=1) < 0.26
-        )
-    quads = base.quads[np.array([g == "body" for g in base.groups])]
-    uv = base.texture_quads[np.array([g == "body" for g in base.groups])]
-    kept = near[quads].all(1) & (np.abs(body[quads, 0]).min(1) > 0.6 * np.abs(wrist[:, 0]).min())
-    surface = stage.subdivide(body, quads[kept], base.texture, uv[kept], 2)
+    faces = wardrobe.hands()
+    surface = stage.subdivide(body, base.quads[faces], base.texture, base.texture_quads[faces], 2)
     count = len(surface.points)
     colour = (
         np.tile(0.85 * linear(recipe.complexion.base), (count, 1))
@@ -122,7 +112,7 @@ def photograph_light(
     features = _add_face(stage, data, base, body, recipe, seed, size_px > 600)
     wardrobe = Wardrobe(stage, data, base, body)
     wardrobe.dress(recipe, seed)
-    _add_bare(stage, base, body, recipe)
+    _add_bare(stage, base, body, wardrobe, recipe)
     room = ROOMS[recipe.room]()
     stage.room(room, wardrobe.floor - 0.022)
     away = np.array([np.sin(frame.yaw), -np.cos(frame.yaw), 0.0]) * frame.distance
