@@ -59,14 +59,16 @@ class _Counted(TorchDispatchMode):  # type: ignore[misc]
 def launches(work: Callable[[], object], device: torch.device) -> int:
     """Kernels that `work` launches on a GPU; operations that it does on the CPU."""
     if device.type != "cuda":
-        with _Counted() as counted:
+        counter = _Counted()
+        with counter:
             work()
-        return counted.count
+        return counter.count
     activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
     with torch.profiler.profile(activities=activities) as profile:
         work()
         torch.cuda.synchronize(device)
-    return sum(int(row.count) for row in profile.key_averages() if "LaunchKernel" in row.key)
+    found: int = sum(row.count for row in profile.key_averages() if "LaunchKernel" in row.key)
+    return found
 
 
 def measured(

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from visavis_training.people.blurring import along_columns, along_rows
 from visavis_training.people.chance import Chance, each
 from visavis_training.people.fusing import fused
 from visavis_training.people.lighting import white_of_kelvin
@@ -115,13 +116,11 @@ def develop(linear: Tensor, camera: Camcorder) -> Tensor:
 
 def _separable(picture: Tensor, sigma_px: Tensor, reach: int) -> Tensor:
     """(N, 3, H, W) blurred by Gaussians of (N,) px."""
-    people, channels = picture.shape[:2]
     taps = torch.arange(-reach, reach + 1, device=picture.device, dtype=torch.float32)
     kernel = torch.exp(-0.5 * (taps / sigma_px.clamp(min=0.05)[:, None]) ** 2)
-    kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(channels, 0)[:, None, None]
-    flat = functional.pad(picture.reshape(1, people * channels, *picture.shape[2:]), (reach,) * 4, mode="replicate")
-    flat = functional.conv2d(flat, kernel, groups=people * channels)
-    return functional.conv2d(flat, kernel.transpose(2, 3), groups=people * channels).reshape(picture.shape)
+    kernel = (kernel / kernel.sum(1, keepdim=True))[:, None].expand(-1, picture.shape[1], -1)
+    wide = functional.pad(picture, (reach,) * 4, mode="replicate")
+    return along_columns(along_rows(wide, kernel), kernel)
 
 
 def capture(linear: Tensor, camera: Camcorder, generator: torch.Generator | None = None, clean: bool = False) -> Tensor:

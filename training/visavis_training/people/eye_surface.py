@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from visavis_training.people.blurring import along_columns, along_rows
 from visavis_training.people.chance import step
 from visavis_training.people.eye_textures import EyeTextures, cornea_normals
 from visavis_training.people.fusing import fused
@@ -125,17 +126,13 @@ def _lid_edges(
 
 def soft_mask(mask: Tensor, dm_per_px: Tensor, blur_dm: float, rises_dm: tuple[float, ...]) -> Tensor:
     """(R, N, H, W) masks (N, H, W) blurred over `blur_dm` and read so much higher up, for each of R rises."""
-    people, height, width = mask.shape
     sigma = (blur_dm / dm_per_px).clamp(0.6, 8.0)
     reach = 12
     taps = torch.arange(-reach, reach + 1, device=mask.device, dtype=torch.float32)
     kernel = torch.exp(-0.5 * (taps / sigma[:, None]) ** 2)
     kernel = kernel / kernel.sum(1, keepdim=True)
-    rows = functional.conv2d(mask[None], kernel[:, None, None], padding=(0, reach), groups=people)
+    rows = along_rows(functional.pad(mask[:, None], (reach,) * 4), kernel[:, None])
     rise = mask.new_tensor(rises_dm)[None] / dm_per_px[:, None]  # (N, R)
     lifted = torch.exp(-0.5 * ((taps + rise.clamp(-10.0, 10.0)[..., None]) / sigma[:, None, None]) ** 2)
     lifted = lifted / lifted.sum(-1, keepdim=True)
-    blurred = functional.conv2d(
-        rows, lifted.reshape(-1, 1, 2 * reach + 1, 1), padding=(reach, 0), groups=people
-    )  # (1, N * R, H, W)
-    return blurred.reshape(people, len(rises_dm), height, width).transpose(0, 1)
+    return along_columns(rows.expand(-1, len(rises_dm), -1, -1), lifted).transpose(0, 1)

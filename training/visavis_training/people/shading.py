@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from visavis_training.people.blurring import along_columns, along_rows
 from visavis_training.people.chance import step
 from visavis_training.people.fusing import fused
 from visavis_training.people.lighting import Lights, card_light, cast_shadows
@@ -158,18 +159,17 @@ def _film(at: Places, visible: Visible, material: Material, lights: Lights, arou
 
 def _under_skin(light: Tensor, scatter: Tensor, dm_per_px: Tensor) -> Tensor:
     """Light spread under the skin: each colour blurred by its own length, only from skin to skin."""
-    people, height, width, _ = light.shape
-    device = light.device
-    sigma = (light.new_tensor(_SPREAD_DM)[None] / dm_per_px[:, None]).clamp(0.25, 5.0).reshape(-1)  # (N * 3)
+    sigma = (light.new_tensor(_SPREAD_DM)[None] / dm_per_px[:, None]).clamp(0.25, 5.0)  # (N, 3)
     reach = 9
-    taps = torch.arange(-reach, reach + 1, device=device, dtype=torch.float32)
-    kernel = torch.exp(-0.5 * (taps / sigma[:, None]) ** 2)
-    kernel = (kernel / kernel.sum(1, keepdim=True))[:, None, None]
+    taps = torch.arange(-reach, reach + 1, device=light.device, dtype=torch.float32)
+    kernel = torch.exp(-0.5 * (taps / sigma[..., None]) ** 2)
+    kernel = kernel / kernel.sum(-1, keepdim=True)
     weight = (scatter.clamp(0, 1) > 0.3).to(torch.float32)[..., None].expand_as(light)
-    both = torch.cat([light * weight, weight], 0).permute(0, 3, 1, 2).reshape(2, people * 3, height, width)
-    both = functional.conv2d(both, kernel, padding=(0, reach), groups=people * 3)
-    both = functional.conv2d(both, kernel.transpose(2, 3), padding=(reach, 0), groups=people * 3)
-    spread = (both[0] / both[1].clamp(min=1e-3)).reshape(people, 3, height, width).permute(0, 2, 3, 1)
+    both = torch.cat([light * weight, weight], -1).permute(0, 3, 1, 2)
+    both = functional.pad(both, (reach,) * 4)
+    kernel = torch.cat([kernel, kernel], 1)
+    both = along_columns(along_rows(both, kernel), kernel).permute(0, 2, 3, 1)
+    spread = both[..., :3] / both[..., 3:].clamp(min=1e-3)
     return light + (weight * scatter[..., None]) * (spread - light)
 
 
