@@ -58,12 +58,14 @@ class BroadcastCounts:
     """Pictures that were never encoded, because newer ones had come."""
 
 
-def shared_target_bps(targets_bps: Sequence[int]) -> int:
+def shared_target_bps(targets_bps: Sequence[int]) -> int | None:
     """The rate for one encoding that several links share.
 
     The weakest link decides among up to four viewers; of more, a quarter may be left behind (they see fewer pictures)
-    rather than spoil those of all.
+    rather than spoil those of all. None: nobody knows yet.
     """
+    if not targets_bps:
+        return None
     return sorted(targets_bps)[(len(targets_bps) - 1) // 4]
 
 
@@ -152,7 +154,7 @@ class Broadcast:
             keyframe = self._due_wish(time.monotonic())
             for codec in sorted({taker.codec for taker in takers if taker.codec is not None}):
                 group = [taker for taker in takers if taker.codec == codec]
-                target_bps = shared_target_bps([taker.target_bps or 0 for taker in group])
+                target_bps = shared_target_bps([taker.target_bps for taker in group if taker.target_bps is not None])
                 try:
                     picture = await loop.run_in_executor(
                         self._executor, self._encode, codec, item, target_bps, keyframe
@@ -206,7 +208,7 @@ class Broadcast:
                     if receiver.voice is not None:
                         receiver.voice.put(packet)
 
-    def _encode(self, codec: str, item: Published, target_bps: int, keyframe: bool) -> EncodedPicture | None:
+    def _encode(self, codec: str, item: Published, target_bps: int | None, keyframe: bool) -> EncodedPicture | None:
         """On the encoding thread."""
         encoder = self._encoders.get(codec)
         if encoder is None:
@@ -215,7 +217,7 @@ class Broadcast:
         assert frame.pts is not None
         limits = self.limits.scaled(frame.width, frame.height)
         encoder.ceiling_bps = limits.max_bps
-        rate_bps = target_bps or limits.start_bps
+        rate_bps = limits.start_bps if target_bps is None else target_bps
         before = encoder.keyframes
         try:
             payloads = encoder.encode(frame, rate_bps, keyframe=keyframe)
