@@ -73,7 +73,7 @@ def white(maps: Floats) -> Floats:
 
 @pytest.mark.parametrize(
     ("name", "long_side", "levels"),
-    [("elena", 512, 0.2), ("samuel", 720, 0.45), ("astronaut", 512, 0.5), ("maya", 333, 0.2)],
+    [("elena", 512, 0.25), ("samuel", 720, 0.45), ("astronaut", 512, 0.5), ("maya", 333, 0.2)],
 )
 def test_crops_lie_exactly_where_the_driven_photo_lies(name: str, long_side: int, levels: float) -> None:
     window = motions(*TALK[:3])
@@ -86,6 +86,8 @@ def test_crops_lie_exactly_where_the_driven_photo_lies(name: str, long_side: int
         covered = cv2.erode((np.abs(marked[k] - shown[k]).max(-1) > 4).astype(np.uint8), np.ones((3, 3))) > 0
         assert covered.sum() > 500
         assert np.abs(same[k] - shown[k])[covered].mean() < 0.05, "skin that is the photo's stays so, with its grain"
+        covered &= shown[k].min(-1) > 127.5 * DARKER + 3  # what gets no darker than black says nothing
+        assert covered.sum() > 400
         apart = np.where(covered[..., None], made[k] + 127.5 * DARKER - shown[k], 0)
         assert np.abs(apart[covered]).mean() < 1.5, motion
         # Grain aside: half a pixel elsewhere it would be 0.4 to 1.5 levels.
@@ -146,7 +148,7 @@ def test_an_iris_stays_the_photos_until_the_lids_are_nearly_shut() -> None:
                 assert np.array_equal(made[around], shown[around])
             else:
                 assert made[around].min() > 200
-        assert made[0, y - 14 : y - 9, x - 3 : x + 4].min() > 240, "lids are generated"
+        assert made[0, y - 11 : y - 7, x - 3 : x + 4].min() > 240, "lids are generated"
 
 
 def test_windows_of_one_length_share_a_batch_and_sessions_do_not_mix() -> None:
