@@ -400,3 +400,17 @@ async def test_a_viewer_with_a_bad_link_goes_on_and_does_not_disturb_the_other()
         assert shown == sorted(shown)
         await bad.close()
         await good.close()
+
+
+async def test_a_page_of_an_allowed_site_may_watch_and_others_may_not() -> None:
+    async with venue(server__allowed_origins=("https://show.example",)) as it:
+        session = await it.session()
+        asks = {"Origin": "https://show.example", "Access-Control-Request-Method": "PATCH"}
+        asks["Access-Control-Request-Headers"] = "authorization,content-type,if-match"
+        told = await it.http.options(session["whep_url"] + "/key", headers=asks)
+        assert told.status_code == 200 and "PATCH" in told.headers["Access-Control-Allow-Methods"]
+        for origin, status in (("https://show.example", 400), ("https://evil.example", 403)):
+            answer = await it.http.post(session["whep_url"], content="x", headers={**SDP, "Origin": origin})
+            assert answer.status_code == status
+        answer = await it.http.post(session["whep_url"], content="x", headers={**SDP, "Origin": "https://show.example"})
+        assert {"ETag", "Link", "Location"} <= set(answer.headers["Access-Control-Expose-Headers"].split(", "))
