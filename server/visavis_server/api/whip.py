@@ -95,7 +95,7 @@ def transmission_routes(transmissions: Transmissions, settings: RtcSettings) -> 
     """The routes below /whip and /whep."""
     routes = APIRouter(tags=["WHIP and WHEP"])
 
-    def options(protocol: Protocol) -> Response:
+    def options() -> Response:
         response = Response(status_code=204, headers={"Accept-Post": SDP_TYPE, "Accept-Patch": FRAGMENT_TYPE})
         response.headers["Allow"] = "OPTIONS, POST"
         _add_links(response, settings)
@@ -134,6 +134,7 @@ def transmission_routes(transmissions: Transmissions, settings: RtcSettings) -> 
         204: {"description": "The candidates were taken"},
         **documented(400, 401, 404, 409, 412, 415, 428, 429),
     }
+
     @routes.post(
         "/whip/{target}",
         status_code=201,
@@ -152,11 +153,11 @@ def transmission_routes(transmissions: Transmissions, settings: RtcSettings) -> 
 
     @routes.options("/whip/{target}", include_in_schema=False)
     async def whip_options(target: str) -> Response:
-        return options("whip")
+        return options()
 
     @routes.options("/whep/{target}", include_in_schema=False)
     async def whep_options(target: str) -> Response:
-        return options("whep")
+        return options()
 
     @routes.patch(
         "/whip/{name}/{key}",

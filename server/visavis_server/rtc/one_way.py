@@ -122,7 +122,7 @@ class OneWay:
         if fragment.ufrag in (None, self._ufrags[-1]):
             again = self._told if fragment.ufrag is not None and fragment.password is not None else None
             for candidate in fragment.candidates:
-                self._hold(self._add_remote(candidate))
+                self.hold(self._add_remote(candidate))
             return again
         if fragment.ufrag in self._ufrags:
             raise BadRequest(
@@ -131,7 +131,7 @@ class OneWay:
         return await self._renew(fragment)
 
     async def close(self) -> None:
-        """Free sockets and tasks. Idempotent enough: the second call finds nothing."""
+        """Free sockets and tasks; a second call finds nothing to free."""
         self._over = True
         if self._deadline is not None:
             self._deadline.cancel()
@@ -152,10 +152,6 @@ class OneWay:
         if not self._over:
             self._over = True
             self._on_closed(reason)
-
-    def hold(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run something for as long as this connection lives."""
-        self._hold(work)
 
     @property
     def _transport(self) -> Any:
@@ -181,8 +177,8 @@ class OneWay:
         self._ufrags.append(fragment.ufrag)
         self.etag = _new_etag()
         for candidate in fragment.candidates:
-            self._hold(self._add_remote(candidate))
-        self._hold(self._finish(restart, liveness))
+            self.hold(self._add_remote(candidate))
+        self.hold(self._finish(restart, liveness))
         served = self._offer.sections[self._offer.served[0]]
         text = write_fragment(*restart.credentials, candidates, self._offer.kinds[0], served.mid or "0")
         self._told = Restarted(text, self.etag)
@@ -226,7 +222,8 @@ class OneWay:
         except (OSError, ValueError) as error:  # no multicast on this machine, for one
             logger.debug("A remote candidate is not used: %s", error)
 
-    def _hold(self, work: Coroutine[Any, Any, None]) -> None:
+    def hold(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something for as long as this connection lives."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
