@@ -62,7 +62,8 @@ def graphed(call: Callable[[], Tensor]) -> Callable[[], object]:
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         call()
-    return graph.replay
+    replay: Callable[[], object] = graph.replay
+    return replay
 
 
 def times_ms(call: Callable[[], object], repeats: int, device: torch.device) -> list[float]:

@@ -88,7 +88,11 @@ class EngineCache:
         if content is None:
             older = sorted(path.name for path in self.folder.glob(f"{key.name}-*.engine"))
             why = f"{older[-1]} was made of something else" if older else "none was built"
-            raise EngineError("engine_missing", f"There is no engine for {key.name}: {why}.", "Run `python -m visavis_trt.renderer_engines`.")
+            raise EngineError(
+                "engine_missing",
+                f"There is no engine for {key.name}: {why}.",
+                "Run `python -m visavis_trt.renderer_engines`.",
+            )
         return content
 
     def store(self, key: EngineKey, content: bytes) -> Path:
@@ -158,7 +162,9 @@ class EngineCache:
 
 
 def _damaged(path: Path) -> EngineError:
-    return EngineError("engine_damaged", f"{path} is damaged.", "Run `python -m visavis_trt.renderer_engines`; it is built anew.")
+    return EngineError(
+        "engine_damaged", f"{path} is damaged.", "Run `python -m visavis_trt.renderer_engines`; it is built anew."
+    )
 
 
 def _write(path: Path, content: bytes) -> None:

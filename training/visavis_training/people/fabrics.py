@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from visavis_training.people.chance import Chance
 from visavis_training.people.cloth_colours import BRIGHTEST, PALETTES, linear_colour
+from visavis_training.people.fusing import fused
 from visavis_training.people.wardrobe import STYLES, Outfit
 from visavis_training.people.worn_shading import Spots, noise_tile
 
@@ -219,6 +220,7 @@ def _mixed(one: Tensor, other: Tensor, share: Tensor) -> Tensor:
     return one + (other - one) * share[:, None]
 
 
+@fused
 def _colour(cloth: dict[str, Tensor], uv: Tensor, blur_dm: Tensor) -> Tensor:
     """(n, 3) reflectance of patterns at (n, 2) dm on the cloth; a sample spans `blur_dm` (n,)."""
     u, v = uv.unbind(1)
@@ -286,6 +288,7 @@ def _print(cloth: dict[str, Tensor], uv: Tensor, blur_dm: Tensor) -> Tensor:
     return result
 
 
+@fused
 def _relief(cloth: dict[str, Tensor], uv: Tensor) -> Tensor:
     """(n,) height in threads of the weave at (n, 2) dm on the cloth."""
     x, y = (uv / cloth["thread"][:, None]).unbind(1)
@@ -310,7 +313,8 @@ def _relief(cloth: dict[str, Tensor], uv: Tensor) -> Tensor:
     return height
 
 
-def _wrinkles(lattice: Tensor, uv: Tensor) -> Tensor:
+@fused
+def _wrinkles(uv: Tensor, lattice: Tensor) -> Tensor:
     """(n,) dm: creases finer than the mesh has, longer than they are wide."""
     bent = uv + 0.35 * torch.stack([_noise(lattice, uv * 0.9 + 5), _noise(lattice, uv * 0.9 + 31)], 1)
     first = (_noise(lattice, bent * uv.new_tensor([1.1, 2.3])) - 0.5).abs()
@@ -340,7 +344,7 @@ def shade_cloth(spots: Spots) -> Tensor:
     shown = (1.25 - 5.0 * blur / cloth["thread"]).clamp(0, 1) * cloth["relief"] * ~button
     slope = _slope(lambda at: _relief(cloth, at) * cloth["thread"], placed, cloth["thread"] * 0.12) * shown[:, None]
     creased = (
-        _slope(lambda at: _wrinkles(lattice, at), placed, torch.full_like(blur, 0.02))
+        _slope(lambda at: _wrinkles(at, lattice), placed, torch.full_like(blur, 0.02))
         * (cloth["wrinkles"] * ~button)[:, None]
     )
     both = slope + creased

@@ -25,6 +25,8 @@ SOLID = tuple(k for k in KINDS if k not in (*THIN, "lens"))
 _SHADE_DM = 0.10
 """How far around strands the skin gets less light from everywhere."""
 _SHADE = 0.55
+_IN_PARTS = ("cloth",)
+"""Kinds whose shaders are too much to compile as a whole: they fuse parts of themselves."""
 _THINGS_REGION = 200
 """What `Visible.region` says where a thing shows: none of the body's, nor nobody."""
 
@@ -178,6 +180,9 @@ def _drawn(name: str) -> Callable[[Places, _Scene, int, Coat], Tensor]:
         light: Tensor = shade(_spots(at, scene, first, coat))
         return light
 
+    if name in _IN_PARTS:
+        read = fused(_spots)
+        return lambda at, scene, first, coat: shade(read(at, scene, first, coat))
     drawn.__qualname__ = f"_drawn.{name}"
     return fused(drawn)
 
