@@ -123,9 +123,10 @@ def test_open_eyes_are_the_photos_own() -> None:
 
 
 def test_teeth_are_seen_in_their_own_colour_or_not() -> None:
+    [jun] = gallery(["jun"])
     motion = held_pose(POSES["ee"], 1)
-    scene = Scene.of(elena(), motion, 512, COMPACT)
-    [frame] = drawn(WarpRenderer(), elena(), motion, 512, 1)
+    scene = Scene.of(jun, motion, 512, COMPACT)
+    [frame] = drawn(WarpRenderer(), jun, motion, 512, 1)
     found = teeth(scene, 0, frame)
     assert found["px"] > 50 and found["seen"] > 0.7 and found["tint"] < 5
     place = scene.upper_teeth(0)
@@ -134,7 +135,7 @@ def test_teeth_are_seen_in_their_own_colour_or_not() -> None:
     green[place] = (150, 230, 150)
     assert teeth(scene, 0, dark)["seen"] == 0.0
     assert teeth(scene, 0, green)["tint"] > 15
-    shut = Scene.of(elena(), held_pose(POSES["closed"], 1), 512, COMPACT)
+    shut = Scene.of(jun, held_pose(POSES["closed"], 1), 512, COMPACT)
     assert np.isnan(teeth(shut, 0, frame)["seen"])
 
 

@@ -25,7 +25,7 @@ from visavis_models.voice.phones import VISEMES
 _log = logging.getLogger(__name__)
 
 _BILABIAL = VISEMES.index("PP")
-_INTERRUPTED_FRAMES = 2  # 80 ms: with what is on its way, a receiver sees a shut mouth within 250 ms
+_INTERRUPTED_FRAMES = 3  # 120 ms: as quick as looks natural; with what is on its way, a receiver sees it within 250 ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class MouthListener:
         return push_all([self], [chunk])[0]
 
     def interrupt(self) -> None:
-        """The speaker was cut off: forget what was heard; the mouth is shut 80 ms later. Frame numbering goes on."""
+        """The speaker was cut off: forget what was heard; the mouth is shut 120 ms later. Frame numbering goes on."""
         self._left_mouth = self._mouth
         self._since_interrupt = 0
         self._forget()
