@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import httpx
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from websockets.asyncio.client import ClientConnection, connect
 
 from fakes import FakeLibrary, FakePeers
 from stage_fakes import LoudnessListener, PaintingRenderer
@@ -122,3 +124,22 @@ async def place(**flags: Any) -> AsyncIterator[Place]:
         finally:
             server.should_exit = True
             await asyncio.wait_for(serving, 15)
+
+
+def raw(it: Place, path: str = "/v1/agents?avatar_id=astronaut") -> connect:
+    """A WebSocket as a client without our library opens it."""
+    return connect(it.url + path)
+
+
+async def say(socket: ClientConnection, **message: Any) -> None:
+    """Send a message of the protocol."""
+    await socket.send(json.dumps(message))
+
+
+async def hear(socket: ClientConnection, kind: str) -> dict[str, Any]:
+    """The next message of this type; states and progress before it are skipped."""
+    while True:
+        message: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), 10))
+        if message["type"] == kind:
+            return message
+        assert message["type"] in ("state", "progress"), f"waited for {kind}, got {message}"

@@ -26,6 +26,7 @@ from visavis_server.transmissions import Transmissions
 
 SDP = {"Content-Type": "application/sdp"}
 FRAGMENT = {"Content-Type": "application/trickle-ice-sdpfrag"}
+LOUD = np.tile(np.repeat(np.array([12_000, -12_000], np.int16), 24), 20_000)  # 20 s at 1 kHz
 
 
 @dataclass
