@@ -29,6 +29,7 @@ from visavis_training.people.people_pool import Studio
 from visavis_training.people.sequences import small_tracks
 from visavis_training.renderer.crop_stream import CropBatch, CropSettings, CropStream
 
+_log = logging.getLogger(__name__)
 _HALVED = ("maps", "reference", "target", "motion", "shade")
 _LOOK_AGAIN_S = 0.05
 
@@ -111,7 +112,11 @@ def produce(stream: CropStream, folder: Path, waiting: int, batches: int | None 
         while len(list(folder.glob("*.safetensors"))) >= waiting:
             time.sleep(_LOOK_AGAIN_S)
         step = stream.step
-        write(next(stream), folder / f"{stream.seed:06d}-{step:08d}.safetensors")
+        began = time.monotonic()
+        batch = next(stream)
+        write(batch, folder / f"{stream.seed:06d}-{step:08d}.safetensors")
+        crops = batch.target.shape[0] * batch.target.shape[1]
+        _log.info("batch %d, %s: %.0f crops/s", step, batch.region, crops / (time.monotonic() - began))
 
 
 def main() -> None:
