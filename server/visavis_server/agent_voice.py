@@ -14,17 +14,12 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from visavis_models.chunk import (
-    CHUNK_SAMPLES,
-    FRAME_RATE_HZ,
-    LISTENING_RATE_HZ,
-    PLAYBACK_RATE_HZ,
-    PLAYBACK_SAMPLES,
-)
+from visavis_models.chunk import FRAME_RATE_HZ, PLAYBACK_RATE_HZ, PLAYBACK_SAMPLES
 from visavis_models.errors import BadRequest
+from visavis_server.heard_voice import HeardVoice, fade_in, let_fade
 from visavis_server.media import Published
 from visavis_server.segment import Segment
-from visavis_server.voice_intake import RawChunk, Resampler
+from visavis_server.voice_intake import RawChunk
 
 MAX_SEGMENTS = 500
 """So many may wait; more are refused."""
@@ -32,8 +27,6 @@ _CUSHION_MS = 80
 """A segment that comes in real time begins when so much of it is there."""
 _MAX_CUSHION_MS = 400
 _CUSHION_STEP_MS = 40
-_FADE_SAMPLES = 240
-"""5 ms: where speech stops or goes on in the middle of a wave, nobody hears a click."""
 _PROGRESS_TICKS = FRAME_RATE_HZ // 2
 
 
@@ -100,7 +93,7 @@ class AgentVoice:
         self._unwanted = False
         """The rest of the open segment is thrown away."""
         self._spans: deque[_Span] = deque()
-        self._listening = _Listening()
+        self._listening = HeardVoice()
         self._flowing = False
         self._broke_off = False
         self._last_sample = 0
@@ -245,7 +238,7 @@ class AgentVoice:
                 arrived_s = segment.arrived_s
             part = segment.read(PLAYBACK_SAMPLES - filled)
             if self._broke_off:
-                _fade_in(part := part.copy())
+                fade_in(part := part.copy())
                 self._broke_off = False
             voice[filled : filled + part.size] = part
             filled += part.size
@@ -257,7 +250,7 @@ class AgentVoice:
                 self._cushion_ms = max(_CUSHION_MS, self._cushion_ms - _CUSHION_STEP_MS)
         if filled < PLAYBACK_SAMPLES:
             before = int(voice[filled - 1]) if filled else self._last_sample
-            _let_fade(voice[filled:], before)
+            let_fade(voice[filled:], before)
             self._pause()
         self._last_sample = int(voice[-1])
         return self._chunk(voice, arrived_s)
@@ -300,37 +293,3 @@ class AgentVoice:
                 on_way_s = sum(later.samples for later in self._spans) / PLAYBACK_RATE_HZ
                 self._tell(Progress(segment.id, segment.played_s, self.waiting_s + on_way_s))
         self._since_progress += 1
-
-
-class _Listening:
-    """The voice that was handed out, as networks hear it: 16 kHz, always 640 samples for 1920, 2 ms late."""
-
-    def __init__(self) -> None:
-        self.forget()
-
-    def forget(self) -> None:
-        self._resampler: Resampler | None = None
-        self._held = np.zeros(0, np.int16)
-
-    def push(self, voice: NDArray[np.int16]) -> NDArray[np.float32]:
-        if self._resampler is None:
-            self._resampler = Resampler(PLAYBACK_RATE_HZ, LISTENING_RATE_HZ)
-            self._held = self._resampler.push(np.zeros(PLAYBACK_SAMPLES, np.int16))
-            self._held = self._held[-_LISTENING_RESERVE:]
-        self._held = np.concatenate([self._held, self._resampler.push(voice)])
-        samples, self._held = self._held[:CHUNK_SAMPLES], self._held[CHUNK_SAMPLES:]
-        return samples.astype(np.float32) / 32768.0
-
-
-_LISTENING_RESERVE = LISTENING_RATE_HZ // 1000
-"""1 ms of silence at the beginning; the filter itself holds back another."""
-
-
-def _fade_in(voice: NDArray[np.int16]) -> None:
-    count = min(_FADE_SAMPLES, voice.size)
-    voice[:count] = (voice[:count] * np.linspace(0.0, 1.0, count)).astype(np.int16)
-
-
-def _let_fade(voice: NDArray[np.int16], before: int) -> None:
-    count = min(_FADE_SAMPLES, voice.size)
-    voice[:count] = (before * np.linspace(1.0, 0.0, count)).astype(np.int16)
