@@ -25,29 +25,34 @@ class VoiceFile:
 
     Args:
         path: any file that FFmpeg can read.
+        formats: names of the only containers that it may be (FFmpeg's, such as `mp3`); None: any.
 
     Raises:
         BadVoice: `voice_unreadable`, `no_sound` or `voice_empty`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, formats: tuple[str, ...] | None = None) -> None:
         self.path = path
+        self._options = {} if formats is None else {"format_whitelist": ",".join(formats)}
         if path.is_file() and path.stat().st_size == 0:
             raise BadVoice("voice_empty", f"{path.name} is empty.", _REMEDY)
         try:
-            with av.open(str(path)) as box:
+            with av.open(str(path), options=self._options) as box:
                 if not box.streams.audio:
                     raise BadVoice("no_sound", f"{path.name} has no sound in it.", _REMEDY)
                 stream = box.streams.audio[0]
                 ticks, base = stream.duration, stream.time_base
-                seconds = float(ticks * base) if ticks and base else (box.duration or 0) / av.time_base
+                self.duration_s = float(ticks * base) if ticks and base else (box.duration or 0) / av.time_base
+                """As far as the file's header tells; 0: it does not."""
+                self.title = str(box.metadata.get("title") or stream.metadata.get("title") or "").strip()
+                """As the file names itself; may be empty."""
         except FileNotFoundError as error:
             raise BadVoice("voice_unreadable", f"There is no file {path}.", "Check the path.") from error
         except (FFmpegError, OSError) as error:
             raise BadVoice(
                 "voice_unreadable", f"{path.name} cannot be read as sound: {error.strerror}.", _REMEDY
             ) from error
-        self.chunks_expected = max(1, round(seconds * 1000 / CHUNK_MS))
+        self.chunks_expected = max(1, round(self.duration_s * 1000 / CHUNK_MS))
         """How many chunks there will be, as far as the file's header tells."""
         self.broken_samples = 0
         """How many samples so far were not a number or infinite, at 48 kHz."""
@@ -74,16 +79,30 @@ class VoiceFile:
         if count == 0:
             raise BadVoice("voice_empty", f"{self.path.name} holds no sound at all.", _REMEDY)
 
+    def samples(self) -> Iterator[NDArray[np.int16]]:
+        """All of the voice in pieces as FFmpeg decodes them: int16 (n,), mono, 48 kHz; not a sample is added.
+
+        Raises:
+            BadVoice: `voice_unreadable` when nothing can be decoded.
+        """
+        with av.open(str(self.path), options=self._options) as box:
+            resampler, taken = _mixer(), None
+            for frame in self._decoded(box):
+                kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+                if kind != (taken or kind):  # a stream may change in the middle, as that of an Internet radio does
+                    for part in resampler.resample(None):
+                        yield self._as_int16(part.to_ndarray()[0])
+                    resampler = _mixer()
+                taken = kind
+                for part in resampler.resample(frame):
+                    yield self._as_int16(part.to_ndarray()[0])
+            for part in resampler.resample(None):
+                yield self._as_int16(part.to_ndarray()[0])
+
     def _raw_chunks(self) -> Iterator[RawChunk]:
         cutter = ChunkCutter(PLAYBACK_RATE_HZ)
-        with av.open(str(self.path)) as box:
-            # Float mono at the playback rate: FFmpeg mixes and resamples, and NaN survives to be found.
-            resampler = av.AudioResampler(format="fltp", layout="mono", rate=PLAYBACK_RATE_HZ)
-            for frame in self._decoded(box):
-                for part in resampler.resample(frame):
-                    yield from cutter.push(self._as_int16(part.to_ndarray()[0]))
-            for part in resampler.resample(None):
-                yield from cutter.push(self._as_int16(part.to_ndarray()[0]))
+        for samples in self.samples():
+            yield from cutter.push(samples)
         yield from cutter.flush()
 
     def _as_int16(self, samples: NDArray[np.float32]) -> NDArray[np.int16]:
@@ -109,6 +128,11 @@ class VoiceFile:
                     raise BadVoice(
                         "voice_unreadable", f"{self.path.name} cannot be decoded: {error.strerror}.", _REMEDY
                     ) from error
+
+
+def _mixer() -> av.AudioResampler:
+    # Float mono at the playback rate: FFmpeg mixes and resamples, and NaN survives to be found.
+    return av.AudioResampler(format="fltp", layout="mono", rate=PLAYBACK_RATE_HZ)
 
 
 def _without_timestamps(frame: av.AudioFrame) -> av.AudioFrame:
