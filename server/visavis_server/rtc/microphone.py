@@ -123,6 +123,33 @@ class Microphone:
                 self._on_voice(samples, VOICE_HZ, now_s)
 
 
+class GuardedVoice:
+    """Hands a far side's voice to whoever hears it, for as long as its connection is open.
+
+    Args:
+        on_voice: a defect of it must not stop the transport: it is logged once.
+        source: what to call the far side in the log.
+        over: whether the connection is being closed; nothing is handed on then.
+    """
+
+    def __init__(self, on_voice: OnVoice, source: str, over: Callable[[], bool]) -> None:
+        self._on_voice = on_voice
+        self._source = source
+        self._over = over
+        self._failed = False
+
+    def __call__(self, samples: NDArray[np.int16], rate_hz: int, arrived_s: float) -> None:
+        """See `OnVoice`."""
+        if self._over():
+            return
+        try:
+            self._on_voice(samples, rate_hz, arrived_s)
+        except Exception:  # whatever it is, once is enough to know of it
+            if not self._failed:
+                logger.exception("Whoever hears this %s failed; its voice is lost.", self._source)
+            self._failed = True
+
+
 def _opus_decoder() -> av.AudioCodecContext:
     codec: Any = av.CodecContext.create("libopus", "r")
     codec.format, codec.layout, codec.sample_rate = "s16", "mono", VOICE_HZ  # libopus mixes stereo down itself

@@ -1,6 +1,7 @@
 """One connection in one direction: its ICE, its restarts, how its end is noticed, and how everything is freed.
 
-Knows nothing of what flows: `Ingest` and `Viewer` put their tracks on it. Runs on the event loop that made it.
+Knows nothing of what flows: `Ingest` and `Viewer`, which are such connections, put their tracks on it. Runs on the
+event loop that made it.
 """
 
 from __future__ import annotations
@@ -9,15 +10,15 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import aiortc
-from aiortc import RTCConfiguration, RTCIceCandidate, RTCIceServer, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCIceCandidate, RTCSessionDescription
 
 from visavis_models.errors import BadInput, BadRequest
 from visavis_server.rtc import aiortc_patches, heap
+from visavis_server.rtc.connection import CONNECT_S, HeldTasks, aiortc_servers, close_connection, new_connection
 from visavis_server.rtc.fragments import Fragment, write_fragment
 from visavis_server.rtc.ice_restart import IceRestart
 from visavis_server.rtc.liveness import Liveness
@@ -26,9 +27,6 @@ from visavis_server.rtc.sdp import MAX_CANDIDATES, IceServer
 
 logger = logging.getLogger(__name__)
 
-CONNECT_S = 15.0
-"""A client that answers no check for this long after our answer does not come any more."""
-CLOSE_S = 1.5
 RESTART_SPACING_S = 0.5
 MAX_RESTARTS = 100
 
@@ -49,23 +47,13 @@ class OneWay:
             "vanished" (nothing is heard any more) or "left" (it closed the connection). Not called for `close()`.
         ice_servers: STUN and TURN servers; none means that only addresses of this machine are offered.
         packets_per_s: what the far side may send.
-        on_connected: called on the event loop when media may flow.
     """
 
     def __init__(
-        self,
-        *,
-        on_closed: Callable[[str], None],
-        ice_servers: Sequence[IceServer],
-        packets_per_s: float,
-        on_connected: Callable[[], None] = lambda: None,
+        self, *, on_closed: Callable[[str], None], ice_servers: Sequence[IceServer], packets_per_s: float
     ) -> None:
         self._on_closed = on_closed
-        self._on_connected = on_connected
-        self._ice_servers = [
-            RTCIceServer(urls=list(server.urls), username=server.username, credential=server.credential)
-            for server in ice_servers
-        ]
+        self._ice_servers = aiortc_servers(ice_servers)
         self._packets_per_s = packets_per_s
         self._offer: MediaOffer | None = None
         self._restart: IceRestart | None = None
@@ -73,17 +61,16 @@ class OneWay:
         self._liveness: Liveness | None = None
         self._told: Restarted | None = None
         self._restarted_at_s = 0.0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = HeldTasks()
         self._deadline: asyncio.TimerHandle | None = None
         self._candidates = 0
         self._over = False
+        self._closing: asyncio.Task[None] | None = None
         self.connected = False
+        """Media may flow."""
         self.etag = _new_etag()
         """Names the current ICE generation."""
-        self.pc = RTCPeerConnection(
-            RTCConfiguration(iceServers=self._ice_servers, bundlePolicy=aiortc.RTCBundlePolicy.MAX_BUNDLE)
-        )
-        aiortc_patches.patch_connection(self.pc)
+        self.pc = new_connection(self._ice_servers)
 
     async def answer(self, offer: MediaOffer) -> str:
         """Answer, with all candidates of this server inside; the transceivers are on `pc` by now.
@@ -122,7 +109,7 @@ class OneWay:
         if fragment.ufrag in (None, self._ufrags[-1]):
             again = self._told if fragment.ufrag is not None and fragment.password is not None else None
             for candidate in fragment.candidates:
-                self.hold(self._add_remote(candidate))
+                self._tasks.hold(self._add_remote(candidate))
             return again
         if fragment.ufrag in self._ufrags:
             raise BadRequest(
@@ -131,20 +118,20 @@ class OneWay:
         return await self._renew(fragment)
 
     async def close(self) -> None:
-        """Free sockets and tasks; a second call finds nothing to free."""
+        """Free everything. Idempotent."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close(), name=f"close {type(self).__name__.lower()}")
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        """Free sockets and tasks; what flows on it frees its own as well."""
         self._over = True
         if self._deadline is not None:
             self._deadline.cancel()
         if self._restart is not None:
             await self._restart.close()
-        try:
-            await asyncio.wait_for(self.pc.close(), CLOSE_S)
-        except TimeoutError:
-            logger.warning("A connection did not close within %.1f s; it is left behind.", CLOSE_S)
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await close_connection(self.pc)
+        await self._tasks.cancel()
         await asyncio.get_running_loop().run_in_executor(None, heap.give_back)
 
     def end(self, reason: str) -> None:
@@ -177,8 +164,8 @@ class OneWay:
         self._ufrags.append(fragment.ufrag)
         self.etag = _new_etag()
         for candidate in fragment.candidates:
-            self.hold(self._add_remote(candidate))
-        self.hold(self._finish(restart, liveness))
+            self._tasks.hold(self._add_remote(candidate))
+        self._tasks.hold(self._finish(restart, liveness))
         served = self._offer.sections[self._offer.served[0]]
         text = write_fragment(*restart.credentials, candidates, self._offer.kinds[0], served.mid or "0")
         self._told = Restarted(text, self.etag)
@@ -206,8 +193,6 @@ class OneWay:
             self.connected = True
             if self._deadline is not None:
                 self._deadline.cancel()
-            if not self._over:
-                self._on_connected()
         elif state == "failed":
             self.end("vanished" if self.connected else "failed")
         elif state == "closed":
@@ -221,12 +206,6 @@ class OneWay:
                 await self.pc.addIceCandidate(candidate)
         except (OSError, ValueError) as error:  # no multicast on this machine, for one
             logger.debug("A remote candidate is not used: %s", error)
-
-    def hold(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run something for as long as this connection lives."""
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _new_etag() -> str:

@@ -8,23 +8,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Thread, current_thread
 from typing import Any
 
 import aiortc
 import numpy as np
-from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from visavis_models.errors import BadRequest
 from visavis_server.media import Published
 from visavis_server.rtc import aiortc_patches, heap
 from visavis_server.rtc.bitrate import BitrateLimits
+from visavis_server.rtc.connection import CONNECT_S, HeldTasks, aiortc_servers, close_connection, new_connection
 from visavis_server.rtc.liveness import Liveness
 from visavis_server.rtc.media_clock import MediaClock
-from visavis_server.rtc.microphone import Microphone, OnVoice
+from visavis_server.rtc.microphone import GuardedVoice, Microphone, OnVoice
 from visavis_server.rtc.outbound import PictureOutbound, VoiceOutbound
 from visavis_server.rtc.sdp import MAX_CANDIDATES, IceServer, Offer, parse_candidate, read_offer
 from visavis_server.rtc.stats import PeerStats
@@ -32,9 +33,6 @@ from visavis_server.rtc.tracks import PictureTrack, VoiceTrack
 
 logger = logging.getLogger(__name__)
 
-CONNECT_S = 15.0
-"""A browser that answers no check for this long after our answer does not come any more."""
-CLOSE_S = 1.5
 THREADS_S = 0.4
 DEFAULT_BITRATE = BitrateLimits()
 
@@ -63,11 +61,11 @@ class Peer:
         ice_servers: Sequence[IceServer] = (),
         video_bitrate: BitrateLimits = DEFAULT_BITRATE,
     ) -> None:
-        self._on_voice = on_voice
         self._on_closed = on_closed
         self._ice_servers = ice_servers
         self._video_bitrate = video_bitrate
         self._clock = MediaClock()
+        self._hear = GuardedVoice(on_voice, "peer", lambda: self._closing is not None)
         self._microphone = Microphone(self._hear)
         self._pictures = PictureTrack()
         self._voice = VoiceTrack()
@@ -77,12 +75,11 @@ class Peer:
         self._picture_out: PictureOutbound | None = None
         self._voice_out: VoiceOutbound | None = None
         self._threads: list[Thread] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = HeldTasks()
         self._deadline: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
         self._candidates = 0
         self._connected = False
-        self._voice_failed = False
 
     async def answer(self, offer_sdp: str) -> str:
         """Answer a browser's offer; all candidates of this server are in the answer.
@@ -131,7 +128,7 @@ class Peer:
             raise BadRequest("bad_candidate", f"More than {MAX_CANDIDATES} candidates came.", "Send each one once.")
         if parsed is not None and self._pc is not None and self._closing is None:
             # An mDNS name takes a second to resolve, and signalling must not wait for it.
-            self._hold(self._add_remote(self._pc, parsed))
+            self._tasks.hold(self._add_remote(self._pc, parsed))
 
     def publish(self, item: Published) -> None:
         """Take one tick of the media clock; until the browser is connected it is dropped."""
@@ -171,12 +168,7 @@ class Peer:
         await asyncio.shield(self._closing)
 
     def _connection(self, offer: Offer) -> RTCPeerConnection:
-        servers = [
-            RTCIceServer(urls=list(server.urls), username=server.username, credential=server.credential)
-            for server in self._ice_servers
-        ]
-        pc = RTCPeerConnection(RTCConfiguration(iceServers=servers, bundlePolicy=aiortc.RTCBundlePolicy.MAX_BUNDLE))
-        aiortc_patches.patch_connection(pc)
+        pc = new_connection(aiortc_servers(self._ice_servers))
         self._executor = ThreadPoolExecutor(2, "visavis-encode", lambda: self._threads.append(current_thread()))
         for kind in offer.kinds:  # in the offer's order: the first one carries the transport for both
             if kind == "audio":
@@ -215,7 +207,7 @@ class Peer:
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         """Always empty the receiver's queue: with our microphone nothing comes, without it this is the voice."""
-        self._hold(self._drain(track))
+        self._tasks.hold(self._drain(track))
 
     async def _drain(self, track: MediaStreamTrack) -> None:
         while True:
@@ -227,26 +219,11 @@ class Peer:
                 samples = frame.to_ndarray().reshape(-1, len(frame.layout.channels)).mean(axis=1)
                 self._hear(samples.astype(np.int16), frame.sample_rate, time.monotonic())
 
-    def _hear(self, samples: np.ndarray[Any, np.dtype[np.int16]], rate_hz: int, arrived_s: float) -> None:
-        if self._closing is not None:
-            return
-        try:
-            self._on_voice(samples, rate_hz, arrived_s)
-        except Exception:  # the listener's defect must not stop the transport; once is enough to know of it
-            if not self._voice_failed:
-                logger.exception("Whoever hears this peer failed; its voice is lost.")
-            self._voice_failed = True
-
     async def _add_remote(self, pc: RTCPeerConnection, candidate: aiortc.RTCIceCandidate) -> None:
         try:
             await pc.addIceCandidate(candidate)
         except (OSError, ValueError) as error:  # no multicast on this machine, for one
             logger.debug("A remote candidate is not used: %s", error)
-
-    def _hold(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     def _end(self, reason: str) -> None:
         """The far side is gone: say so once, and free everything."""
@@ -260,14 +237,8 @@ class Peer:
         self._voice.stop()
         self._pictures.stop()
         if self._pc is not None:
-            try:
-                await asyncio.wait_for(self._pc.close(), CLOSE_S)
-            except TimeoutError:
-                logger.warning("A connection did not close within %.1f s; it is left behind.", CLOSE_S)
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            await close_connection(self._pc)
+        await self._tasks.cancel()
         await self._stop_encoding()
         await asyncio.get_running_loop().run_in_executor(None, heap.give_back)
 

@@ -5,15 +5,13 @@ Knows nothing of HTTP or of who may watch.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 
 from visavis_models.errors import EngineError
 from visavis_server.rtc import aiortc_patches
 from visavis_server.rtc.broadcast import Broadcast
-from visavis_server.rtc.fragments import Fragment
 from visavis_server.rtc.offers import MediaOffer
-from visavis_server.rtc.one_way import OneWay, Restarted
+from visavis_server.rtc.one_way import OneWay
 from visavis_server.rtc.relay import RelayedPictures, RelayedVoice, RelayTrack
 from visavis_server.rtc.sdp import IceServer
 
@@ -21,7 +19,7 @@ PACKETS_PER_S = 150.0
 """A viewer sends reports, requests and checks, nothing else."""
 
 
-class Viewer:
+class Viewer(OneWay):
     """One viewer; a `Receiver` of the broadcast.
 
     Args:
@@ -33,22 +31,11 @@ class Viewer:
     def __init__(
         self, broadcast: Broadcast, *, on_closed: Callable[[str], None], ice_servers: Sequence[IceServer] = ()
     ) -> None:
+        super().__init__(on_closed=on_closed, ice_servers=ice_servers, packets_per_s=PACKETS_PER_S)
         self._broadcast = broadcast
         self._tracks: list[RelayTrack] = []
-        self._way = OneWay(on_closed=on_closed, ice_servers=ice_servers, packets_per_s=PACKETS_PER_S)
-        self._closing: asyncio.Task[None] | None = None
         self.pictures: RelayedPictures | None = None
         self.voice: RelayedVoice | None = None
-
-    @property
-    def etag(self) -> str:
-        """Names the current ICE generation."""
-        return self._way.etag
-
-    @property
-    def connected(self) -> bool:
-        """Media may flow."""
-        return self._way.connected
 
     async def answer(self, offer: MediaOffer) -> str:
         """Answer an offer to watch.
@@ -62,7 +49,7 @@ class Viewer:
         for kind in offer.kinds:  # in the offer's order: the first one carries the transport for both
             track = RelayTrack(kind)
             self._tracks.append(track)
-            transceiver = self._way.pc.addTransceiver(track, direction="sendonly")
+            transceiver = self.pc.addTransceiver(track, direction="sendonly")
             transceiver.setCodecPreferences(aiortc_patches.preferred_codecs(kind))
             if kind == "audio":
                 self.voice = RelayedVoice(transceiver.sender, self._broadcast.clock)
@@ -76,17 +63,7 @@ class Viewer:
                 )
                 aiortc_patches.patch_sender(transceiver.sender, self.pictures)
         self._broadcast.add(self)
-        return await self._way.answer(offer)
-
-    async def take(self, fragment: Fragment) -> Restarted | None:
-        """See `OneWay.take`."""
-        return await self._way.take(fragment)
-
-    async def close(self) -> None:
-        """Free everything. Idempotent."""
-        if self._closing is None:
-            self._closing = asyncio.create_task(self._close(), name="close viewer")
-        await asyncio.shield(self._closing)
+        return await super().answer(offer)
 
     async def _close(self) -> None:
         self._broadcast.remove(self)
@@ -95,4 +72,4 @@ class Viewer:
                 relayed.release()
         for track in self._tracks:
             track.stop()
-        await self._way.close()
+        await super()._close()
