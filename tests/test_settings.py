@@ -86,6 +86,19 @@ def test_every_kind_of_value_can_come_from_the_environment() -> None:
         ("[[rtc.ice_servers]]\nurls = []", "rtc.ice_servers"),
         ('[[rtc.ice_servers]]\nurls = "stun:x"\npassword = "y"', "rtc.ice_servers"),
         ('[rtc]\nice_servers = "stun:x"', "rtc.ice_servers"),
+        ('[[rtc.ice_servers]]\nurls = "turn:x"', "rtc.ice_servers"),
+        ('[[rtc.ice_servers]]\nurls = "turn:x"\nusername = "u"', "rtc.ice_servers"),
+        ('[[rtc.ice_servers]]\nurls = "turn:x?transport=tls"\nusername = "u"\ncredential = "c"', "rtc.ice_servers"),
+        ('[[rtc.ice_servers]]\nurls = "stun:[::1]:3478"', "rtc.ice_servers"),
+        ("[rtc]\nrelay_only = true", "rtc.relay_only"),
+        ('[rtc]\nrelay_only = true\n[[rtc.ice_servers]]\nurls = "stun:x"', "rtc.relay_only"),
+        ('[rtc]\nturn_secret = "with space"', "rtc.turn_secret"),
+        ("[rtc]\nturn_ttl_s = 10", "rtc.turn_ttl_s"),
+        ('[rtc]\nports = "40000"', "rtc.ports"),
+        ('[rtc]\nports = "40100-40000"', "rtc.ports"),
+        ('[rtc]\nports = "80-90"', "rtc.ports"),
+        ('[rtc]\nports = "65000-70000"', "rtc.ports"),
+        ('[rtc]\npublic_address = "my.example.com"', "rtc.public_address"),
         ("not toml", "--config"),
     ],
 )
@@ -93,6 +106,32 @@ def test_a_bad_file_stops_the_start_and_names_the_key(tmp_path: Path, text: str,
     with pytest.raises(BadSetting) as refused:
         load_settings(toml(tmp_path, text))
     assert refused.value.key == key and key in refused.value.message and refused.value.remedy
+
+
+def test_no_message_shows_a_secret(tmp_path: Path) -> None:
+    settings = load_settings(
+        flags={
+            "rtc.turn_secret": "hush-1",
+            "rtc.watch_token": "hush-2",
+            "agents.token": "hush-3",
+            "rtc.ice_servers": [{"urls": "turn:x", "username": "u", "credential": "hush-4"}],
+        }
+    )
+    assert "hush" not in repr(settings)
+    bad = ['[rtc]\nturn_secret = ["hush"]', '[[rtc.ice_servers]]\nurls = "turn:x"\npassword = "hush"']
+    for text in bad:
+        with pytest.raises(BadSetting) as refused:
+            load_settings(toml(tmp_path, text))
+        assert "hush" not in str(refused.value)
+
+
+def test_turn_servers_need_a_password_or_the_secret() -> None:
+    settings = load_settings(
+        environ={"VISAVIS_RTC_ICE_SERVERS": '[{"urls": "turn:x"}]', "VISAVIS_RTC_TURN_SECRET": "s"},
+        flags={"rtc.relay_only": True, "rtc.ports": "40000-40100"},
+    )
+    assert settings.rtc.relay_only and settings.rtc.port_range is not None
+    assert (len(settings.rtc.port_range), str(settings.rtc.port_range)) == (101, "40000-40100")
 
 
 @pytest.mark.parametrize(

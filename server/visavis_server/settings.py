@@ -6,7 +6,9 @@ nothing of where a value came from.
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,11 +17,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from visavis_models.errors import BadInput
+from visavis_server.port_range import PortRange
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 RENDERERS = ("auto", "diffusion", "warp")
-_ICE_SCHEMES = ("stun", "stuns", "turn", "turns")
+_ICE_URL = re.compile(r"(?:stuns?:[^\s?:\[\]]+(?::\d+)?|turns?:[^\s?:\[\]]+(?::\d+)?(?:\?transport=(?:udp|tcp))?)")
 
 
 class BadSetting(BadInput):
@@ -38,23 +41,34 @@ def _value(default: Any, help: str) -> Any:
     return field(default=default, metadata={"help": help})
 
 
+def _secret(help: str) -> Any:
+    """A text that no message, log or representation may show."""
+    return field(default="", repr=False, metadata={"help": help, "secret": True})
+
+
 @dataclass(frozen=True, slots=True)
 class IceServer:
     """A STUN or TURN server that browsers and this server use to find each other."""
 
     urls: tuple[str, ...]
     username: str | None = None
-    credential: str | None = None
+    credential: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not self.urls:
             raise BadSetting("rtc.ice_servers", "has an entry without urls", "Give each entry urls = ['stun:...'].")
         for url in self.urls:
-            scheme, _, rest = url.partition(":")
-            if scheme not in _ICE_SCHEMES or not rest:
+            if not _ICE_URL.fullmatch(url):
                 raise BadSetting(
-                    "rtc.ice_servers", f"has {url!r}, which is no ICE server", "Write it like stun:host:3478."
+                    "rtc.ice_servers",
+                    f"has {url!r}, which is no ICE server",
+                    "Write it like stun:host:3478 or turn:host:3478?transport=tcp; an IPv6 address needs a host name.",
                 )
+
+    @property
+    def relays(self) -> bool:
+        """One of its addresses is a TURN server."""
+        return any(url.startswith("turn") for url in self.urls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,21 +162,55 @@ class RtcSettings:
     """How media find their way."""
 
     ice_servers: tuple[IceServer, ...] = _value((), "STUN and TURN servers; not needed within one network.")
+    turn_secret: str = _secret("Secret shared with the TURN servers, from which passwords are made; empty: none.")
+    turn_ttl_s: int = _number(3600, 120, 86400, "How long such a password may be used.")
+    relay_only: bool = _value(False, "All media goes through the TURN server, on both sides.")
+    ports: str = _value("", "UDP ports for media, such as 40000-40100; empty: any.")
+    public_address: str = _value("", "IP address that NAT gives this machine outside; empty: none.")
     max_viewers: int = _number(20, 0, 200, "Viewers (WHEP) of one session; more of them want an SFU.")
-    publish_token: str = _value("", "Bearer token that WHIP clients must send; empty: none.")
-    watch_token: str = _value("", "Bearer token that WHEP clients must send; empty: none.")
+    publish_token: str = _secret("Bearer token that WHIP clients must send; empty: none.")
+    watch_token: str = _secret("Bearer token that WHEP clients must send; empty: none.")
 
     def __post_init__(self) -> None:
-        for key in ("publish_token", "watch_token"):
+        for key in ("publish_token", "watch_token", "turn_secret"):
             if not all("!" <= character <= "~" for character in getattr(self, key)):
                 raise BadSetting(f"rtc.{key}", "has characters that no header can carry", "Use letters and digits.")
+        self._check_relays()
+        try:
+            _ = self.port_range
+        except ValueError as error:
+            remedy = "Give a range from 1024 to 65535: 40000-40100."
+            raise BadSetting("rtc.ports", f"is {self.ports!r}", remedy) from error
+        try:
+            _ = self.public_address and ipaddress.ip_address(self.public_address)
+        except ValueError as error:
+            problem = f"is {self.public_address!r}, which is no IP address"
+            raise BadSetting("rtc.public_address", problem, "Give the address itself, such as 203.0.113.7.") from error
+
+    def _check_relays(self) -> None:
+        """Browsers refuse to call at all with a TURN server that has no password."""
+        relays = [server for server in self.ice_servers if server.relays]
+        for server in relays:
+            if not self.turn_secret and not (server.username and server.credential):
+                raise BadSetting(
+                    "rtc.ice_servers",
+                    f"has {server.urls[0]!r} without a password",
+                    "Give it username and credential, or set rtc.turn_secret.",
+                )
+        if self.relay_only and not relays:
+            raise BadSetting("rtc.relay_only", "needs a TURN server", "Add one to rtc.ice_servers, or switch it off.")
+
+    @property
+    def port_range(self) -> PortRange | None:
+        """The ports for media; None: any."""
+        return PortRange.read(self.ports) if self.ports else None
 
 
 @dataclass(frozen=True, slots=True)
 class AgentSettings:
     """Voice agents that push their speech over a WebSocket."""
 
-    token: str = _value("", "Bearer token that agents must send; empty: none.")
+    token: str = _secret("Bearer token that agents must send; empty: none.")
     buffer_s: float = _number(120.0, 1.0, 900.0, "Speech of one agent that may wait; more is refused.")
     segment_timeout_s: float = _number(10.0, 0.5, 600.0, "A segment that gets no speech for this long is ended.")
     idle_timeout_s: float = _number(300.0, 0.0, 1e6, "An agent that sends nothing for this long is left; 0: never.")

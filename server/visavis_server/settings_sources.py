@@ -66,6 +66,14 @@ def setting_keys() -> dict[str, Any]:
     return keys
 
 
+def _secret_keys() -> frozenset[str]:
+    """The settings whose values no message may show."""
+    sections = {name: hint for name, hint in get_type_hints(Settings).items() if is_dataclass(hint)}
+    return frozenset(
+        f"{name}.{spec.name}" for name, hint in sections.items() for spec in fields(hint) if spec.metadata.get("secret")
+    )
+
+
 def _from_file(path: Path) -> dict[str, _Given]:
     try:
         tree = tomllib.loads(path.read_text("utf-8"))
@@ -124,7 +132,8 @@ def _check_ranges(section: str, hint: Any, values: Mapping[str, Any], given: Map
 
 def _converted(key: str, kind: Any, item: _Given) -> Any:
     def refuse(wanted: str) -> BadSetting:
-        return BadSetting(key, f"is {item.value!r} (from {item.source})", f"Give {wanted}.")
+        shown = "cannot be used" if key in _SECRETS or kind == tuple[IceServer, ...] else f"is {item.value!r}"
+        return BadSetting(key, f"{shown} (from {item.source})", f"Give {wanted}.")
 
     value = item.value
     if isinstance(kind, UnionType):  # only `Path | None` occurs
@@ -180,3 +189,6 @@ def _ice_server(entry: Any, refuse: Any) -> IceServer:
     if not isinstance(urls, list) or not all(isinstance(part, str) for part in (*urls, *(n for n in names if n))):
         raise refuse("entries with urls, username and credential")
     return IceServer(tuple(urls), *names)
+
+
+_SECRETS = _secret_keys()
