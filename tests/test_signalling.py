@@ -198,7 +198,7 @@ async def test_a_flood_of_messages_ends_only_its_own_call() -> None:
 
 
 async def test_a_client_that_never_reads_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("visavis_server.api.signalling._SEND_LIMIT_S", 0.3)
+    monkeypatch.setattr("visavis_server.api.outbox.SEND_LIMIT_S", 0.3)
     async with running(house()) as server:
         socket = await server.signal(await server.open())
         socket.transport.pause_reading()

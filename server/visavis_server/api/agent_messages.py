@@ -10,10 +10,11 @@ import base64
 import binascii
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
 from visavis_models.errors import BadRequest
 from visavis_server.agent_voice import Ended, Interrupted, Progress, Started, VoiceEvent
+from visavis_server.api.json_messages import Message, read_one_of
 from visavis_server.segment import RATES_HZ
 
 MAX_AUDIO_BYTES = 512 * 1024
@@ -21,11 +22,7 @@ MAX_AUDIO_BYTES = 512 * 1024
 MAX_TEXT_BYTES = 700 * 1024
 
 
-class _Message(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
-
-
-class SegmentStart(_Message):
+class SegmentStart(Message):
     """An utterance begins; speech follows."""
 
     type: Literal["segment.start"]
@@ -35,7 +32,7 @@ class SegmentStart(_Message):
     channels: Literal[1] = 1
 
 
-class Audio(_Message):
+class Audio(Message):
     """Speech of the open segment in base64, for clients that cannot send binary messages."""
 
     type: Literal["audio"]
@@ -53,38 +50,38 @@ class Audio(_Message):
             raise BadRequest("bad_message", "The field data is no base64.", "Encode s16le samples.") from None
 
 
-class SegmentEnd(_Message):
+class SegmentEnd(Message):
     """The utterance is complete."""
 
     type: Literal["segment.end"]
 
 
-class Interrupt(_Message):
+class Interrupt(Message):
     """The avatar stops speaking; all that waits is forgotten."""
 
     type: Literal["interrupt"]
 
 
-class Clear(_Message):
+class Clear(Message):
     """What has not begun to be spoken is forgotten."""
 
     type: Literal["clear"]
 
 
-class Attend(_Message):
+class Attend(Message):
     """Somebody else speaks to the avatar, or has stopped."""
 
     type: Literal["attend"]
     on: bool
 
 
-class KeepAlive(_Message):
+class KeepAlive(Message):
     """The agent is still there."""
 
     type: Literal["keep_alive"]
 
 
-class Bye(_Message):
+class Bye(Message):
     """The agent leaves."""
 
     type: Literal["bye"]
@@ -98,16 +95,9 @@ def read_agent_message(text: str) -> AgentMessage:
     """An agent's message.
 
     Raises:
-        BadRequest: it is too large, no JSON, of no known type, or lacks a field.
+        BadRequest: see `read_one_of`.
     """
-    if len(text) > MAX_TEXT_BYTES or len(text.encode(errors="replace")) > MAX_TEXT_BYTES:
-        raise too_large()
-    try:
-        return _READER.validate_json(text)
-    except ValidationError as error:
-        raise _complaint(error) from None
-    except UnicodeEncodeError:
-        raise BadRequest("bad_message", "This message is no valid text.", "Send UTF-8.") from None
+    return read_one_of(_READER, text, MAX_TEXT_BYTES, too_large)
 
 
 def too_large() -> BadRequest:
@@ -117,19 +107,6 @@ def too_large() -> BadRequest:
         f"A message may hold {MAX_AUDIO_BYTES // 1024} KB of speech.",
         "Send speech in pieces of a few seconds.",
     )
-
-
-def _complaint(error: ValidationError) -> BadRequest:
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    if first["type"] == "union_tag_invalid":
-        return BadRequest(
-            "unknown_message",
-            "There is no message of this type.",
-            "Send segment.start, audio, segment.end, interrupt, clear, attend, keep_alive or bye.",
-        )
-    place = ".".join(str(part) for part in first["loc"])
-    what = f"{place}: {first['msg']}" if place else first["msg"]
-    return BadRequest("bad_message", f"This message cannot be understood ({what}).", "Send one JSON object; see /docs.")
 
 
 def ready_message(session: Any, buffer_s: float) -> dict[str, Any]:

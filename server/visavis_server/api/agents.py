@@ -13,13 +13,13 @@ import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, WebSocket
-from starlette.websockets import WebSocketDisconnect
 
 from visavis_models.errors import BadRequest, Busy, NotFound, VisavisError
 from visavis_server.agent_voice import AgentVoice, VoiceEvent
 from visavis_server.api import agent_messages as said
 from visavis_server.api.errors import internal_error
-from visavis_server.api.messages import as_text, bye_message, error_message, state_message
+from visavis_server.api.messages import bye_message, error_message, state_message
+from visavis_server.api.outbox import Outbox, refuse
 from visavis_server.api.signalling import RateLimit
 from visavis_server.avatar_desk import AvatarDesk
 from visavis_server.call import Call, CallStats, EndReason
@@ -35,8 +35,8 @@ MESSAGE_BURST = 1000
 PIECES_PER_S = 1000.0
 PIECE_BURST = 15_000
 """Of speech that is taken: the whole buffer in packets of 10 ms at once, and then twenty times as fast as spoken."""
-_SEND_LIMIT_S = 5.0
 _OUTBOX_MESSAGES = 2000
+_LAST_WORDS = 4
 _WATCH_EVERY_S = 0.5
 _CLOSE_NO_SESSION = 4404
 _CLOSE_IDLE = 4408
@@ -63,12 +63,11 @@ class AgentConversation:
         self._settings = settings
         self._metrics = metrics
         self._voice = AgentVoice(settings.buffer_s, self._on_voice)
-        self._outbox: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(_OUTBOX_MESSAGES)
+        self._outbox = Outbox(socket, _OUTBOX_MESSAGES)
         self._rate = RateLimit(MESSAGES_PER_S, MESSAGE_BURST, time.monotonic())
         self._pieces = RateLimit(PIECES_PER_S, PIECE_BURST, time.monotonic())
         self._heard_s = self._fed_s = time.monotonic()
         self._strayed = False
-        self._close_code = 1000
         self._over = False
 
     def bind(self) -> None:
@@ -120,17 +119,10 @@ class AgentConversation:
 
     async def run(self) -> None:
         """Speak until either side has gone; nothing is held then."""
-        reading = asyncio.create_task(self._read(), name=f"read agent {self._call.id}")
-        writing = asyncio.create_task(self._write(), name=f"write agent {self._call.id}")
-        watching = asyncio.create_task(self._watch(), name=f"watch agent {self._call.id}")
+        work = {"read": self._read(), "watch": self._watch()}
         try:
-            await asyncio.wait((reading, writing, watching), return_when=asyncio.FIRST_COMPLETED)
-            self._leave("client", None)
-            await asyncio.wait((writing,), timeout=_SEND_LIMIT_S)
+            await self._outbox.send_beside(f"agent {self._call.id}", work, lambda: self._leave("client", None))
         finally:
-            for task in (reading, writing, watching):
-                task.cancel()
-            await asyncio.gather(reading, writing, watching, return_exceptions=True)
             await self.close()
 
     async def _read(self) -> None:
@@ -160,7 +152,7 @@ class AgentConversation:
 
     def _count(self, rate: RateLimit) -> None:
         if not self._over and not rate.allows(time.monotonic()):
-            self._close_code = _CLOSE_TOO_MANY
+            self._outbox.close_code = _CLOSE_TOO_MANY
             self._leave("failed", BadRequest("too_many_messages", "Messages come too fast.", "Send fewer of them."))
 
     def _feed(self, pcm: bytes) -> bool:
@@ -232,7 +224,7 @@ class AgentConversation:
             if self._voice.busy:
                 self._heard_s = now_s
             elif 0 < self._settings.idle_timeout_s <= now_s - self._heard_s:
-                self._close_code = _CLOSE_IDLE
+                self._outbox.close_code = _CLOSE_IDLE
                 waited = f"Nothing came for {self._settings.idle_timeout_s:g} s."
                 self._leave("expired", BadRequest("agent_idle", waited, "Send keep_alive now and then."))
                 return
@@ -244,30 +236,18 @@ class AgentConversation:
         self._end()
         self._strayed = True
 
-    async def _write(self) -> None:
-        while True:
-            message = await self._outbox.get()
-            try:
-                async with asyncio.timeout(_SEND_LIMIT_S):
-                    if message is None:
-                        await self._socket.close(self._close_code)
-                        return
-                    await self._socket.send_text(as_text(message))
-            except (TimeoutError, WebSocketDisconnect, RuntimeError, OSError):
-                return  # the agent has gone, or never reads
-
     def _on_voice(self, event: VoiceEvent) -> None:
         self._say(said.event_message(event, self._call.session.epoch))
 
     def _say(self, message: dict[str, Any] | None) -> None:
         if self._over:
             return
-        if self._outbox.qsize() >= _OUTBOX_MESSAGES - 4:  # it never reads: no event may be lost unnoticed, so it goes
+        if self._outbox.free <= _LAST_WORDS:  # it never reads: no event may be lost unnoticed, so it goes
             self._over = True
-            self._close_code = _CLOSE_TOO_MANY
-            self._outbox.put_nowait(None)
+            self._outbox.close_code = _CLOSE_TOO_MANY
+            self._outbox.put(None)
             return
-        self._outbox.put_nowait(message)
+        self._outbox.put(message)
 
     def _complain(self, error: VisavisError, segment: str | None) -> None:
         self._metrics.error(error.code)
@@ -343,10 +323,6 @@ def agent_routes(registry: SessionRegistry, desk: AvatarDesk, settings: AgentSet
             code = _CLOSE_UNAUTHORIZED
         elif error.code == "already_speaking":
             code = _CLOSE_TAKEN
-        try:
-            await socket.send_text(as_text({**error_message(error), "segment": None}))
-            await socket.close(code)
-        except (WebSocketDisconnect, RuntimeError, OSError):
-            _log.debug("agent left before it was refused")
+        await refuse(socket, {**error_message(error), "segment": None}, code)
 
     return routes

@@ -9,27 +9,24 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
 from visavis_models.errors import BadRequest, VisavisError
+from visavis_server.api.json_messages import Message, read_one_of
 from visavis_server.call import CallStats, EndReason
 
 MAX_MESSAGE_BYTES = 64 * 1024
 _MAX_SAFE_INTEGER = 2**53 - 1
 
 
-class _Message(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
-
-
-class Offer(_Message):
+class Offer(Message):
     """The browser's offer."""
 
     type: Literal["offer"]
     sdp: Annotated[str, Field(min_length=1)]
 
 
-class IceCandidate(_Message):
+class IceCandidate(Message):
     """One address of the browser, as `RTCIceCandidate.toJSON()` gives it."""
 
     candidate: Annotated[str, Field(max_length=1024)]
@@ -37,34 +34,34 @@ class IceCandidate(_Message):
     sdpMLineIndex: Annotated[int, Field(ge=0, le=255)] | None = None
 
 
-class Candidate(_Message):
+class Candidate(Message):
     """A candidate, or null after the last."""
 
     type: Literal["candidate"]
     candidate: IceCandidate | None
 
 
-class Interrupt(_Message):
+class Interrupt(Message):
     """The avatar stops speaking."""
 
     type: Literal["interrupt"]
 
 
-class Attend(_Message):
+class Attend(Message):
     """Somebody else speaks to the avatar, or has stopped."""
 
     type: Literal["attend"]
     on: bool
 
 
-class Ping(_Message):
+class Ping(Message):
     """Answered with `pong`."""
 
     type: Literal["ping"]
     id: Annotated[int, Field(ge=0, le=_MAX_SAFE_INTEGER)]
 
 
-class Bye(_Message):
+class Bye(Message):
     """End the session."""
 
     type: Literal["bye"]
@@ -78,29 +75,13 @@ def read_message(text: str) -> ClientMessage:
     """A client's message.
 
     Raises:
-        BadRequest: it is too large, no JSON, of no known type, or lacks a field.
+        BadRequest: see `read_one_of`.
     """
-    if len(text) > MAX_MESSAGE_BYTES or len(text.encode()) > MAX_MESSAGE_BYTES:
-        raise BadRequest("message_too_large", "This message is larger than 64 KB.", "Send less.")
-    try:
-        return _READER.validate_json(text)
-    except ValidationError as error:
-        raise _complaint(error) from None
-    except UnicodeEncodeError:
-        raise BadRequest("bad_message", "This message is no valid text.", "Send UTF-8.") from None
+    return read_one_of(_READER, text, MAX_MESSAGE_BYTES, _too_large)
 
 
-def _complaint(error: ValidationError) -> BadRequest:
-    first = error.errors(include_url=False, include_context=False)[0]
-    if first["type"] == "union_tag_invalid":
-        return BadRequest(
-            "unknown_message",
-            "There is no message of this type.",
-            "Send offer, candidate, interrupt, attend, ping or bye.",
-        )
-    place = ".".join(str(part) for part in first["loc"])
-    what = f"{place}: {first['msg']}" if place else first["msg"]
-    return BadRequest("bad_message", f"This message cannot be understood ({what}).", "Send one JSON object; see /docs.")
+def _too_large() -> BadRequest:
+    return BadRequest("message_too_large", "This message is larger than 64 KB.", "Send less.")
 
 
 def answer_message(sdp: str) -> dict[str, Any]:

@@ -12,12 +12,12 @@ import time
 from typing import Any
 
 from fastapi import APIRouter, WebSocket
-from starlette.websockets import WebSocketDisconnect
 
 from visavis_models.errors import BadInput, BadRequest, NotFound, VisavisError
 from visavis_server.api import messages
 from visavis_server.api.errors import internal_error
 from visavis_server.api.messages import Attend, Bye, Candidate, Interrupt, Offer, Ping
+from visavis_server.api.outbox import Outbox, refuse
 from visavis_server.call import Call, CallStats, EndReason
 from visavis_server.metrics import Metrics
 from visavis_server.registry import SessionRegistry
@@ -28,7 +28,6 @@ MESSAGES_PER_S = 30.0
 MESSAGE_BURST = 200
 """A browser with many networks sends dozens of candidates at once."""
 NEGOTIATION_LIMIT_S = 15.0
-_SEND_LIMIT_S = 5.0
 _OUTBOX_MESSAGES = 64
 _CLOSE_NO_SESSION = 4404
 _CLOSE_JOINED = 4409
@@ -62,10 +61,9 @@ class Conversation:
         self._call = call
         self._registry = registry
         self._metrics = metrics
-        self._outbox: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(_OUTBOX_MESSAGES)
+        self._outbox = Outbox(socket, _OUTBOX_MESSAGES)
         self._negotiation: asyncio.Queue[Offer | Candidate] = asyncio.Queue(MESSAGE_BURST)
         self._rate = RateLimit(MESSAGES_PER_S, MESSAGE_BURST, time.monotonic())
-        self._close_code = 1000
         self._over = False
 
     def on_state(self, state: str, epoch: int) -> None:
@@ -86,19 +84,11 @@ class Conversation:
 
     async def run(self) -> None:
         """Talk until either side has gone; the call has ended then, and everything it held is free."""
-        reading = asyncio.create_task(self._read(), name=f"read {self._call.id}")
-        writing = asyncio.create_task(self._write(), name=f"write {self._call.id}")
-        negotiating = asyncio.create_task(self._negotiate(), name=f"negotiate {self._call.id}")
+        work = {"read": self._read(), "negotiate": self._negotiate()}
         try:
-            await asyncio.wait((reading, writing, negotiating), return_when=asyncio.FIRST_COMPLETED)
-            if not self._over:
-                self._registry.end_soon(self._call.id, "client")
-            await asyncio.wait((writing,), timeout=_SEND_LIMIT_S)
+            await self._outbox.send_beside(self._call.id, work, self._leave)
         finally:
-            self._registry.end_soon(self._call.id, "client")
-            for task in (reading, writing, negotiating):
-                task.cancel()
-            await asyncio.gather(reading, writing, negotiating, return_exceptions=True)
+            self._leave()
             await self._registry.end(self._call.id, "client")
 
     async def _read(self) -> None:
@@ -108,7 +98,7 @@ class Conversation:
                 if received["type"] != "websocket.receive":
                     return
                 if not self._rate.allows(time.monotonic()):
-                    self._close_code = _CLOSE_TOO_MANY
+                    self._outbox.close_code = _CLOSE_TOO_MANY
                     self._fail(BadRequest("too_many_messages", "Messages come too fast.", "Send fewer of them."))
                     return
                 text = received.get("text")
@@ -138,7 +128,7 @@ class Conversation:
             case Ping():
                 self._say(messages.pong_message(message.id))
             case Bye():
-                self._registry.end_soon(self._call.id, "client")
+                self._leave()
                 return False
         return True
 
@@ -169,31 +159,22 @@ class Conversation:
                 self._fail(internal_error())
                 return
 
-    async def _write(self) -> None:
-        while True:
-            message = await self._outbox.get()
-            try:
-                async with asyncio.timeout(_SEND_LIMIT_S):
-                    if message is None:
-                        await self._socket.close(self._close_code)
-                        return
-                    await self._socket.send_text(messages.as_text(message))
-            except (TimeoutError, WebSocketDisconnect, RuntimeError, OSError):
-                return  # the client has gone, or never reads
-
     def _say(self, message: dict[str, Any] | None) -> None:
         if self._over:
             return
         try:
-            self._outbox.put_nowait(message)
+            self._outbox.put(message)
         except asyncio.QueueFull:  # the client never reads: room for the last words, the writer's limit does the rest
-            while self._outbox.qsize() > _OUTBOX_MESSAGES // 2:
-                self._outbox.get_nowait()
-            self._outbox.put_nowait(message)
+            while self._outbox.free < _OUTBOX_MESSAGES // 2:
+                self._outbox.forget_oldest()
+            self._outbox.put(message)
 
     def _complain(self, error: VisavisError) -> None:
         self._metrics.error(error.code)
         self._say(messages.error_message(error))
+
+    def _leave(self) -> None:
+        self._registry.end_soon(self._call.id, "client")
 
     def _fail(self, error: VisavisError) -> None:
         self._registry.end_soon(self._call.id, "failed", error)
@@ -213,11 +194,7 @@ def signalling_routes(registry: SessionRegistry, metrics: Metrics) -> APIRouter:
         except VisavisError as error:
             metrics.error(error.code)
             code = _CLOSE_NO_SESSION if isinstance(error, NotFound) else _CLOSE_JOINED
-            try:
-                await socket.send_text(messages.as_text(messages.error_message(error)))
-                await socket.close(code)
-            except (WebSocketDisconnect, RuntimeError, OSError):
-                _log.debug("client left before it was refused")
+            await refuse(socket, messages.error_message(error), code)
             return
         await conversation.run()
 
