@@ -42,6 +42,31 @@ class Renderer(Protocol[State]):
         ...
 
 
+@runtime_checkable
+class MattingRenderer(Renderer[State], Protocol[State]):
+    """A renderer that can tell the person from the background."""
+
+    def render_with_mattes(
+        self,
+        states: Sequence[State],
+        windows: Sequence[MotionWindow],
+        mattes: Sequence[NDArray[np.uint8] | None],
+    ) -> list[NDArray[np.uint8]]:
+        """Like `render`, and say where the person is.
+
+        Args:
+            states: see `render`.
+            windows: see `render`.
+            mattes: for each state uint8 (T, H, W), filled with how much of each pixel is the person; None: do not
+                trouble.
+        """
+        ...
+
+    def plate(self, state: State) -> NDArray[np.uint8]:
+        """What is seen where the person is not, in every frame: uint8 (H, W, 3) RGB."""
+        ...
+
+
 @dataclass(slots=True)
 class GuardCounts:
     """What a renderer that judges its own pictures did since the start, in windows, by reason."""

@@ -8,6 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from visavis_models.matte import Matte
+
 
 @dataclass(frozen=True, slots=True)
 class Published:
@@ -23,6 +25,8 @@ class Published:
     """The frame was late and the last good one is shown again."""
     epoch: int
     """How many interruptions came before it."""
+    matte: Matte | None = None
+    """What of the picture is the person; None unless somebody asked for it."""
 
 
 class MediaSink(Protocol):

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from visavis_models.chunk import Chunk
 from visavis_models.listening import Listener
+from visavis_models.matte import Matte
 from visavis_models.motion import MotionWindow, join_windows
-from visavis_models.rendering import Renderer
+from visavis_models.rendering import MattingRenderer, Renderer
 
 Given = TypeVar("Given")
 Result = TypeVar("Result")
@@ -35,6 +36,8 @@ class Frame:
     """uint8 (H, W, 3) RGB."""
     speaking: bool
     epoch: int
+    matte: Matte | None = None
+    """What of the picture is the person, if that was asked for."""
 
 
 @dataclass(slots=True)
@@ -58,6 +61,8 @@ class Work:
     """Earlier frames would come too late to be shown: they are not drawn, unless there is no other."""
     most_frames: int | None = None
     """Draw only this many of the newest frames: the device is overloaded."""
+    matte: bool = False
+    """Tell the person from the background too, if the renderer can."""
 
 
 def advance(renderer: Renderer[Any], batch: Sequence[Work]) -> list[list[Frame] | Exception]:
@@ -78,8 +83,17 @@ def advance(renderer: Renderer[Any], batch: Sequence[Work]) -> list[list[Frame] 
 
 def _draw(renderer: Renderer[Any], due: Sequence[tuple[Work, MotionWindow]]) -> list[list[Frame] | Exception]:
     def draw(part: Sequence[tuple[Work, MotionWindow]]) -> list[list[Frame]]:
-        pictures = renderer.render([work.performance.state for work, _ in part], [window for _, window in part])
-        return [_frames(*one, shown) for one, shown in zip(part, pictures, strict=True)]
+        states, windows = [work.performance.state for work, _ in part], [window for _, window in part]
+        if not (any(work.matte for work, _ in part) and isinstance(renderer, MattingRenderer)):
+            return [_frames(*one, shown) for one, shown in zip(part, renderer.render(states, windows), strict=True)]
+        plates = [renderer.plate(work.performance.state) if work.matte else None for work, _ in part]
+        covers = [
+            None if plate is None else np.empty((len(window), *plate.shape[:2]), np.uint8)
+            for plate, window in zip(plates, windows, strict=True)
+        ]
+        pictures = renderer.render_with_mattes(states, windows, covers)
+        together = zip(part, pictures, covers, plates, strict=True)
+        return [_frames(*one, shown, cover, plate) for one, shown, cover, plate in together]
 
     together = _attempt(draw, due)
     if not isinstance(together, Exception):
@@ -114,8 +128,15 @@ def _hear(work: Work) -> MotionWindow | None:
     return window.rows(min(late, len(window) - 1), len(window))
 
 
-def _frames(work: Work, window: MotionWindow, pictures: NDArray[np.uint8]) -> list[Frame]:
+def _frames(
+    work: Work,
+    window: MotionWindow,
+    pictures: NDArray[np.uint8],
+    covers: NDArray[np.uint8] | None = None,
+    plate: NDArray[np.uint8] | None = None,
+) -> list[Frame]:
+    mattes = [None if covers is None or plate is None else Matte(covers[i], plate) for i in range(len(window))]
     return [
-        Frame(window.first_frame + i, pictures[i], bool(window.speaking[i]), work.performance.epoch)
+        Frame(window.first_frame + i, pictures[i], bool(window.speaking[i]), work.performance.epoch, mattes[i])
         for i in range(len(window))
     ]

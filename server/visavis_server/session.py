@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis_models.chunk import CHUNK_MS, Chunk, silent_chunk
-from visavis_models.errors import VisavisError
+from visavis_models.errors import BadInput, VisavisError
+from visavis_models.matte import Matte
 from visavis_server.channel import Channel, Closed, Overflow
 from visavis_server.delay import Delay
 from visavis_server.media import MediaSink, Published
@@ -67,6 +68,7 @@ class Session:
         frames_per_step: how many chunks the studio gathers before it listens and draws.
         delay_ticks: how many ticks after its voice a frame is published.
         on_close: frees what the studio holds.
+        can_matte: whether pictures can come with a matte.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Session:
         frames_per_step: int,
         delay_ticks: int,
         on_close: Callable[[Session], Awaitable[None]],
+        can_matte: bool = False,
     ) -> None:
         self.id = id
         self.avatar_id = avatar_id
@@ -90,6 +93,9 @@ class Session:
         self.on_failed: Callable[[VisavisError], None] | None = None
         self.on_latency: Callable[[float], None] | None = None
         """Called with the latency in ms of every frame that shows live voice."""
+        self.can_matte = can_matte
+        self._matte_takers = 0
+        self._matte: Matte | None = None
         self._on_close = on_close
         self._picture = picture
         self._intake = VoiceIntake()
@@ -173,6 +179,29 @@ class Session:
         """Somebody else speaks to the avatar, or has stopped."""
         self._attending = on
         self._show_state()
+
+    @property
+    def matte_wanted(self) -> bool:
+        """Whether anybody has a use for mattes: without one they are not drawn."""
+        return self._matte_takers > 0
+
+    def take_mattes(self) -> None:
+        """Publish what of each picture is the person, until `leave_mattes` is called as often.
+
+        Raises:
+            BadInput: `alpha_unavailable`, the renderer cannot tell.
+        """
+        if not self.can_matte:
+            raise BadInput(
+                "alpha_unavailable",
+                "This server's renderer cannot cut the person out.",
+                "Ask without alpha, or use another renderer.",
+            )
+        self._matte_takers += 1
+
+    def leave_mattes(self) -> None:
+        """One taker of mattes less."""
+        self._matte_takers = max(0, self._matte_takers - 1)
 
     def add_sink(self, sink: MediaSink) -> None:
         """Publish to this sink from the next tick on."""
@@ -264,13 +293,14 @@ class Session:
             self._repeated += 1
         else:
             self._picture = frame.picture
+            self._matte = frame.matte
             self._speaking = frame.speaking
             if chunk.arrived_s > 0.0:
                 latency_ms = (now_s - chunk.arrived_s) * 1000
                 self._latencies_ms.append(latency_ms)
                 if self.on_latency is not None:
                     self.on_latency(latency_ms)
-        item = Published(chunk.index, self._picture, chunk.playback, frame is None, self._epoch)
+        item = Published(chunk.index, self._picture, chunk.playback, frame is None, self._epoch, self._matte)
         for sink in tuple(self._sinks):
             sink.publish(item)
         self._show_state()

@@ -24,7 +24,7 @@ from visavis_models.chunk import CHUNK_MS, Chunk
 from visavis_models.errors import EngineError, VisavisError
 from visavis_models.listening import Listener
 from visavis_models.motion import rest_motion
-from visavis_models.rendering import AdjustableRenderer, GuardCounts, GuardedRenderer, Renderer
+from visavis_models.rendering import AdjustableRenderer, GuardCounts, GuardedRenderer, MattingRenderer, Renderer
 from visavis_server.clock import MediaClock
 from visavis_server.drawing_trial import quicker, take_affordable_way, take_cheaper_way, way_costs
 from visavis_server.load import DrawingCost, Overload, StepCost, affordable, frames_per_step
@@ -110,8 +110,9 @@ class Studio:
         performance, picture, step_frames = await self._prepared(avatar, secrets.randbits(32))
         delay_ticks = performance.listener.lookahead_ms // CHUNK_MS + step_frames + self._settings.slack_ticks
         session = Session(
-            secrets.token_urlsafe(12), avatar.id, performance, picture, step_frames, delay_ticks, self._leave
-        )
+            secrets.token_urlsafe(12), avatar.id, performance, picture, step_frames, delay_ticks, self._leave,
+            can_matte=isinstance(self._renderer, MattingRenderer),
+        )  # fmt: skip
         self._sessions.append(session)
         if self._clock_task is None:
             self._clock_task = asyncio.create_task(self._run_clock(), name="media clock")
@@ -253,7 +254,8 @@ class Studio:
         for session, chunks in batch.items():
             session.performance.listener.set_listening(session.attending)
             in_time = self.cost.first_in_time(session.next_frame, len(batch))
-            works.append(Work(session.performance, chunks, in_time, self.cost.most_frames(len(chunks), len(batch))))
+            most = self.cost.most_frames(len(chunks), len(batch))
+            works.append(Work(session.performance, chunks, in_time, most, session.matte_wanted))
         results = advance(self._renderer, works)
         drawn = sum(len(result) for result in results if not isinstance(result, Exception))
         self.cost.note((time.perf_counter() - begun_s) * 1000, drawn)

@@ -36,7 +36,7 @@ from visavis_models.diffusion.windows import Draft, RegionWindow, WindowMaker, l
 from visavis_models.errors import EngineError
 from visavis_models.motion import MotionWindow
 from visavis_models.rendering import GuardCounts
-from visavis_models.warp.renderer import KEPT_STILLS, Posed, WarpRenderer, draw_person, paint_openings, pose
+from visavis_models.warp.renderer import KEPT_STILLS, Posed, WarpRenderer, draw_matte, draw_person, paint_openings, pose
 
 _log = logging.getLogger(__name__)
 
@@ -158,6 +158,19 @@ class DiffusionRenderer:
 
     def render(self, states: Sequence[DiffusionState], windows: Sequence[MotionWindow]) -> list[NDArray[np.uint8]]:
         """Draw the frames of one window for each state, in one batch. See `Renderer.render`."""
+        return self.render_with_mattes(states, windows, [None] * len(states))
+
+    def plate(self, state: DiffusionState) -> NDArray[np.uint8]:
+        """See `MattingRenderer.plate`."""
+        return state.likeness.still.avatar.plate
+
+    def render_with_mattes(
+        self,
+        states: Sequence[DiffusionState],
+        windows: Sequence[MotionWindow],
+        mattes: Sequence[NDArray[np.uint8] | None],
+    ) -> list[NDArray[np.uint8]]:
+        """Draw, and tell the person from the background. See `MattingRenderer.render_with_mattes`."""
         if len(states) != len(windows):
             raise ValueError(f"{len(states)} states for {len(windows)} windows")
         frames = [
@@ -170,7 +183,8 @@ class DiffusionRenderer:
             jobs = [self._job(states[k], windows[k].rows(start, min(start + most, len(windows[k])))) for k in due]
             self._generate(jobs)
             for k, job in zip(due, jobs, strict=True):
-                self._draw(job, frames[k][start : start + most])
+                matte = mattes[k]
+                self._draw(job, frames[k][start : start + most], None if matte is None else matte[start : start + most])
         return frames
 
     def _job(self, state: DiffusionState, window: MotionWindow) -> _Job:
@@ -279,10 +293,12 @@ class DiffusionRenderer:
         if shown is not None:
             job.shown[name] = shown
 
-    def _draw(self, job: _Job, frames: NDArray[np.uint8]) -> None:
+    def _draw(self, job: _Job, frames: NDArray[np.uint8], mattes: NDArray[np.uint8] | None) -> None:
         still, mouth_px = job.state.likeness.still, self.networks.size.mouth_px
         for t in range(len(job.window)):
             scene = draw_person(still, job.posed, t, frames[t])
+            if mattes is not None:
+                draw_matte(still, scene, mattes[t])
             patches = [(patch, patch.seen(frames[t]), share) for patch, share in job.patches(t, mouth_px)]
             paint_openings(still, job.posed, t, scene)
             for patch, skin, share in patches:

@@ -26,7 +26,7 @@ from visavis_models.warp.eyes import Eye, make_eyes
 from visavis_models.warp.lips import on_the_seam
 from visavis_models.warp.mesh import PersonMesh, build_mesh
 from visavis_models.warp.mouth import Mouth, Scene
-from visavis_models.warp.sampling import Texture, draw, make_texture
+from visavis_models.warp.sampling import Texture, draw, draw_cover, make_texture
 
 KEPT_STILLS = 8
 """Prepared avatars that one renderer remembers."""
@@ -189,7 +189,21 @@ class WarpRenderer:
         Returns:
             For each state one uint8 (T, H, W, 3) RGB array, T being the length of its window.
         """
-        return [_render_window(state.still, window) for state, window in zip(states, windows, strict=True)]
+        return self.render_with_mattes(states, windows, [None] * len(states))
+
+    def render_with_mattes(
+        self,
+        states: Sequence[WarpState],
+        windows: Sequence[MotionWindow],
+        mattes: Sequence[NDArray[np.uint8] | None],
+    ) -> list[NDArray[np.uint8]]:
+        """See `visavis_models.rendering.MattingRenderer`."""
+        together = zip(states, windows, mattes, strict=True)
+        return [_render_window(state.still, window, matte) for state, window, matte in together]
+
+    def plate(self, state: WarpState) -> NDArray[np.uint8]:
+        """See `visavis_models.rendering.MattingRenderer`."""
+        return state.still.avatar.plate
 
 
 def _same_photo(known: Avatar, avatar: Avatar) -> bool:
@@ -199,12 +213,15 @@ def _same_photo(known: Avatar, avatar: Avatar) -> bool:
     return bool(np.array_equal(known.landmarks, avatar.landmarks) and np.array_equal(known.photo, avatar.photo))
 
 
-def _render_window(still: Still, window: MotionWindow) -> NDArray[np.uint8]:
+def _render_window(still: Still, window: MotionWindow, matte: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
     frames = np.empty((len(window), *still.avatar.plate.shape), np.uint8)
     if len(window):
         posed = pose(still, window)
         for t in range(len(window)):
-            draw_frame(still, posed, t, frames[t])
+            scene = draw_person(still, posed, t, frames[t])
+            if matte is not None:
+                draw_matte(still, scene, matte[t])
+            paint_openings(still, posed, t, scene)
     return frames
 
 
@@ -296,6 +313,19 @@ def draw_person(still: Still, posed: Posed, t: int, frame: NDArray[np.uint8]) ->
     planes = affine_planes(points, still.mesh.triangles, still.mesh.points)
     draw(number, planes, still.person, frame)
     return Scene(frame, number, planes)
+
+
+def draw_matte(still: Still, scene: Scene, matte: NDArray[np.uint8]) -> None:
+    """How much of each pixel is the person, in the scene that `draw_person` gave; the rest is the plate.
+
+    Mouth and eyes are painted upon the person and change nothing of it.
+
+    Args:
+        still: the prepared avatar.
+        scene: what `draw_person` gave.
+        matte: uint8 (H, W), overwritten.
+    """
+    draw_cover(scene.number, scene.planes, still.person, matte)
 
 
 def paint_openings(still: Still, posed: Posed, t: int, scene: Scene) -> None:
