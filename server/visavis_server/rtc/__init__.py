@@ -9,17 +9,21 @@ from visavis_server.rtc.fragments import read_fragment
 from visavis_server.rtc.ingest import Ingest
 from visavis_server.rtc.offers import read_media_offer
 from visavis_server.rtc.peer import Peer
+from visavis_server.rtc.reach import ANYWHERE, PortPool, Reach
 from visavis_server.rtc.sdp import IceServer
 from visavis_server.rtc.stats import PeerStats
 from visavis_server.rtc.viewer import Viewer
 
 __all__ = [
+    "ANYWHERE",
     "BitrateLimits",
     "Broadcast",
     "IceServer",
     "Ingest",
     "Peer",
     "PeerStats",
+    "PortPool",
+    "Reach",
     "Viewer",
     "read_fragment",
     "read_media_offer",

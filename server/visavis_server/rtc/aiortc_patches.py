@@ -25,6 +25,7 @@ from OpenSSL import SSL
 from visavis_server.rtc.liveness import PACKETS_PER_S, Liveness
 from visavis_server.rtc.microphone import Microphone
 from visavis_server.rtc.outbound import Outbound
+from visavis_server.rtc.reach import HostSockets, Reach
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,8 @@ GATHER_S = 2
 class Expectation:
     """A function of aiortc or aioice, and the names that its code must use for a patch to have its effect."""
 
-    owner: type[Any]
+    owner: Any
+    """A class or a module."""
     function: str
     uses: frozenset[str]
 
@@ -58,7 +60,7 @@ def _names(code: CodeType) -> set[str]:
     return {*code.co_names, *code.co_varnames, *code.co_freevars, *code.co_cellvars}.union(*inner)
 
 
-def _expect(owner: type[Any], function: str, *uses: str) -> Expectation:
+def _expect(owner: Any, function: str, *uses: str) -> Expectation:
     return Expectation(owner, function, frozenset(uses))
 
 
@@ -89,6 +91,17 @@ PATCHES: dict[str, tuple[str, tuple[Expectation, ...]]] = {
             _expect(aioice.Connection, "build_request", "pair", "nominate"),
             _expect(aioice.Connection, "gather_candidates", "get_component_candidates"),
             _expect(aioice.Connection, "get_component_candidates", "component", "addresses", "timeout"),
+        ),
+    ),
+    "ports": (
+        "rtc.ports and rtc.public_address are not heeded",
+        (
+            _expect(aioice.Connection, "gather_candidates", "get_component_candidates", "component", "addresses"),
+            _expect(
+                aioice.Connection, "get_component_candidates", "component", "addresses", "turn_server", "_protocols"
+            ),
+            _expect(aioice.ice, "server_reflexive_candidate", "protocol", "stun_server", "local_candidate"),
+            _expect(aioice.ice.StunProtocol, "__init__", "receiver"),
         ),
     ),
     "restart": (
@@ -183,6 +196,18 @@ def patch_ice(
     }
     _replace(connection, methods)
     return liveness
+
+
+def patch_ports(connection: aioice.Connection, reach: Reach) -> bool:
+    """Let this ICE connection's sockets be where the operator wants them; call after `patch_ice`, before it gathers.
+
+    False if aioice's own way stays.
+    """
+    if reach.ordinary or not fits("ports"):
+        return False
+    sockets = HostSockets(connection, reach, connection.get_component_candidates)
+    _replace(connection, {"get_component_candidates": sockets.get_component_candidates})
+    return True
 
 
 def preferred_codecs(kind: str) -> list[RTCRtpCodecCapability]:

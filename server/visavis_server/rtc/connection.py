@@ -11,9 +11,10 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import aiortc
-from aiortc import RTCConfiguration, RTCIceServer, RTCPeerConnection
+from aiortc import RTCConfiguration, RTCIceServer, RTCIceTransportPolicy, RTCPeerConnection
 
 from visavis_server.rtc import aiortc_patches
+from visavis_server.rtc.reach import ANYWHERE, Reach
 from visavis_server.rtc.sdp import IceServer
 
 logger = logging.getLogger(__name__)
@@ -31,9 +32,12 @@ def aiortc_servers(servers: Sequence[IceServer]) -> list[RTCIceServer]:
     ]
 
 
-def new_connection(servers: list[RTCIceServer]) -> RTCPeerConnection:
+def new_connection(servers: list[RTCIceServer], reach: Reach = ANYWHERE) -> RTCPeerConnection:
     """A connection whose media share one transport, patched."""
-    pc = RTCPeerConnection(RTCConfiguration(iceServers=servers, bundlePolicy=aiortc.RTCBundlePolicy.MAX_BUNDLE))
+    policy = RTCIceTransportPolicy.RELAY if reach.relay_only else RTCIceTransportPolicy.ALL
+    pc = RTCPeerConnection(
+        RTCConfiguration(iceServers=servers, iceTransportPolicy=policy, bundlePolicy=aiortc.RTCBundlePolicy.MAX_BUNDLE)
+    )
     aiortc_patches.patch_connection(pc)
     return pc
 

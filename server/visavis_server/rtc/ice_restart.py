@@ -14,6 +14,8 @@ from aioice import Connection
 from aiortc import RTCIceCandidate, RTCIceServer
 from aiortc.rtcicetransport import candidate_from_aioice, candidate_to_aioice, connection_kwargs
 
+from visavis_server.rtc.reach import ANYWHERE, Reach
+
 
 class IceRestart:
     """One restart.
@@ -23,11 +25,21 @@ class IceRestart:
         ice_servers: STUN and TURN servers.
         ufrag: the far side's new ICE user name.
         password: the far side's new ICE password.
+        reach: whether only relays may be used.
     """
 
-    def __init__(self, transport: Any, ice_servers: Sequence[RTCIceServer], ufrag: str, password: str) -> None:
+    def __init__(
+        self,
+        transport: Any,
+        ice_servers: Sequence[RTCIceServer],
+        ufrag: str,
+        password: str,
+        reach: Reach = ANYWHERE,
+    ) -> None:
         self._transport = transport
-        self.connection = Connection(ice_controlling=False, **connection_kwargs(list(ice_servers)))
+        self.connection = Connection(
+            ice_controlling=False, transport_policy=reach.policy, **connection_kwargs(list(ice_servers))
+        )
         self.connection.remote_username, self.connection.remote_password = ufrag, password
         self._moved = False
 
