@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,12 +17,12 @@ import pytest
 from numpy.typing import NDArray
 from websockets.asyncio.client import ClientConnection, connect
 
+import running_server
 from fakes import FakeLibrary, FakePeers
 from stage_fakes import LoudnessListener, PaintingRenderer
 from visavis_server.app import create_app
 from visavis_server.media import Published
 from visavis_server.registry import SessionRegistry
-from visavis_server.serving import call_server, open_socket
 from visavis_server.settings_sources import load_settings
 from visavis_server.studio import Studio, StudioSettings
 from visavis_server.voice_intake import Resampler
@@ -112,18 +111,8 @@ async def place(**flags: Any) -> AsyncIterator[Place]:
     settings = load_settings(flags={name.replace("__", "."): value for name, value in flags.items()})
     studio = Studio(PaintingRenderer(), LoudnessListener, StudioSettings(frames_per_step=1))
     app = create_app(settings, studio, FakeLibrary(), FakePeers(), grace_s=0.0)
-    sock = open_socket("127.0.0.1", 0)
-    port = sock.getsockname()[1]
-    ready = asyncio.Event()
-    server = call_server(app, settings, ready.set)
-    serving = asyncio.create_task(server.serve(sockets=[sock]))
-    await asyncio.wait_for(ready.wait(), 10)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
-        try:
-            yield Place(http, port, studio, app.state.registry)
-        finally:
-            server.should_exit = True
-            await asyncio.wait_for(serving, 15)
+    async with running_server.served(app, settings, 20) as it:
+        yield Place(it.http, it.port, studio, app.state.registry)
 
 
 def raw(it: Place, path: str = "/v1/agents?avatar_id=astronaut") -> connect:
@@ -131,15 +120,6 @@ def raw(it: Place, path: str = "/v1/agents?avatar_id=astronaut") -> connect:
     return connect(it.url + path)
 
 
-async def say(socket: ClientConnection, **message: Any) -> None:
-    """Send a message of the protocol."""
-    await socket.send(json.dumps(message))
-
-
 async def hear(socket: ClientConnection, kind: str) -> dict[str, Any]:
     """The next message of this type; states and progress before it are skipped."""
-    while True:
-        message: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), 10))
-        if message["type"] == kind:
-            return message
-        assert message["type"] in ("state", "progress"), f"waited for {kind}, got {message}"
+    return await running_server.hear(socket, kind, ("state", "progress"), 10)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -80,31 +80,50 @@ class Running:
         return connect(f"ws://127.0.0.1:{self.port}/v1/sessions/{id}/signal", **options)
 
 
+@dataclass
+class Served:
+    """A server that listens, whatever it serves."""
+
+    port: int
+    server: CallServer
+    serving: asyncio.Task[None]
+    http: httpx.AsyncClient
+
+
 @asynccontextmanager
-async def running(home: House) -> AsyncIterator[Running]:
-    """Serve an app until the block ends."""
+async def served(app: FastAPI, settings: Settings, answer_s: float = 5.0) -> AsyncIterator[Served]:
+    """Serve an app on a free port until the block ends; its client waits so long for answers."""
     sock = open_socket("127.0.0.1", 0)
     port = sock.getsockname()[1]
     ready = asyncio.Event()
-    server = call_server(home.app, home.settings, ready.set)
+    server = call_server(app, settings, ready.set)
     serving = asyncio.create_task(server.serve(sockets=[sock]))
     await asyncio.wait_for(ready.wait(), 10)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=answer_s) as http:
         try:
-            yield Running(home, port, server, serving, http)
+            yield Served(port, server, serving, http)
         finally:
             server.should_exit = True
             await asyncio.wait_for(serving, 15)
+
+
+@asynccontextmanager
+async def running(home: House) -> AsyncIterator[Running]:
+    """Serve an app until the block ends."""
+    async with served(home.app, home.settings) as it:
+        yield Running(home, it.port, it.server, it.serving, it.http)
 
 
 async def say(socket: ClientConnection, **message: Any) -> None:
     await socket.send(json.dumps(message))
 
 
-async def hear(socket: ClientConnection, kind: str) -> dict[str, Any]:
-    """The next message of this type; `stats` and `state` before it are skipped."""
+async def hear(
+    socket: ClientConnection, kind: str, skipped: Collection[str] = ("stats", "state"), wait_s: float = 5.0
+) -> dict[str, Any]:
+    """The next message of this type; only some others may come before it."""
     while True:
-        message: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), 5))
+        message: dict[str, Any] = json.loads(await asyncio.wait_for(socket.recv(), wait_s))
         if message["type"] == kind:
             return message
-        assert message["type"] in ("stats", "state"), f"waited for {kind}, got {message}"
+        assert message["type"] in skipped, f"waited for {kind}, got {message}"

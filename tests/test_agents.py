@@ -13,7 +13,8 @@ import psutil
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from agent_speech import Ear, about, at_48_khz, hear, pcm, place, raw, say, speech
+from agent_speech import Ear, about, at_48_khz, hear, pcm, place, raw, speech
+from running_server import say
 from visavis_server.agent_client import AgentSession, Spoken
 
 pytestmark = pytest.mark.e2e

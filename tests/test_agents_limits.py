@@ -8,7 +8,8 @@ import json
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from agent_speech import hear, pcm, place, raw, say, speech
+from agent_speech import hear, pcm, place, raw, speech
+from running_server import say
 from visavis_server.agent_client import AgentError, AgentSession
 
 pytestmark = pytest.mark.e2e

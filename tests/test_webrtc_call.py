@@ -17,14 +17,13 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from fakes import FakeLibrary
 from rtc_loopback import Browser, painted, read_index, until
-from running_server import hear, say
+from running_server import hear, say, served
 from stage_fakes import LoudnessListener
 from visavis_models.arkit import ARKIT
 from visavis_models.avatar import Avatar
 from visavis_models.motion import MotionWindow
 from visavis_server.app import create_app
 from visavis_server.registry import SessionRegistry
-from visavis_server.serving import call_server, open_socket
 from visavis_server.settings_sources import load_settings
 from visavis_server.studio import Studio, StudioSettings
 
@@ -86,18 +85,8 @@ async def place(renderer: NumberRenderer | WhoRenderer | None = None) -> AsyncIt
     settings = load_settings(flags={"sessions.capacity": 2})
     studio = Studio(renderer or NumberRenderer(), LoudnessListener, StudioSettings(frames_per_step=1))
     app = create_app(settings, studio, FakeLibrary())
-    sock = open_socket("127.0.0.1", 0)
-    port = sock.getsockname()[1]
-    ready = asyncio.Event()
-    server = call_server(app, settings, ready.set)
-    serving = asyncio.create_task(server.serve(sockets=[sock]))
-    await ready.wait()
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
-        try:
-            yield Place(http, port, studio, app.state.registry)
-        finally:
-            server.should_exit = True
-            await asyncio.wait_for(serving, 15)
+    async with served(app, settings, 20) as it:
+        yield Place(it.http, it.port, studio, app.state.registry)
 
 
 async def test_a_voice_goes_in_and_its_pictures_come_out() -> None:

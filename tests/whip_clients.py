@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from fakes import FakeLibrary
 from rtc_loopback import Browser, MicrophoneTrack
+from running_server import served
 from stage_fakes import LoudnessListener
 from test_webrtc_call import NumberRenderer
 from visavis_server.app import create_app
 from visavis_server.registry import SessionRegistry
-from visavis_server.serving import call_server, open_socket
 from visavis_server.settings_sources import load_settings
 from visavis_server.studio import Studio, StudioSettings
 from visavis_server.transmissions import Transmissions
@@ -59,18 +59,8 @@ async def venue(**flags: Any) -> AsyncIterator[Venue]:
     settings = load_settings(flags={name.replace("__", "."): value for name, value in given.items()})
     studio = Studio(NumberRenderer(), LoudnessListener, StudioSettings(frames_per_step=1))
     app = create_app(settings, studio, FakeLibrary(), grace_s=0.0)
-    sock = open_socket("127.0.0.1", 0)
-    port = sock.getsockname()[1]
-    ready = asyncio.Event()
-    server = call_server(app, settings, ready.set)
-    serving = asyncio.create_task(server.serve(sockets=[sock]))
-    await ready.wait()
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
-        try:
-            yield Venue(http, port, studio, app.state.registry, app.state.transmissions)
-        finally:
-            server.should_exit = True
-            await asyncio.wait_for(serving, 15)
+    async with served(app, settings, 30) as it:
+        yield Venue(it.http, it.port, studio, app.state.registry, app.state.transmissions)
 
 
 async def bare_offer(http: httpx.AsyncClient) -> str:
