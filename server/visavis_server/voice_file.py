@@ -5,7 +5,7 @@ Knows nothing of avatars. Streams: an hour of sound never lies in memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import av
@@ -79,7 +79,7 @@ class VoiceFile:
         if count == 0:
             raise BadVoice("voice_empty", f"{self.path.name} holds no sound at all.", _REMEDY)
 
-    def samples(self) -> Iterator[NDArray[np.int16]]:
+    def samples(self) -> Generator[NDArray[np.int16], None, None]:
         """All of the voice in pieces as FFmpeg decodes them: int16 (n,), mono, 48 kHz; not a sample is added.
 
         Raises:
