@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -17,7 +18,7 @@ def write_sound(path: Path, samples: NDArray[np.int16], rate_hz: int = 48_000, t
     with av.open(str(path), "w") as box:
         if title:
             box.metadata["title"] = title
-        stream = box.add_stream(codec, rate=rate_hz, layout="mono")
+        stream: Any = box.add_stream(codec, rate=rate_hz, layout="mono")
         frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
         frame.sample_rate, frame.pts = rate_hz, 0
         kind = {".mp3": "s16p", ".m4a": "fltp"}.get(path.suffix, "s16")

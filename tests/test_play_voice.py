@@ -100,10 +100,7 @@ def same(a: NDArray[np.int16], b: NDArray[np.int16]) -> bool:
 
 async def rest(it: Stage) -> None:
     """Everything that there is was read."""
-    last = -1.0
-    while last != it.voice.waiting_s:
-        last = it.voice.waiting_s
-        await asyncio.sleep(0.3)
+    await until(lambda: it.voice.finishing or it.voice.waiting_s >= AHEAD_S, 10)
     it.reader_rests = True
 
 

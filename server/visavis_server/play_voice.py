@@ -131,7 +131,8 @@ class PlayVoice:
         self._sound = _Sound()
         self._room = asyncio.Event()
         self._since_progress = 0
-        self._finishing = False
+        self.finishing = False
+        """Nothing more comes, but not all of it has left."""
         self.paused = False
         """Nothing is handed out meanwhile."""
         self.current: Playing | None = None
@@ -168,7 +169,7 @@ class PlayVoice:
 
     def finish(self, on: bool = True) -> None:
         """Nothing more comes: say so when everything has left. False: something comes after all."""
-        self._finishing = on
+        self.finishing = on
 
     def drop_rest(self) -> None:
         """Go on at once if silence is handed out now."""
@@ -216,7 +217,7 @@ class PlayVoice:
 
     def _break_off(self) -> None:
         """No more can be handed out: what goes on later was broken off, if it was in the middle of something."""
-        if self._sound.height and not self.paused and not self._finishing and self._spans and not self._spans[-1].last:
+        if self._sound.height and not self.paused and not self.finishing and self._spans and not self._spans[-1].last:
             self.underruns += 1
         self._sound.broke_off = self._sound.broke_off or self._sound.height != 0
 
@@ -267,8 +268,8 @@ class PlayVoice:
             self._since_progress = 0
             self._tell(ItemProgress(self.current, self.current.position_s))
         self._since_progress += not self.paused
-        if self._finishing and not self._queue and not self._spans:
-            self._finishing = False
+        if self.finishing and not self._queue and not self._spans:
+            self.finishing = False
             self._tell(Finished())
 
     def _over(self, playing: Playing, how: EndOfItem) -> None:
