@@ -95,6 +95,12 @@ class Metrics:
             "relayed": Counter("visavis_broadcast_frames_relayed", "Frames handed to viewers.", registry=r),
             "dropped": Counter("visavis_broadcast_frames_dropped", "Frames that one viewer missed.", registry=r),
         }
+        self._matted = Counter(
+            "visavis_alpha_frames_encoded", "Frames encoded for viewers side by side with their matte.", registry=r
+        )
+        self._matte_takers = Gauge(
+            "visavis_alpha_takers", "Calls and viewers that get the matte side by side now.", registry=r
+        )
         self._bitrate = Gauge("visavis_bitrate_kbps", "Video sent, all sessions together.", registry=r)
 
     def session_opened(self) -> None:
@@ -143,8 +149,14 @@ class Metrics:
         """A microphone (`whip`) or a viewer (`whep`) came (1) or left (-1)."""
         self._transmissions.labels(protocol).inc(change)
 
-    def broadcast(self, encoded: int, relayed: int, dropped: int) -> None:
+    def matte_taker(self, change: int) -> None:
+        """Somebody who gets the matte beside the picture came (1) or left (-1)."""
+        self._matte_takers.inc(change)
+
+    def broadcast(self, encoded: int, relayed: int, dropped: int, layout: str = "plain") -> None:
         """A picture was encoded for viewers, handed to so many, and missed by so many."""
+        if layout == "side-by-side":
+            self._matted.inc(encoded)
         for name, value in (("encoded", encoded), ("relayed", relayed), ("dropped", dropped)):
             self._relayed[name].inc(value)
 

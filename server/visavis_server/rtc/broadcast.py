@@ -1,7 +1,7 @@
 """Encodes what one session publishes once, for all of its viewers, and hands the packets on.
 
-A picture is encoded once for each codec that some viewer takes, and voice once. Knows nothing of connections or of who
-may watch. Runs on the event loop that made it, but for encoding.
+A picture is encoded once for each codec and layout that some viewer takes, and voice once. Knows nothing of connections
+or of who may watch. Runs on the event loop that made it, but for encoding.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ from aiortc.mediastreams import MediaStreamError
 from visavis_server.media import Published
 from visavis_server.rtc.bitrate import BitrateLimits
 from visavis_server.rtc.encoders import H264Encoder, OpusVoiceEncoder, PictureEncoder, Vp8Encoder
+from visavis_server.rtc.layouts import Frames, Layout, frames_of
 from visavis_server.rtc.media_clock import MediaClock
 from visavis_server.rtc.outbound import PACKET_S, level_dbov
 from visavis_server.rtc.relay import EncodedPicture, EncodedVoice, RelayedPictures, RelayedVoice
-from visavis_server.rtc.tracks import PICTURES_HELD, VOICE_HELD, VOICE_STEP, BoundedQueue, FrameMaker
+from visavis_server.rtc.tracks import PICTURES_HELD, VOICE_HELD, VOICE_STEP, BoundedQueue
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,9 @@ class BroadcastCounts:
     """What was done so far; viewers that have left are counted too."""
 
     encoded: int = 0
-    """Pictures encoded: one a tick and codec, however many viewers there are."""
+    """Pictures encoded: one a tick, codec and layout, however many viewers there are."""
+    with_matte: int = 0
+    """Those of them that carry the matte."""
     keyframes: int = 0
     encoded_voice: int = 0
     """Packets of voice encoded."""
@@ -74,10 +77,13 @@ class Broadcast:
 
     Args:
         limits: what pictures of 640×640 may take, scaled with their size.
-        on_relayed: called for every picture with how often it was encoded, was handed on, and was missed by a viewer.
+        on_relayed: called for every picture with how often it was encoded, was handed on, and was missed by a viewer,
+            and its layout.
     """
 
-    def __init__(self, limits: BitrateLimits, on_relayed: Callable[[int, int, int], None] = lambda *_: None) -> None:
+    def __init__(
+        self, limits: BitrateLimits, on_relayed: Callable[[int, int, int, Layout], None] = lambda *_: None
+    ) -> None:
         self.limits = limits
         self._on_relayed = on_relayed
         self.clock = MediaClock()
@@ -85,8 +91,8 @@ class Broadcast:
         self._receivers: list[Receiver] = []
         self._pictures: BoundedQueue[Published] = BoundedQueue(PICTURES_HELD)
         self._voices: BoundedQueue[Published] = BoundedQueue(VOICE_HELD)
-        self._frames = FrameMaker()
-        self._encoders: dict[str, PictureEncoder] = {}
+        self._frames: dict[Layout, Frames] = {}
+        self._encoders: dict[tuple[str, Layout], PictureEncoder] = {}
         self._opus: OpusVoiceEncoder | None = None
         self._wishes: set[int] = set()
         self._granted_s: dict[int, float] = {}
@@ -138,7 +144,8 @@ class Broadcast:
             await asyncio.sleep(0.002)
         self._threads.clear()
         self._encoders.clear()
-        self._opus, self._frames = None, FrameMaker()
+        self._frames.clear()
+        self._opus = None
 
     async def _show(self) -> None:
         loop = asyncio.get_running_loop()
@@ -152,18 +159,26 @@ class Broadcast:
             if not takers:
                 continue
             keyframe = self._due_wish(time.monotonic())
-            for codec in sorted({taker.codec for taker in takers if taker.codec is not None}):
-                group = [taker for taker in takers if taker.codec == codec]
+            kinds = {(taker.codec, taker.layout) for taker in takers if taker.codec is not None}
+            self._forget_frames({layout for _, layout in kinds})
+            for codec, layout in sorted(kinds):
+                group = [taker for taker in takers if (taker.codec, taker.layout) == (codec, layout)]
                 target_bps = shared_target_bps([taker.target_bps for taker in group if taker.target_bps is not None])
                 try:
                     picture = await loop.run_in_executor(
-                        self._executor, self._encode, codec, item, target_bps, keyframe
+                        self._executor, self._encode, codec, layout, item, target_bps, keyframe
                     )
                 except Exception:  # one picture that cannot be encoded must not end the broadcast
                     logger.exception("A picture could not be encoded for viewers.")
-                    self._encoders.pop(codec, None)
+                    self._encoders.pop((codec, layout), None)
                     continue
-                self._hand_on(picture, group)
+                self._hand_on(picture, group, layout)
+
+    def _forget_frames(self, layouts: set[Layout]) -> None:
+        """Let encoders of layouts go that nobody takes any more: each holds megabytes."""
+        if len(self._frames) > len(layouts):
+            self._frames = {layout: frames for layout, frames in self._frames.items() if layout in layouts}
+            self._encoders = {kind: encoder for kind, encoder in self._encoders.items() if kind[1] in layouts}
 
     def _due_wish(self, now_s: float) -> bool:
         """Whether the next picture is to be whole: somebody's wish is due, and the last one was not just now."""
@@ -178,16 +193,17 @@ class Broadcast:
         self._keyframe_at_s = now_s
         return True
 
-    def _hand_on(self, picture: EncodedPicture | None, group: list[RelayedPictures]) -> None:
+    def _hand_on(self, picture: EncodedPicture | None, group: list[RelayedPictures], layout: Layout) -> None:
         if picture is None:
             return
         self.counts.encoded += 1
+        self.counts.with_matte += layout == "side-by-side"
         self.counts.keyframes += picture.keyframe
         for taker in group:
             taker.put(picture)
         relayed = sum(not taker.starving for taker in group)
         self.counts.relayed += relayed
-        self._on_relayed(1, relayed, len(group) - relayed)
+        self._on_relayed(1, relayed, len(group) - relayed, layout)
 
     async def _speak(self) -> None:
         loop = asyncio.get_running_loop()
@@ -208,12 +224,16 @@ class Broadcast:
                     if receiver.voice is not None:
                         receiver.voice.put(packet)
 
-    def _encode(self, codec: str, item: Published, target_bps: int | None, keyframe: bool) -> EncodedPicture | None:
+    def _encode(
+        self, codec: str, layout: Layout, item: Published, target_bps: int | None, keyframe: bool
+    ) -> EncodedPicture | None:
         """On the encoding thread."""
-        encoder = self._encoders.get(codec)
+        frame = self._frames.setdefault(layout, frames_of(layout)).frame(item)
+        if frame is None:
+            return None
+        encoder = self._encoders.get((codec, layout))
         if encoder is None:
-            encoder = self._encoders[codec] = H264Encoder() if codec == "H264" else Vp8Encoder()
-        frame = self._frames.frame(item)
+            encoder = self._encoders[codec, layout] = H264Encoder() if codec == "H264" else Vp8Encoder()
         assert frame.pts is not None
         limits = self.limits.scaled(frame.width, frame.height)
         encoder.ceiling_bps = limits.max_bps

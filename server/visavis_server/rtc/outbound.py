@@ -35,9 +35,10 @@ from numpy.typing import NDArray
 from visavis_server.media import Published
 from visavis_server.rtc.bitrate import BitrateController, BitrateLimits
 from visavis_server.rtc.encoders import H264Encoder, OpusVoiceEncoder, PictureEncoder, Vp8Encoder
+from visavis_server.rtc.layouts import Layout, frame_size_px, frames_of
 from visavis_server.rtc.media_clock import MediaClock
 from visavis_server.rtc.stats import RateMeter
-from visavis_server.rtc.tracks import VOICE_STEP, FrameMaker, PictureTrack, VoiceTrack
+from visavis_server.rtc.tracks import VOICE_STEP, PictureTrack, VoiceTrack
 
 logger = logging.getLogger(__name__)
 
@@ -169,12 +170,14 @@ class PictureOutbound(PicturesOut):
         clock: MediaClock,
         executor: Executor,
         limits: BitrateLimits,
+        layout: Layout = "plain",
     ) -> None:
         super().__init__(sender, clock)
         self._executor = executor
         self._track = track
         self._limits = limits
-        self._frames = FrameMaker()
+        self._layout: Layout = layout
+        self._frames = frames_of(layout)
         self._keyframe_wanted = False
         self._keyframe_at_s = 0.0
         self._encoder: PictureEncoder | None = None
@@ -197,7 +200,7 @@ class PictureOutbound(PicturesOut):
 
     async def _encoded(self, codec: RTCRtpCodecParameters) -> RTCEncodedFrame | None:
         item = await self._track.next_item()
-        size_px = (item.picture.shape[1] & ~1, item.picture.shape[0] & ~1)
+        size_px = frame_size_px(item, self._layout)
         if self._controller is None or size_px != self.size_px:
             self.size_px, self._controller = size_px, BitrateController(self._limits.scaled(*size_px))
         now_s = time.monotonic()
@@ -215,13 +218,15 @@ class PictureOutbound(PicturesOut):
     def release(self) -> None:
         """Drop the encoder and the picture that it was at."""
         self._encoder = None
-        self._frames = FrameMaker()
+        self._frames = frames_of(self._layout)
 
     def _encode(self, codec: str, item: Published, target_bps: int, keyframe: bool) -> tuple[list[bytes], int]:
         """On the encoding thread: even to look for hardware may take long."""
+        frame = self._frames.frame(item)
+        if frame is None:  # the first ticks after somebody asked for a matte have none yet
+            return [], 0
         if self._encoder is None:
             self._encoder = H264Encoder() if codec.upper() == "H264" else Vp8Encoder()
-        frame = self._frames.frame(item)
         assert frame.pts is not None
         self._encoder.ceiling_bps = self._limits.scaled(frame.width, frame.height).max_bps
         try:

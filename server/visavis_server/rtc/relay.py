@@ -14,6 +14,7 @@ from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtcrtpsender import RTCEncodedFrame
 
 from visavis_server.rtc.bitrate import BitrateController, BitrateLimits
+from visavis_server.rtc.layouts import Layout
 from visavis_server.rtc.media_clock import MediaClock
 from visavis_server.rtc.outbound import Outbound, PicturesOut
 from visavis_server.rtc.tracks import BoundedQueue
@@ -66,12 +67,19 @@ class RelayedPictures(PicturesOut):
         clock: the broadcast's.
         limits: what its link may be thought to carry.
         ask_keyframe: asks whoever encodes; may be called often.
+        layout: what this viewer asked for.
     """
 
     def __init__(
-        self, sender: RTCRtpSender, clock: MediaClock, limits: BitrateLimits, ask_keyframe: Callable[[], None]
+        self,
+        sender: RTCRtpSender,
+        clock: MediaClock,
+        limits: BitrateLimits,
+        ask_keyframe: Callable[[], None],
+        layout: Layout = "plain",
     ) -> None:
         super().__init__(sender, clock)
+        self.layout = layout
         self._limits = limits
         self._ask_keyframe = ask_keyframe
         self._queue: BoundedQueue[EncodedPicture] = BoundedQueue(PICTURES_HELD)
