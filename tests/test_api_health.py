@@ -32,6 +32,7 @@ async def test_config_tells_what_a_client_must_know() -> None:
             {"urls": ["turn:turn.example.com"], "username": "u", "credential": "c"},
             {"urls": ["stun:stun.example.com"]},
         ],
+        "ice_transport_policy": "all",
         "badge": False,
     }
 

@@ -89,6 +89,8 @@ async def test_tokens_are_asked_for_and_options_tell_what_to_send() -> None:
     async with venue(rtc__publish_token="speak", rtc__watch_token="look", rtc__ice_servers=servers) as it:
         told = await it.http.options("/whip/astronaut")
         assert told.status_code == 204 and told.headers["Accept-Post"] == "application/sdp"
+        assert "Link" not in told.headers  # the password of a TURN server is not for everybody
+        told = await it.http.options("/whip/astronaut", headers={"Authorization": "Bearer speak"})
         assert told.headers["Link"] == (
             '<turn:turn.example:3478?transport=udp>; rel="ice-server"; username="u\\"1"; credential="c"; '
             'credential-type="password"'

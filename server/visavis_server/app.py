@@ -9,6 +9,8 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import cache, partial
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -25,30 +27,51 @@ from visavis_server.api.signalling import signalling_routes
 from visavis_server.api.whip import transmission_routes
 from visavis_server.avatar_desk import AvatarDesk, Library
 from visavis_server.call import MediaPeer, PeerFactory
+from visavis_server.ice_servers import IceServers
 from visavis_server.metrics import Metrics
 from visavis_server.page import PageMount, page_folder
 from visavis_server.registry import SessionRegistry, Stage
-from visavis_server.settings import IceServer, Settings
+from visavis_server.settings import IceServer, RtcSettings, Settings
 from visavis_server.transmissions import Transmissions
+
+if TYPE_CHECKING:
+    from visavis_server.rtc import Reach
 
 _log = logging.getLogger(__name__)
 
 
 def rtc_peer(
-    *, on_voice: Callable[..., None], on_closed: Callable[[str], None], ice_servers: tuple[IceServer, ...]
+    reach: Callable[[], Reach],
+    *,
+    on_voice: Callable[..., None],
+    on_closed: Callable[[str], None],
+    ice_servers: tuple[IceServer, ...],
 ) -> MediaPeer:
-    """A WebRTC peer: the default of `create_app`."""
+    """A WebRTC peer that is reached so: the default of `create_app`."""
     from visavis_server import rtc  # aiortc takes most of a second to import, and tests with fakes need none of it
 
     servers = [rtc.IceServer(server.urls, server.username, server.credential) for server in ice_servers]
     return rtc.Peer(on_voice=on_voice, on_closed=on_closed, ice_servers=servers)
 
 
+def reach_of(settings: RtcSettings) -> Callable[[], Reach]:
+    """How these settings want connections to be reached: one and the same, made when the first one asks."""
+
+    @cache
+    def reach() -> Reach:
+        from visavis_server import rtc
+
+        ports = settings.port_range
+        return rtc.Reach(settings.relay_only, rtc.PortPool(ports) if ports else None, settings.public_address)
+
+    return reach
+
+
 def create_app(
     settings: Settings,
     studio: Stage,
     library: Library,
-    peer_factory: PeerFactory = rtc_peer,
+    peer_factory: PeerFactory | None = None,
     metrics: Metrics | None = None,
     grace_s: float = 1.0,
 ) -> FastAPI:
@@ -61,14 +84,15 @@ def create_app(
         settings: the operator's choices.
         studio: where sessions perform; closed with the app.
         library: the avatars.
-        peer_factory: makes media connections.
+        peer_factory: makes media connections; None makes WebRTC peers.
         metrics: to share them with others; None makes them.
         grace_s: see `SessionRegistry`.
     """
     metrics = metrics or Metrics(settings.capacity)
     desk = AvatarDesk(library, settings.photos.max_waiting, metrics)
-    registry = SessionRegistry(settings, studio, metrics, peer_factory, grace_s)
-    transmissions = Transmissions(registry, desk, settings.rtc, metrics)
+    reach, ice = reach_of(settings.rtc), IceServers(settings.rtc)
+    registry = SessionRegistry(settings, studio, metrics, peer_factory or partial(rtc_peer, reach), grace_s, ice)
+    transmissions = Transmissions(registry, desk, settings.rtc, metrics, ice, reach)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -100,12 +124,12 @@ def create_app(
     app.state.metrics = metrics
     app.state.transmissions = transmissions
     install_error_handlers(app, metrics)
-    app.include_router(health_routes(registry, metrics, settings))
+    app.include_router(health_routes(registry, metrics, settings, ice))
     app.include_router(avatar_routes(desk, settings.photos))
     app.include_router(session_routes(registry, desk))
     app.include_router(signalling_routes(registry, metrics))
     app.include_router(agent_routes(registry, desk, settings.agents, metrics))
-    app.include_router(transmission_routes(transmissions, settings.rtc))
+    app.include_router(transmission_routes(transmissions, settings.rtc, ice))
     app.include_router(reference_routes(app))
     folder = page_folder()
     if folder is None:

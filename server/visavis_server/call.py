@@ -147,7 +147,7 @@ class Call:
     Args:
         session: the avatar at work.
         make_peer: makes the media connection once there is an offer.
-        ice_servers: for the peer.
+        ice_servers: issues STUN and TURN servers for the peer, with passwords that last from now.
         on_lost: called when the media connection is lost, with how: `failed`, `vanished` or `left`.
     """
 
@@ -155,7 +155,7 @@ class Call:
         self,
         session: Session,
         make_peer: PeerFactory,
-        ice_servers: tuple[IceServer, ...],
+        ice_servers: Callable[[], tuple[IceServer, ...]],
         on_lost: Callable[[str], None],
     ) -> None:
         now_s = time.monotonic()
@@ -259,7 +259,7 @@ class Call:
                 "Open a new session to connect again.",
             )
         self._offered = True
-        peer = self._make_peer(on_voice=self._hear_page, on_closed=self._lost, ice_servers=self._ice_servers)
+        peer = self._make_peer(on_voice=self._hear_page, on_closed=self._lost, ice_servers=self._ice_servers())
         self._peer = peer
         try:
             answer = await peer.answer(sdp)

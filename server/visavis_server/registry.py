@@ -15,6 +15,7 @@ from visavis_models.avatar import Avatar
 from visavis_models.errors import BadRequest, Busy, EngineError, NotFound, VisavisError
 from visavis_models.rendering import GuardCounts
 from visavis_server.call import CLOSE_LIMIT_S, Call, CallStats, EndReason, PeerFactory, shutting_down
+from visavis_server.ice_servers import IceServers
 from visavis_server.load import DrawingCost
 from visavis_server.metrics import Metrics
 from visavis_server.session import Session
@@ -54,16 +55,24 @@ class SessionRegistry:
         metrics: what is counted.
         make_peer: makes media connections.
         grace_s: how long a full server waits for a place: a reloaded page comes back before its old call is gone.
+        ice: STUN and TURN servers for the peers; None: those of the settings.
     """
 
     def __init__(
-        self, settings: Settings, stage: Stage, metrics: Metrics, make_peer: PeerFactory, grace_s: float = 1.0
+        self,
+        settings: Settings,
+        stage: Stage,
+        metrics: Metrics,
+        make_peer: PeerFactory,
+        grace_s: float = 1.0,
+        ice: IceServers | None = None,
     ) -> None:
         self._settings = settings
         self._stage = stage
         self._metrics = metrics
         self._make_peer = make_peer
         self._grace_s = grace_s
+        self._ice = ice or IceServers(settings.rtc)
         self._calls: dict[str, Call] = {}
         self._ending: dict[str, asyncio.Task[None]] = {}
         self._watches: dict[str, asyncio.Task[None]] = {}
@@ -120,7 +129,7 @@ class SessionRegistry:
                 "session_failed", "The avatar could not be started.", "Try again; the server's log says more."
             ) from error
         id = session.id
-        call = Call(session, self._make_peer, self._settings.rtc.ice_servers, lambda how: self._lost(id, how))
+        call = Call(session, self._make_peer, lambda: self._ice.issue(id), lambda how: self._lost(id, how))
         session.on_failed = lambda error: self.end_soon(id, "failed", error)
         session.on_latency = self._metrics.speech_to_lips
         self._calls[id] = call
@@ -210,7 +219,7 @@ class SessionRegistry:
             self.end_soon(id, "failed", BadRequest(*problem))
         else:
             message = "No media connection could be made."
-            remedy = "Allow UDP in the firewall, or set up a TURN server (rtc.ice_servers)."
+            remedy = "Allow UDP in the firewall, or set up a TURN server: see docs/turn_and_firewalls.md."
             self.end_soon(id, "failed", BadRequest("connection_failed", message, remedy))
 
     async def _watch(self, call: Call) -> None:

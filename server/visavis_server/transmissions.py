@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from visavis_models.errors import BadInput, BadRequest, Busy, NotFound
 from visavis_server.avatar_desk import AvatarDesk
 from visavis_server.call import Call
+from visavis_server.ice_servers import IceServers
 from visavis_server.metrics import Metrics
 from visavis_server.registry import SessionRegistry
 from visavis_server.settings import RtcSettings
 
 if TYPE_CHECKING:
-    from visavis_server.rtc import Broadcast, Ingest, Viewer
+    from visavis_server.rtc import Broadcast, IceServer, Ingest, Reach, Viewer
     from visavis_server.rtc.offers import MediaOffer
     from visavis_server.rtc.one_way import Restarted
 
@@ -62,9 +63,17 @@ class Transmission:
         call: the session.
         owns_call: the session was opened for it and ends with it.
         on_gone: takes it off the books.
+        ice_servers: issues STUN and TURN servers anew, for a restart.
     """
 
-    def __init__(self, wish: Wish, call: Call, owns_call: bool, on_gone: Callable[[Transmission], None]) -> None:
+    def __init__(
+        self,
+        wish: Wish,
+        call: Call,
+        owns_call: bool,
+        on_gone: Callable[[Transmission], None],
+        ice_servers: Callable[[Transmission], list[IceServer]],
+    ) -> None:
         self.protocol = wish.protocol
         self.call = call
         self.owns_call = owns_call
@@ -75,6 +84,7 @@ class Transmission:
         self.peer: Ingest | Viewer | None = None
         self.offer: MediaOffer | None = None
         self._on_gone = on_gone
+        self._ice_servers = ice_servers
         self._gone = False
 
     @property
@@ -117,13 +127,25 @@ class Transmissions:
         desk: the avatars.
         settings: limits and ICE servers.
         metrics: what is counted.
+        ice: STUN and TURN servers.
+        reach: how connections are reached.
     """
 
-    def __init__(self, registry: SessionRegistry, desk: AvatarDesk, settings: RtcSettings, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        registry: SessionRegistry,
+        desk: AvatarDesk,
+        settings: RtcSettings,
+        metrics: Metrics,
+        ice: IceServers,
+        reach: Callable[[], Reach],
+    ) -> None:
         self._registry = registry
         self._desk = desk
         self._settings = settings
         self._metrics = metrics
+        self._ice = ice
+        self._reach = reach
         self._by_key: dict[str, Transmission] = {}
         self._broadcasts: dict[str, Broadcast] = {}
         self._shows: dict[str, str] = {}
@@ -159,7 +181,7 @@ class Transmissions:
         offer = rtc.read_media_offer(wish.sdp, "speak" if wish.protocol == "whip" else "watch")
         self._check_show(wish.show)
         call, owns_call = await self._call_for(wish)
-        transmission = Transmission(wish, call, owns_call, self._forget)
+        transmission = Transmission(wish, call, owns_call, self._forget, self._servers)
         transmission.offer = offer
         try:
             self._admit(transmission, wish.show)
@@ -220,7 +242,7 @@ class Transmissions:
     async def _connect(self, transmission: Transmission, offer: MediaOffer) -> str:
         from visavis_server import rtc
 
-        servers = [rtc.IceServer(s.urls, s.username, s.credential) for s in self._settings.ice_servers]
+        servers = self._servers(transmission)
         session = transmission.call.session
 
         def on_closed(how: str) -> None:
@@ -239,6 +261,11 @@ class Transmissions:
         viewer = rtc.Viewer(broadcast, on_closed=on_closed, ice_servers=servers)
         transmission.peer = viewer
         return await viewer.answer(offer)
+
+    def _servers(self, transmission: Transmission) -> list[IceServer]:
+        from visavis_server import rtc
+
+        return [rtc.IceServer(s.urls, s.username, s.credential) for s in self._ice.issue(transmission.call.id)]
 
     def _forget(self, transmission: Transmission) -> None:
         """Off the books at once; its broadcast ends with its last viewer."""

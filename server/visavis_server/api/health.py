@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
 from visavis_server import __version__
+from visavis_server.ice_servers import IceServers
 from visavis_server.metrics import Metrics
 from visavis_server.registry import SessionRegistry
 from visavis_server.settings import Settings
@@ -36,10 +39,11 @@ class ConfigBody(BaseModel):
     capacity: int
     max_photo_bytes: int
     ice_servers: list[IceServerBody]
+    ice_transport_policy: Literal["all", "relay"]
     badge: bool
 
 
-def health_routes(registry: SessionRegistry, metrics: Metrics, settings: Settings) -> APIRouter:
+def health_routes(registry: SessionRegistry, metrics: Metrics, settings: Settings, ice: IceServers) -> APIRouter:
     """/healthz, /metrics and /v1/config."""
     routes = APIRouter(tags=["Server"])
 
@@ -58,15 +62,17 @@ def health_routes(registry: SessionRegistry, metrics: Metrics, settings: Setting
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     @routes.get("/v1/config", summary="What a client has to know", response_model_exclude_none=True)
-    async def config() -> ConfigBody:
+    async def config(response: Response) -> ConfigBody:
+        response.headers["Cache-Control"] = "no-store"  # it may hold a password of its own for a TURN server
         return ConfigBody(
             version=__version__,
             capacity=registry.capacity,
             max_photo_bytes=settings.photos.max_photo_bytes,
             ice_servers=[
-                IceServerBody(urls=list(ice.urls), username=ice.username, credential=ice.credential)
-                for ice in settings.rtc.ice_servers
+                IceServerBody(urls=list(server.urls), username=server.username, credential=server.credential)
+                for server in ice.issue()
             ],
+            ice_transport_policy="relay" if settings.rtc.relay_only else "all",
             badge=settings.page.badge,
         )
 

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from visavis_models.errors import BadRequest
 from visavis_server.api.errors import documented
+from visavis_server.ice_servers import IceServers
 from visavis_server.settings import IceServer, RtcSettings
 from visavis_server.transmissions import Protocol, Transmissions, Wish
 
@@ -27,14 +28,19 @@ _FRAGMENT_BODY: dict[str, Any] = {
 }
 
 
+def is_bearer(request: Request, token: str) -> bool:
+    """Whether a request carries the operator's token; without one, all do."""
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    return not token or (scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode()))
+
+
 def check_bearer(request: Request, token: str) -> None:
     """Let only those in who send the operator's token, if there is one.
 
     Raises:
         BadRequest: `unauthorized`.
     """
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    if token and not (scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())):
+    if not is_bearer(request, token):
         raise BadRequest("unauthorized", "This needs the server's bearer token.", "Send Authorization: Bearer <token>.")
 
 
@@ -91,14 +97,14 @@ def _quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def transmission_routes(transmissions: Transmissions, settings: RtcSettings) -> APIRouter:
+def transmission_routes(transmissions: Transmissions, settings: RtcSettings, ice: IceServers) -> APIRouter:
     """The routes below /whip and /whep."""
     routes = APIRouter(tags=["WHIP and WHEP"])
 
-    def options() -> Response:
+    def options(request: Request, token: str) -> Response:
         response = Response(status_code=204, headers={"Accept-Post": SDP_TYPE, "Accept-Patch": FRAGMENT_TYPE})
         response.headers["Allow"] = "OPTIONS, POST"
-        _add_links(response, settings)
+        _add_links(response, ice.issue() if is_bearer(request, token) else ())
         return response
 
     async def start(request: Request, wish_of: Protocol, target: str, token: str, show: str = "") -> Response:
@@ -107,7 +113,7 @@ def transmission_routes(transmissions: Transmissions, settings: RtcSettings) -> 
         transmission, answer = await transmissions.start(Wish(wish_of, target, await body_text(request), show))
         headers = {"Location": transmission.address, "ETag": transmission.etag, "Accept-Patch": FRAGMENT_TYPE}
         response = Response(answer, 201, headers, SDP_TYPE)
-        _add_links(response, settings)
+        _add_links(response, ice.issue(transmission.call.id))
         return response
 
     async def patch(request: Request, protocol: Protocol, name: str, key: str, token: str) -> Response:
@@ -118,7 +124,9 @@ def transmission_routes(transmissions: Transmissions, settings: RtcSettings) -> 
         restarted = await transmission.patch(await body_text(request))
         if restarted is None:
             return Response(status_code=204)
-        return Response(restarted.fragment, 200, {"ETag": restarted.etag}, FRAGMENT_TYPE)
+        response = Response(restarted.fragment, 200, {"ETag": restarted.etag}, FRAGMENT_TYPE)
+        _add_links(response, ice.issue(transmission.call.id))
+        return response
 
     async def end(request: Request, protocol: Protocol, name: str, key: str, token: str) -> Response:
         check_bearer(request, token)
@@ -152,12 +160,12 @@ def transmission_routes(transmissions: Transmissions, settings: RtcSettings) -> 
         return await start(request, "whep", target, settings.watch_token)
 
     @routes.options("/whip/{target}", include_in_schema=False)
-    async def whip_options(target: str) -> Response:
-        return options()
+    async def whip_options(request: Request, target: str) -> Response:
+        return options(request, settings.publish_token)
 
     @routes.options("/whep/{target}", include_in_schema=False)
-    async def whep_options(target: str) -> Response:
-        return options()
+    async def whep_options(request: Request, target: str) -> Response:
+        return options(request, settings.watch_token)
 
     @routes.patch(
         "/whip/{name}/{key}",
@@ -188,6 +196,6 @@ def transmission_routes(transmissions: Transmissions, settings: RtcSettings) -> 
     return routes
 
 
-def _add_links(response: Response, settings: RtcSettings) -> None:
-    for link in ice_links(settings.ice_servers):
+def _add_links(response: Response, servers: tuple[IceServer, ...]) -> None:
+    for link in ice_links(servers):
         response.headers.append("Link", link)
