@@ -45,7 +45,7 @@ class IceServers:
         now_s: the wall clock, seconds since 1970.
     """
 
-    def __init__(self, settings: RtcSettings, now_s: Callable[[], float] = time.time) -> None:
+    def __init__(self, settings: RtcSettings, now_s: Callable[[], float] = lambda: time.time()) -> None:
         self._settings = settings
         self._now_s = now_s
 
