@@ -18,6 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 from visavis_server import __version__
 from visavis_server.api.agents import agent_routes
 from visavis_server.api.avatars import avatar_routes
+from visavis_server.api.connection_checks import check_routes
 from visavis_server.api.errors import install_error_handlers
 from visavis_server.api.guard import Guard
 from visavis_server.api.health import health_routes
@@ -27,6 +28,7 @@ from visavis_server.api.signalling import signalling_routes
 from visavis_server.api.whip import transmission_routes
 from visavis_server.avatar_desk import AvatarDesk, Library
 from visavis_server.call import MediaPeer, PeerFactory
+from visavis_server.connection_checks import ConnectionChecks
 from visavis_server.ice_servers import IceServers
 from visavis_server.metrics import Metrics
 from visavis_server.page import PageMount, page_folder
@@ -93,6 +95,7 @@ def create_app(
     reach, ice = reach_of(settings.rtc), IceServers(settings.rtc)
     registry = SessionRegistry(settings, studio, metrics, peer_factory or partial(rtc_peer, reach), grace_s, ice)
     transmissions = Transmissions(registry, desk, settings.rtc, metrics, ice, reach)
+    checks = ConnectionChecks(ice, reach)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -103,6 +106,7 @@ def create_app(
         finally:
             await registry.aclose()
             await transmissions.aclose()
+            await checks.aclose()
             try:
                 await studio.aclose()
             except Exception:  # what remains must still be closed
@@ -125,6 +129,7 @@ def create_app(
     app.state.transmissions = transmissions
     install_error_handlers(app, metrics)
     app.include_router(health_routes(registry, metrics, settings, ice))
+    app.include_router(check_routes(checks))
     app.include_router(avatar_routes(desk, settings.photos))
     app.include_router(session_routes(registry, desk))
     app.include_router(signalling_routes(registry, metrics))

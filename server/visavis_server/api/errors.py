@@ -40,7 +40,14 @@ _STATUS_BY_CODE = {
     "body_too_slow": 408,
 }
 """Where the class of an error says too little."""
-_RETRY_AFTER_S = {"server_full": 10, "shutting_down": 5, "analysis_busy": 5, "viewers_full": 30}
+_RETRY_AFTER_S = {
+    "server_full": 10,
+    "shutting_down": 5,
+    "analysis_busy": 5,
+    "checks_busy": 20,
+    "viewers_full": 30,
+    "ports_exhausted": 30,
+}
 _REMEDIES = {
     404: "See /docs for what this server offers.",
     405: "See /docs for the methods of this address.",

@@ -5,6 +5,7 @@ Knows nothing of sessions, avatars or HTTP: it takes SDP and ticks of the media 
 
 from visavis_server.rtc.bitrate import BitrateLimits
 from visavis_server.rtc.broadcast import Broadcast
+from visavis_server.rtc.echo import Echo
 from visavis_server.rtc.fragments import read_fragment
 from visavis_server.rtc.ingest import Ingest
 from visavis_server.rtc.offers import read_media_offer
@@ -18,6 +19,7 @@ __all__ = [
     "ANYWHERE",
     "BitrateLimits",
     "Broadcast",
+    "Echo",
     "IceServer",
     "Ingest",
     "Peer",
