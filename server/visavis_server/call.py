@@ -121,10 +121,14 @@ class CallTimes:
     joined: bool = False
     alone_s: float | None = None
     """The moment at which the last of its guests left; None: there was none, or somebody is there."""
+    lasting: bool = False
+    """Only the operator or an error ends it."""
 
 
 def expires_at_s(times: CallTimes, limits: SessionSettings) -> float | None:
     """The moment at which a call ends by itself if nothing more happens; None: never."""
+    if times.lasting:
+        return None
     moments = []
     if not times.joined:
         alone_s = times.opened_s if times.alone_s is None else times.alone_s

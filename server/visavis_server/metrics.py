@@ -88,6 +88,12 @@ class Metrics:
         )
         for protocol in ("whip", "whep"):
             self._transmissions.labels(protocol)
+        self._shows = Gauge("visavis_shows", "Shows (sessions that speak from files) now.", registry=r)
+        self._show_items = Counter(
+            "visavis_show_items", "Files that shows have played, by how they ended.", ["how"], registry=r
+        )
+        for how in ("ended", "skipped", "broken", "failed"):
+            self._show_items.labels(how)
         self._relayed = {
             "encoded": Counter(
                 "visavis_broadcast_frames_encoded", "Frames encoded for viewers, once for all.", registry=r
@@ -152,6 +158,14 @@ class Metrics:
     def matte_taker(self, change: int) -> None:
         """Somebody who gets the matte beside the picture came (1) or left (-1)."""
         self._matte_takers.inc(change)
+
+    def shows(self, change: int) -> None:
+        """A show began (1) or is over (-1)."""
+        self._shows.inc(change)
+
+    def show_item(self, how: str) -> None:
+        """A file of a show `ended`, was `skipped`, was `broken` in the middle, or `failed` to be played at all."""
+        self._show_items.labels(how).inc()
 
     def broadcast(self, encoded: int, relayed: int, dropped: int, layout: str = "plain") -> None:
         """A picture was encoded for viewers, handed to so many, and missed by so many."""

@@ -179,7 +179,7 @@ class Transmissions:
         from visavis_server import rtc
 
         offer = rtc.read_media_offer(wish.sdp, "speak" if wish.protocol == "whip" else "watch")
-        self._check_show(wish.show)
+        self.check_show(wish.show)
         call, owns_call = await self._call_for(wish)
         transmission = Transmission(wish, call, owns_call, self._forget, self._servers)
         transmission.offer = offer
@@ -203,6 +203,29 @@ class Transmissions:
         if transmission.owns_call:
             await self._registry.end(transmission.call.id, "client")
 
+    def check_show(self, show: str) -> None:
+        """Make sure that a show may have this name; the empty one is none.
+
+        Raises:
+            BadInput: `bad_name`.
+            BadRequest: `name_taken`.
+        """
+        if show and not _NAME.fullmatch(show):
+            raise BadInput("bad_name", "This is no name for a show.", "Use 2 to 63 of a-z, 0-9 and hyphens.")
+        if show in self._shows:
+            raise BadRequest("name_taken", f"There is a show named {show} already.", "Choose another name.")
+
+    def announce(self, show: str, call: Call) -> None:
+        """From now on viewers find this session under this name; see `check_show`."""
+        self.check_show(show)
+        if show:
+            self._shows[show] = call.id
+
+    def withdraw(self, show: str, call: Call) -> None:
+        """Viewers find it under this name no more; another session's name is left alone."""
+        if self._shows.get(show) == call.id:
+            del self._shows[show]
+
     async def aclose(self) -> None:
         """Wait for what is being freed; the transmissions themselves end with their calls."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -217,18 +240,12 @@ class Transmissions:
         by_watch_id = {watch_id(id): id for id in calls}
         return self._registry.get(self._shows.get(wish.target) or by_watch_id.get(wish.target) or wish.target), False
 
-    def _check_show(self, show: str) -> None:
-        if show and not _NAME.fullmatch(show):
-            raise BadInput("bad_name", "This is no name for a show.", "Use 2 to 63 of a-z, 0-9 and hyphens.")
-        if show in self._shows:
-            raise BadRequest("name_taken", f"There is a show named {show} already.", "Choose another name.")
-
     def _admit(self, transmission: Transmission, show: str) -> None:
         """Give it its place; nothing here waits, so that no two get the same one."""
         call = transmission.call
         if transmission.protocol == "whip":
             call.take_voice(transmission)
-            self._check_show(show)
+            self.check_show(show)
             if show:
                 self._shows[show] = call.id
         elif sum(other.call is call for other in self._by_key.values() if other.protocol == "whep") >= (
