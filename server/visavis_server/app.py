@@ -24,6 +24,7 @@ from visavis_server.api.guard import Guard
 from visavis_server.api.health import health_routes
 from visavis_server.api.reference import reference_routes
 from visavis_server.api.sessions import session_routes
+from visavis_server.api.shows import show_routes
 from visavis_server.api.signalling import signalling_routes
 from visavis_server.api.whip import transmission_routes
 from visavis_server.avatar_desk import AvatarDesk, Library
@@ -34,6 +35,7 @@ from visavis_server.metrics import Metrics
 from visavis_server.page import PageMount, page_folder
 from visavis_server.registry import SessionRegistry, Stage
 from visavis_server.settings import IceServer, RtcSettings, Settings
+from visavis_server.shows import Shows
 from visavis_server.transmissions import Transmissions
 
 if TYPE_CHECKING:
@@ -95,6 +97,7 @@ def create_app(
     reach, ice = reach_of(settings.rtc), IceServers(settings.rtc)
     registry = SessionRegistry(settings, studio, metrics, peer_factory or partial(rtc_peer, reach), grace_s, ice)
     transmissions = Transmissions(registry, desk, settings.rtc, metrics, ice, reach)
+    shows = Shows(registry, desk, transmissions, metrics)
     checks = ConnectionChecks(ice, reach)
 
     @asynccontextmanager
@@ -127,6 +130,7 @@ def create_app(
     app.state.desk = desk
     app.state.metrics = metrics
     app.state.transmissions = transmissions
+    app.state.shows = shows
     install_error_handlers(app, metrics)
     app.include_router(health_routes(registry, metrics, settings, ice))
     app.include_router(check_routes(checks))
@@ -135,6 +139,7 @@ def create_app(
     app.include_router(signalling_routes(registry, metrics))
     app.include_router(agent_routes(registry, desk, settings.agents, metrics))
     app.include_router(transmission_routes(transmissions, settings.rtc, ice))
+    app.include_router(show_routes(shows, settings.shows))
     app.include_router(reference_routes(app))
     folder = page_folder()
     if folder is None:

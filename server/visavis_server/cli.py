@@ -117,6 +117,29 @@ def serve(
         list[str] | None, typer.Option(help="Another web site that may use the API; may be repeated.")
     ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    play: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A show: let an avatar speak this file, folder or M3U playlist for viewers; may be repeated.",
+            metavar="FILE",
+        ),
+    ] = None,
+    play_avatar: Annotated[
+        str | None, typer.Option(help="Who speaks [default: the first avatar].", metavar="ID")
+    ] = None,
+    play_name: Annotated[
+        str | None, typer.Option(help="Viewers find the show at /whep/NAME [default: show].", metavar="NAME")
+    ] = None,
+    play_loop: Annotated[
+        bool | None, typer.Option("--play-loop/--play-once", help="Again from the first file after the last [default].")
+    ] = None,
+    play_shuffle: Annotated[
+        bool | None, typer.Option("--play-shuffle/--play-in-order", help="Each round in another order.")
+    ] = None,
+    play_seed: Annotated[int | None, typer.Option(help="The same one gives the same order.", min=0)] = None,
+    play_pause_s: Annotated[
+        float | None, typer.Option(help="Silence between two files; 0: gapless [default: 1].", metavar="SECONDS")
+    ] = None,
     config: Config = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -134,12 +157,23 @@ def serve(
         drawing__renderer=renderer,
         rtc__ice_servers=tuple({"urls": [url]} for url in ice_server or ()),
         log__level=log_level,
+        shows__play=tuple(play or ()),
+        shows__play_avatar=play_avatar,
+        shows__play_name=play_name,
+        shows__play_loop=play_loop,
+        shows__play_shuffle=play_shuffle,
+        shows__play_seed=play_seed,
+        shows__play_pause_s=play_pause_s,
     )
     from visavis_server import serving
     from visavis_server.logs import start_logging
 
     start_logging(settings.log.level)
     serving.check_tls(settings.server)
+    if settings.shows.play:
+        from visavis_server.house_show import check_house_show
+
+        check_house_show(settings.shows, _library(settings))
     _make_data_dir(settings.data_dir)
     sock = serving.open_socket(settings.server.host, settings.server.port)
     taken_port = sock.getsockname()[1]
@@ -149,6 +183,9 @@ def serve(
         warning = serving.microphone_warning(settings.server, taken_port)
         if warning:
             typer.echo(f"warning: {warning}", err=True)
+        if settings.shows.play:
+            at = serving.page_url(settings.server, taken_port)
+            typer.echo(f"Its show is watched over WHEP: {at}/whep/{settings.shows.play_name}")
         typer.echo("Ctrl+C stops it.")
         sys.stdout.flush()
 

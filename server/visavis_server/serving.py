@@ -193,12 +193,18 @@ def serve_forever(settings: Settings, sock: socket.socket, on_ready: Callable[[]
     server = call_server(app, settings, on_ready)
 
     async def run() -> None:
-        warming = asyncio.create_task(_warm_up(studio, library), name="warm up")
+        beside = [asyncio.create_task(_warm_up(studio, library), name="warm up")]
+        if settings.shows.play:
+            from visavis_server.house_show import keep_playing
+
+            playing = keep_playing(app.state.shows, app.state.desk, settings.shows)
+            beside.append(asyncio.create_task(playing, name="house show"))
         try:
             await server.serve(sockets=[sock])
         finally:
-            warming.cancel()
-            await asyncio.gather(warming, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
 
     asyncio.run(run())
 

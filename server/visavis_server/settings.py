@@ -217,6 +217,29 @@ class AgentSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowSettings:
+    """Sessions that speak from files: one of the operator's own, and those that others open over REST."""
+
+    folder: Path | None = _value(None, "Folder whose files others may play over REST; not given: none.")
+    token: str = _value("", "Bearer token that they must send; empty: none.")
+    play: tuple[str, ...] = _value((), "Files, folders and M3U playlists that the server itself plays, in this order.")
+    play_avatar: str = _value("", "Id of the avatar that speaks them; empty: the first one.")
+    play_name: str = _value("show", "Viewers find it at /whep/{name}.")
+    play_loop: bool = _value(True, "Begin again after the last file; else the avatar idles then.")
+    play_shuffle: bool = _value(False, "Play each round in another order.")
+    play_seed: int = _number(-1, -1, 2**63 - 1, "The same one gives the same order; -1: another one each time.")
+    play_pause_s: float = _number(1.0, 0.0, 3600.0, "Silence between two files; 0: gapless.")
+
+    def __post_init__(self) -> None:
+        if self.folder is not None and not self.folder.is_dir():
+            raise BadSetting("shows.folder", f"names {self.folder}, which is no folder", "Give a folder.")
+        if not all("!" <= character <= "~" for character in self.token):
+            raise BadSetting("shows.token", "has characters that no header can carry", "Use letters and digits.")
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{1,62}", self.play_name):
+            raise BadSetting("shows.play_name", "is no name for a show", "Use 2 to 63 of a-z, 0-9 and hyphens.")
+
+
+@dataclass(frozen=True, slots=True)
 class PageSettings:
     """The web page."""
 
@@ -249,6 +272,7 @@ class Settings:
     drawing: DrawingSettings = field(default_factory=DrawingSettings)
     rtc: RtcSettings = field(default_factory=RtcSettings)
     agents: AgentSettings = field(default_factory=AgentSettings)
+    shows: ShowSettings = field(default_factory=ShowSettings)
     page: PageSettings = field(default_factory=PageSettings)
     log: LogSettings = field(default_factory=LogSettings)
 

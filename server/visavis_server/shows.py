@@ -107,6 +107,8 @@ class Show:
         self._listeners: list[asyncio.Queue[ShowEvent | None]] = []
         self._finished = False
         self._closed = False
+        self._over = asyncio.Event()
+        self._reason: EndReason = "failed"
         seed = secrets.randbits(32) if wish.seed is None else wish.seed
         order = PlayOrder(wish.items, loop=wish.loop, shuffle=wish.shuffle, seed=seed)
         self.voice = PlayVoice(self._on_event)
@@ -197,6 +199,11 @@ class Show:
         if listener in self._listeners:
             self._listeners.remove(listener)
 
+    async def until_over(self) -> EndReason:
+        """Wait until its session has ended; why it did."""
+        await self._over.wait()
+        return self._reason
+
     def on_state(self, state: str, epoch: int) -> None:
         """Tell the listeners; see `Audience`."""
         self._on_event(AvatarState(state, epoch))
@@ -206,6 +213,7 @@ class Show:
 
     def on_end(self, reason: EndReason, error: VisavisError | None) -> None:
         """Tell the listeners good-bye; see `Audience`."""
+        self._reason = reason
         self._on_event(ShowOver(reason, error))
 
     async def close(self) -> None:
@@ -222,6 +230,7 @@ class Show:
         self._on_gone(self)
         for listener in tuple(self._listeners):
             self._leave(listener)
+        self._over.set()
         await self.player.aclose()
         self.voice.close()
 

@@ -27,6 +27,7 @@ _STATUS_BY_CODE = {
     "media_type_refused": 415,
     "name_taken": 409,
     "restart_too_early": 409,
+    "shows_off": 403,
     "stale_fragment": 409,
     "too_many_restarts": 429,
     "unauthorized": 401,
