@@ -52,7 +52,7 @@ class MouthTextures:
         read = _bilinear(self.arches.permute(0, 1, 3, 4, 2), (person, lower), spot)
         # what closes the strip between two teeth is the gum's papilla at their necks, and beyond it the dark behind
         dark = (between * read[:, 3])[:, None]
-        return read * (1 - dark * read.new_tensor([0.84, 0.89, 0.91, 1.0, 0.0]))
+        return read * (1 - dark * read.new_tensor([0.62, 0.70, 0.74, 1.0, 0.0]))
 
     def papillae(self, person: Tensor, canonical: Tensor) -> Tensor:
         """(n, 2) height and redness of the tongue at canonical points (n, 3)."""
@@ -146,7 +146,7 @@ def paint_mouth(chance: Chance, age_years: Tensor, melanin: Tensor) -> MouthText
         enamel = rgb_of_lab(torch.stack([lab[..., 0].clamp(30, 86), lab[..., 1], lab[..., 2].clamp(4, 23)], -1))
         # light that enters where teeth meet does not come back
         corner_notch = step(v, 0.62, 1.0) * step(border, 0.16, 0.0)
-        gap = step(border, 0.05, 0.0) * 0.55 + 0.30 * step(border, 0.20, 0.0) + 0.25 * corner_notch
+        gap = step(border, 0.05, 0.0) * 0.26 + 0.20 * step(border, 0.20, 0.0) + 0.22 * corner_notch
         enamel = enamel * (1.0 - gap[..., None] * middle.new_tensor([0.55, 0.66, 0.74])).clamp(min=0.05)
         line = 0.035 * noise(chance, f"{arch} gum line", points, 22.0)
         # papillae fill the corners between the necks, lower in age

@@ -183,6 +183,8 @@ def main() -> None:
     parser.add_argument("--store", type=int, default=3000, help="windows of mouths, and of eyes, that are kept")
     parser.add_argument("--least", type=int, default=256, help="windows before learning begins")
     parser.add_argument("--pictures", type=int, default=LearningSettings().pictures, help="frames of a step")
+    parser.add_argument("--from-noise-share", type=float, default=LearningSettings().from_noise_share)
+    parser.add_argument("--critic-share", type=float, default=LearningSettings().critic_share)
     parser.add_argument("--steps-per-batch", type=int, default=4)
     parser.add_argument("--workers", type=int, default=0, help="processes that fit references")
     parser.add_argument("--seed", type=int, default=1)
@@ -216,7 +218,10 @@ def main() -> None:
 
 
 def _settings(args: argparse.Namespace) -> LearningSettings:
-    return LearningSettings(pictures=args.pictures, channels_last=args.channels_last)
+    return LearningSettings(
+        pictures=args.pictures, channels_last=args.channels_last,
+        from_noise_share=args.from_noise_share, critic_share=args.critic_share,
+    )  # fmt: skip
 
 
 class _Source:
