@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import numpy as np
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from fastapi import FastAPI
 from numpy.typing import NDArray
 
 from fakes import FakeLibrary
@@ -38,6 +39,7 @@ class Venue:
     studio: Studio
     registry: SessionRegistry
     transmissions: Transmissions
+    app: FastAPI
 
     async def session(self) -> dict[str, Any]:
         """A new session as the API shows it."""
@@ -60,7 +62,7 @@ async def venue(**flags: Any) -> AsyncIterator[Venue]:
     studio = Studio(NumberRenderer(), LoudnessListener, StudioSettings(frames_per_step=1))
     app = create_app(settings, studio, FakeLibrary(), grace_s=0.0)
     async with served(app, settings, 30) as it:
-        yield Venue(it.http, it.port, studio, app.state.registry, app.state.transmissions)
+        yield Venue(it.http, it.port, studio, app.state.registry, app.state.transmissions, app)
 
 
 async def bare_offer(http: httpx.AsyncClient) -> str:

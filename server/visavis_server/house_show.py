@@ -39,9 +39,11 @@ def check_house_show(settings: ShowSettings, library: Library) -> None:
         library.get(settings.play_avatar)
 
 
-async def keep_playing(shows: Shows, desk: AvatarDesk, settings: ShowSettings) -> None:
+async def keep_playing(
+    shows: Shows, desk: AvatarDesk, settings: ShowSettings, first_wait_s: float = _FIRST_WAIT_S
+) -> None:
     """Play until cancelled, or until somebody ends the show on purpose."""
-    wait_s = _FIRST_WAIT_S
+    wait_s = first_wait_s
     while True:
         begun_s = time.monotonic()
         try:
@@ -52,7 +54,7 @@ async def keep_playing(shows: Shows, desk: AvatarDesk, settings: ShowSettings) -
             if await show.until_over() in ("client", "deleted", "shutdown"):
                 return
             if time.monotonic() - begun_s > _LONGEST_WAIT_S:
-                wait_s = _FIRST_WAIT_S
+                wait_s = first_wait_s
         _log.warning("the show begins anew", extra={"in_s": wait_s})
         await asyncio.sleep(wait_s)
         wait_s = min(2 * wait_s, _LONGEST_WAIT_S)

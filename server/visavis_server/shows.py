@@ -121,6 +121,11 @@ class Show:
         return self.call.id
 
     @property
+    def listeners(self) -> int:
+        """How many are told of its events."""
+        return len(self._listeners)
+
+    @property
     def watch_name(self) -> str:
         """Under which viewers find it."""
         return self.wish.name or watch_id(self.call.id)
