@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
@@ -79,7 +80,11 @@ class SessionRegistry:
         self._sampler: asyncio.Task[None] | None = None
         self._taken = 0
         self._changed = asyncio.Event()
+        self.followers: list[Callable[[], None]] = []
+        """Called on the event loop whenever a call has been opened or ends."""
         self._closed = False
+        self.on_opened: Callable[[Call], None] | None = None
+        """Called with every new call before anybody can join it."""
 
     @property
     def capacity(self) -> int:
@@ -110,8 +115,12 @@ class SessionRegistry:
         """Begin to sample the calls once a second."""
         self._sampler = asyncio.create_task(self._sample_forever(), name="sample sessions")
 
-    async def open(self, avatar: Avatar) -> Call:
+    async def open(self, avatar: Avatar, *, lasting: bool = False) -> Call:
         """Put an avatar to work.
+
+        Args:
+            avatar: who performs.
+            lasting: the call has no end of its own; see `CallTimes`.
 
         Raises:
             Busy: every place is taken, or the server is shutting down.
@@ -130,15 +139,19 @@ class SessionRegistry:
             ) from error
         id = session.id
         call = Call(session, self._make_peer, lambda: self._ice.issue(id), lambda how: self._lost(id, how))
+        call.times.lasting = lasting
         session.on_failed = lambda error: self.end_soon(id, "failed", error)
         session.on_latency = self._metrics.speech_to_lips
         self._calls[id] = call
+        if self.on_opened is not None:
+            self.on_opened(call)
         self._metrics.session_opened()
         _log.info("session opened", extra={"session": id, "avatar": avatar.id, "active": self._taken})
         if self._closed:
             await self.end(id, "shutdown")
             raise shutting_down()
         self._watches[id] = asyncio.create_task(self._watch(call), name=f"watch {id}")
+        self._tell_followers()
         return call
 
     async def end(self, id: str, reason: EndReason, error: VisavisError | None = None) -> None:
@@ -163,6 +176,7 @@ class SessionRegistry:
                 told.on_end(reason, error)
         self._ending[id] = asyncio.create_task(self._close(call, reason), name=f"end {id}")
         self._changed.set()
+        self._tell_followers()
 
     async def aclose(self, reason: EndReason = "shutdown") -> None:
         """End every call, admit no more, and stop sampling. Idempotent."""
@@ -173,6 +187,10 @@ class SessionRegistry:
         if self._sampler is not None:
             self._sampler.cancel()
             await asyncio.gather(self._sampler, return_exceptions=True)
+
+    def _tell_followers(self) -> None:
+        for follower in self.followers:
+            follower()
 
     async def _take_place(self) -> None:
         begun_s = time.monotonic()
