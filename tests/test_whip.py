@@ -24,7 +24,7 @@ def loudest(client: Client) -> int:
 async def nothing_left(it: Venue) -> None:
     """Within 5 s no session, transmission or broadcast is held."""
     await until(lambda: it.registry.active == 0 and it.studio.sessions == (), 5)
-    assert it.transmissions._by_key == {} and it.transmissions._broadcasts == {} and it.transmissions._shows == {}
+    assert it.transmissions._by_key == {} and it.transmissions._broadcasts == {} and it.transmissions.names._calls == {}
     assert await it.metric('visavis_transmissions{protocol="whep"}') == 0
     await it.transmissions.aclose()
     names = [task.get_name() for task in asyncio.all_tasks()]

@@ -10,22 +10,23 @@ import asyncio
 import base64
 import hashlib
 import logging
-import re
 import secrets
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from visavis_models.errors import BadInput, BadRequest, Busy, NotFound
+from visavis_models.errors import BadInput, Busy, NotFound
 from visavis_server.avatar_desk import AvatarDesk
 from visavis_server.call import Call
 from visavis_server.ice_servers import IceServers
 from visavis_server.metrics import Metrics
 from visavis_server.registry import SessionRegistry
 from visavis_server.settings import RtcSettings
+from visavis_server.show_names import ShowNames
 
 if TYPE_CHECKING:
     from visavis_server.rtc import Broadcast, IceServer, Ingest, Reach, Viewer
+    from visavis_server.rtc.layouts import Layout
     from visavis_server.rtc.offers import MediaOffer
     from visavis_server.rtc.one_way import Restarted
 
@@ -34,7 +35,6 @@ _log = logging.getLogger(__name__)
 Protocol = Literal["whip", "whep"]
 
 NEGOTIATION_LIMIT_S = 15.0
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,62}")
 
 
 def watch_id(session_id: str) -> str:
@@ -53,6 +53,8 @@ class Wish:
     sdp: str
     show: str = ""
     """WHIP: the name under which viewers find this session; empty: none."""
+    alpha: bool = False
+    """WHEP: the person beside their matte instead of the plain picture."""
 
 
 class Transmission:
@@ -77,6 +79,8 @@ class Transmission:
         self.protocol = wish.protocol
         self.call = call
         self.owns_call = owns_call
+        self.alpha = wish.alpha
+        self.takes_mattes = False
         self.name = call.id if wish.protocol == "whip" else wish.target
         """What stands in its address: a viewer's must not tell the session's id to one who does not know it."""
         self.key = secrets.token_urlsafe(18)
@@ -148,7 +152,8 @@ class Transmissions:
         self._reach = reach
         self._by_key: dict[str, Transmission] = {}
         self._broadcasts: dict[str, Broadcast] = {}
-        self._shows: dict[str, str] = {}
+        self.names = ShowNames()
+        self._borrowed: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def get(self, protocol: Protocol, name: str, key: str) -> Transmission:
@@ -179,7 +184,8 @@ class Transmissions:
         from visavis_server import rtc
 
         offer = rtc.read_media_offer(wish.sdp, "speak" if wish.protocol == "whip" else "watch")
-        self.check_show(wish.show)
+        if self.names.awaiting(wish.show, wish.target) is None:
+            self.names.check(wish.show)
         call, owns_call = await self._call_for(wish)
         transmission = Transmission(wish, call, owns_call, self._forget, self._servers)
         transmission.offer = offer
@@ -210,21 +216,37 @@ class Transmissions:
             BadInput: `bad_name`.
             BadRequest: `name_taken`.
         """
-        if show and not _NAME.fullmatch(show):
-            raise BadInput("bad_name", "This is no name for a show.", "Use 2 to 63 of a-z, 0-9 and hyphens.")
-        if show in self._shows:
-            raise BadRequest("name_taken", f"There is a show named {show} already.", "Choose another name.")
+        self.names.check(show)
 
     def announce(self, show: str, call: Call) -> None:
         """From now on viewers find this session under this name; see `check_show`."""
-        self.check_show(show)
-        if show:
-            self._shows[show] = call.id
+        self.names.announce(show, call)
 
     def withdraw(self, show: str, call: Call) -> None:
         """Viewers find it under this name no more; another session's name is left alone."""
-        if self._shows.get(show) == call.id:
-            del self._shows[show]
+        self.names.withdraw(show, call)
+
+    def watched(self, name: str) -> Call:
+        """The session that is watched under a show's name, a watch id or its own id.
+
+        Raises:
+            NotFound: there is none.
+        """
+        named = self.names.named(name)
+        by_watch_id = {watch_id(call.id): call.id for call in self._registry.calls()}
+        return self._registry.get(by_watch_id.get(name, name) if named is None else named.id)
+
+    def borrow_broadcast(self, call: Call) -> Broadcast:
+        """The session's broadcast for one who is no viewer; it lives at least until `give_back_broadcast`."""
+        self._borrowed[call.id] = self._borrowed.get(call.id, 0) + 1
+        return self._broadcast_of(call)
+
+    def give_back_broadcast(self, call: Call) -> None:
+        """One who borrowed it needs it no more."""
+        self._borrowed[call.id] -= 1
+        if not self._borrowed[call.id]:
+            del self._borrowed[call.id]
+            self._drop_unused(call)
 
     async def aclose(self) -> None:
         """Wait for what is being freed; the transmissions themselves end with their calls."""
@@ -234,20 +256,19 @@ class Transmissions:
         """The session that is meant, and whether it was opened for this."""
         calls = {call.id: call for call in self._registry.calls()}
         if wish.protocol == "whip":
-            if wish.target in calls:
-                return calls[wish.target], False
+            joined = calls.get(wish.target) or self.names.awaiting(wish.show, wish.target)
+            if joined is not None:
+                return joined, False
             return await self._registry.open(await self._desk.get(wish.target)), True
-        by_watch_id = {watch_id(id): id for id in calls}
-        return self._registry.get(self._shows.get(wish.target) or by_watch_id.get(wish.target) or wish.target), False
+        return self.watched(wish.target), False
 
     def _admit(self, transmission: Transmission, show: str) -> None:
         """Give it its place; nothing here waits, so that no two get the same one."""
         call = transmission.call
         if transmission.protocol == "whip":
             call.take_voice(transmission)
-            self.check_show(show)
-            if show:
-                self._shows[show] = call.id
+            if self.names.named(show) is not call:
+                self.names.announce(show, call)
         elif sum(other.call is call for other in self._by_key.values() if other.protocol == "whep") >= (
             self._settings.max_viewers
         ):
@@ -270,12 +291,14 @@ class Transmissions:
             ingest = rtc.Ingest(on_voice=session.hear, on_closed=on_closed, ice_servers=servers)
             transmission.peer = ingest
             return await ingest.answer(offer)
-        broadcast = self._broadcasts.get(session.id)
-        if broadcast is None:
-            broadcast = self._broadcasts[session.id] = rtc.Broadcast(rtc.BitrateLimits(), self._metrics.broadcast)
-            session.add_sink(broadcast)
+        broadcast = self._broadcast_of(transmission.call)
         transmission.broadcast = broadcast
-        viewer = rtc.Viewer(broadcast, on_closed=on_closed, ice_servers=servers)
+        if transmission.alpha:
+            session.take_mattes()
+            transmission.takes_mattes = True
+            self._metrics.matte_taker(1)
+        layout: Layout = "side-by-side" if transmission.alpha else "plain"
+        viewer = rtc.Viewer(broadcast, on_closed=on_closed, ice_servers=servers, layout=layout)
         transmission.peer = viewer
         return await viewer.answer(offer)
 
@@ -292,9 +315,28 @@ class Transmissions:
         if self._by_key.pop(transmission.key, None) is None:
             return
         self._metrics.transmission(transmission.protocol, -1)
+        if transmission.takes_mattes:
+            transmission.takes_mattes = False
+            call.session.leave_mattes()
+            self._metrics.matte_taker(-1)
         if transmission.protocol == "whip":
-            self._shows = {show: id for show, id in self._shows.items() if id != call.id}
-        elif not any(other.call is call and other.protocol == "whep" for other in self._by_key.values()):
+            self.names.withdraw_spoken(call)
+        else:
+            self._drop_unused(call)
+
+    def _broadcast_of(self, call: Call) -> Broadcast:
+        """The session's one broadcast."""
+        from visavis_server import rtc
+
+        broadcast = self._broadcasts.get(call.id)
+        if broadcast is None:
+            broadcast = self._broadcasts[call.id] = rtc.Broadcast(rtc.BitrateLimits(), self._metrics.broadcast)
+            call.session.add_sink(broadcast)
+        return broadcast
+
+    def _drop_unused(self, call: Call) -> None:
+        watched = any(other.call is call and other.protocol == "whep" for other in self._by_key.values())
+        if not watched and not self._borrowed.get(call.id):
             broadcast = self._broadcasts.pop(call.id, None)
             if broadcast is not None:
                 call.session.remove_sink(broadcast)

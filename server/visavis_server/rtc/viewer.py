@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from visavis_models.errors import EngineError
 from visavis_server.rtc import aiortc_patches
 from visavis_server.rtc.broadcast import Broadcast
+from visavis_server.rtc.layouts import Layout
 from visavis_server.rtc.offers import MediaOffer
 from visavis_server.rtc.one_way import OneWay
 from visavis_server.rtc.relay import RelayedPictures, RelayedVoice, RelayTrack
@@ -26,13 +27,20 @@ class Viewer(OneWay):
         broadcast: what it sees and hears.
         on_closed: see `OneWay`.
         ice_servers: see `OneWay`.
+        layout: what it asked for.
     """
 
     def __init__(
-        self, broadcast: Broadcast, *, on_closed: Callable[[str], None], ice_servers: Sequence[IceServer] = ()
+        self,
+        broadcast: Broadcast,
+        *,
+        on_closed: Callable[[str], None],
+        ice_servers: Sequence[IceServer] = (),
+        layout: Layout = "plain",
     ) -> None:
         super().__init__(on_closed=on_closed, ice_servers=ice_servers, packets_per_s=PACKETS_PER_S)
         self._broadcast = broadcast
+        self._layout: Layout = layout
         self._tracks: list[RelayTrack] = []
         self.pictures: RelayedPictures | None = None
         self.voice: RelayedVoice | None = None
@@ -60,6 +68,7 @@ class Viewer(OneWay):
                     self._broadcast.clock,
                     self._broadcast.limits,
                     lambda: self._broadcast.ask_keyframe(self),
+                    self._layout,
                 )
                 aiortc_patches.patch_sender(transceiver.sender, self.pictures)
         self._broadcast.add(self)
