@@ -140,6 +140,21 @@ def serve(
     play_pause_s: Annotated[
         float | None, typer.Option(help="Silence between two files; 0: gapless [default: 1].", metavar="SECONDS")
     ] = None,
+    camera: Annotated[
+        str | None, typer.Option(help="Show the avatar on this virtual camera too: a path, or auto.", metavar="DEVICE")
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option("--record", help="Record every session into this folder.", metavar="FOLDER")
+    ] = None,
+    stream: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--stream",
+            help="Stream the first session there (rtmp://host/app/key, or https://host/whip); may be repeated. Other "
+            "users of this machine can see it: better put keys into the settings file (outputs.targets).",
+            metavar="URL",
+        ),
+    ] = None,
     config: Config = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -164,12 +179,17 @@ def serve(
         shows__play_shuffle=play_shuffle,
         shows__play_seed=play_seed,
         shows__play_pause_s=play_pause_s,
+        camera__device=camera,
     )
     from visavis_server import serving
     from visavis_server.logs import start_logging
+    from visavis_server.outputs.desk import with_streams
+
+    settings = with_streams(settings, stream or (), record)
 
     start_logging(settings.log.level)
     serving.check_tls(settings.server)
+    serving.check_camera(settings)
     if settings.shows.play:
         from visavis_server.house_show import check_house_show
 
@@ -190,7 +210,8 @@ def serve(
         sys.stdout.flush()
 
     try:
-        serving.serve_forever(settings, sock, announce)
+        with serving.camera_of(settings.camera) as shown:
+            serving.serve_forever(settings, sock, announce, shown)
     finally:
         sock.close()
     typer.echo("visavis has stopped.")

@@ -22,13 +22,14 @@ from typing import TYPE_CHECKING, NoReturn
 import uvicorn
 
 from visavis_models.errors import BadInput
-from visavis_server.settings import BadSetting, ServerSettings, Settings
+from visavis_server.settings import BadSetting, CameraSettings, ServerSettings, Settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from visavis_models.portrait.library import AvatarLibrary
     from visavis_server.studio import Studio
+    from visavis_server.virtual_camera import VirtualCamera
 
 _log = logging.getLogger(__name__)
 
@@ -178,7 +179,38 @@ def call_server(app: FastAPI, settings: Settings, on_ready: Callable[[], None] =
     return CallServer(config, app, on_ready)
 
 
-def serve_forever(settings: Settings, sock: socket.socket, on_ready: Callable[[], None]) -> None:
+def check_camera(settings: Settings) -> None:
+    """Make sure that nobody appears on the operator's camera who should not.
+
+    Raises:
+        BadSetting: every visitor's avatar could.
+    """
+    if settings.camera.device and not settings.server.loopback and not settings.shows.play:
+        raise BadSetting(
+            "camera.device",
+            "would show whoever reaches this server on your camera",
+            "Serve on 127.0.0.1, or let the camera show a show of your own: --play FILE.",
+        )
+
+
+@contextmanager
+def camera_of(settings: CameraSettings) -> Iterator[VirtualCamera | None]:
+    """The virtual camera that is wanted, if any, until the block ends; see `VirtualCamera`."""
+    if not settings.device:
+        yield None
+        return
+    from visavis_server.virtual_camera import VirtualCamera
+
+    camera = VirtualCamera(settings.device, settings.width, settings.height)
+    try:
+        yield camera
+    finally:
+        camera.close()
+
+
+def serve_forever(
+    settings: Settings, sock: socket.socket, on_ready: Callable[[], None], camera: VirtualCamera | None = None
+) -> None:
     """Build the product, serve it on this socket until a signal comes, and take it down in order."""
     from visavis_models.portrait.library import AvatarLibrary
     from visavis_server.app import create_app
@@ -199,9 +231,16 @@ def serve_forever(settings: Settings, sock: socket.socket, on_ready: Callable[[]
 
             playing = keep_playing(app.state.shows, app.state.desk, settings.shows)
             beside.append(asyncio.create_task(playing, name="house show"))
+        feed = None
+        if camera is not None:
+            from visavis_server.camera_feed import CameraFeed
+
+            feed = CameraFeed(app.state.registry, camera, camera.clear, strangers=settings.server.loopback)
         try:
             await server.serve(sockets=[sock])
         finally:
+            if feed is not None:
+                feed.close()
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)

@@ -240,6 +240,67 @@ class ShowSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamTarget:
+    """A server that the operator streams to: others start a stream there by its name, without knowing its key."""
+
+    name: str
+    url: str = field(repr=False)
+    key: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    automatic: bool = False
+    """The first session that somebody joins goes there by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSettings:
+    """Recordings, and streams to RTMP and WHIP servers."""
+
+    record_dir: Path | None = _value(None, "Folder for recordings; not given: nothing can be recorded.")
+    record_all: bool = _value(False, "Record every session that somebody joins.")
+    min_free_mb: int = _number(500, 0, 10_000_000, "A recording stops before the disk has less left.")
+    targets: tuple[StreamTarget, ...] = _value((), "Servers that streams can be sent to by name.")
+    token: str = _secret("Bearer token for starting and stopping outputs; empty: only this machine itself may.")
+    private_networks: tuple[str, ...] = _value(
+        (), "Private networks that streams started over REST may reach, such as 192.168.7.0/24."
+    )
+    max_per_session: int = _number(4, 0, 50, "Outputs of one session at the same time.")
+    video_kbps: int = _number(2500, 200, 20_000, "Recordings and RTMP: the pictures never take more.")
+    give_up_s: float = _number(3600.0, 0.0, 1e7, "A stream without a connection for so long has failed; 0: never.")
+
+    def __post_init__(self) -> None:
+        if self.record_dir is not None and not self.record_dir.is_dir():
+            raise BadSetting("outputs.record_dir", f"names {self.record_dir}, which is no folder", "Give a folder.")
+        if self.record_all and self.record_dir is None:
+            raise BadSetting("outputs.record_all", "needs outputs.record_dir", "Give the folder for recordings.")
+        if not all("!" <= character <= "~" for character in self.token):
+            raise BadSetting("outputs.token", "has characters that no header can carry", "Use letters and digits.")
+        for network in self.private_networks:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                problem = f"has {network!r}, which is no network"
+                raise BadSetting("outputs.private_networks", problem, "Write it like 192.168.7.0/24.") from error
+        names = [target.name for target in self.targets]
+        if len(set(names)) < len(names) or not all(re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", name) for name in names):
+            problem = "has names that are not all different and of a-z, 0-9 and hyphens"
+            raise BadSetting("outputs.targets", problem, "Give each target a name of its own.")
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSettings:
+    """A virtual camera of this machine, for programs that take no WebRTC. Needs the extra `camera`."""
+
+    device: str = _value("", "Its path or name, such as /dev/video10; auto: the first one; empty: none.")
+    width: int = _number(1280, 160, 3840, "Width of its picture, even.")
+    height: int = _number(720, 120, 2160, "Height of its picture, even.")
+
+    def __post_init__(self) -> None:
+        for key in ("width", "height"):
+            if getattr(self, key) % 2:
+                raise BadSetting(f"camera.{key}", f"is {getattr(self, key)}, which is odd", "Choose an even number.")
+
+
+@dataclass(frozen=True, slots=True)
 class PageSettings:
     """The web page."""
 
@@ -273,6 +334,8 @@ class Settings:
     rtc: RtcSettings = field(default_factory=RtcSettings)
     agents: AgentSettings = field(default_factory=AgentSettings)
     shows: ShowSettings = field(default_factory=ShowSettings)
+    outputs: OutputSettings = field(default_factory=OutputSettings)
+    camera: CameraSettings = field(default_factory=CameraSettings)
     page: PageSettings = field(default_factory=PageSettings)
     log: LogSettings = field(default_factory=LogSettings)
 
