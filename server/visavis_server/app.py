@@ -22,6 +22,7 @@ from visavis_server.api.connection_checks import check_routes
 from visavis_server.api.errors import install_error_handlers
 from visavis_server.api.guard import Guard
 from visavis_server.api.health import health_routes
+from visavis_server.api.outputs import output_routes
 from visavis_server.api.reference import reference_routes
 from visavis_server.api.sessions import session_routes
 from visavis_server.api.shows import show_routes
@@ -32,6 +33,8 @@ from visavis_server.call import MediaPeer, PeerFactory
 from visavis_server.connection_checks import ConnectionChecks
 from visavis_server.ice_servers import IceServers
 from visavis_server.metrics import Metrics
+from visavis_server.outputs.desk import Outputs
+from visavis_server.outputs.figures import OutputFigures
 from visavis_server.page import PageMount, page_folder
 from visavis_server.registry import SessionRegistry, Stage
 from visavis_server.settings import IceServer, RtcSettings, Settings
@@ -97,6 +100,9 @@ def create_app(
     reach, ice = reach_of(settings.rtc), IceServers(settings.rtc)
     registry = SessionRegistry(settings, studio, metrics, peer_factory or partial(rtc_peer, reach), grace_s, ice)
     transmissions = Transmissions(registry, desk, settings.rtc, metrics, ice, reach)
+    outputs = Outputs(settings.outputs, transmissions, ice, reach)
+    metrics.registry.register(OutputFigures(outputs))
+    registry.on_opened = outputs.greet
     shows = Shows(registry, desk, transmissions, metrics)
     checks = ConnectionChecks(ice, reach)
 
@@ -108,6 +114,7 @@ def create_app(
             yield
         finally:
             await registry.aclose()
+            await outputs.aclose()
             await transmissions.aclose()
             await checks.aclose()
             try:
@@ -131,11 +138,13 @@ def create_app(
     app.state.metrics = metrics
     app.state.transmissions = transmissions
     app.state.shows = shows
+    app.state.outputs = outputs
     install_error_handlers(app, metrics)
     app.include_router(health_routes(registry, metrics, settings, ice))
     app.include_router(check_routes(checks))
     app.include_router(avatar_routes(desk, settings.photos))
     app.include_router(session_routes(registry, desk))
+    app.include_router(output_routes(outputs, registry, settings.outputs))
     app.include_router(signalling_routes(registry, metrics))
     app.include_router(agent_routes(registry, desk, settings.agents, metrics))
     app.include_router(transmission_routes(transmissions, settings.rtc, ice))

@@ -50,8 +50,8 @@ class PeerStats(Protocol):
 class MediaPeer(MediaSink, Protocol):
     """The media connection of one browser."""
 
-    async def answer(self, sdp: str) -> str:
-        """The answer to an offer, with this side's candidates inside."""
+    async def answer(self, sdp: str, alpha: bool = False) -> str:
+        """The answer to an offer, with this side's candidates inside. `alpha`: send the matte beside the person."""
         ...
 
     async def add_candidate(self, candidate: Mapping[str, object] | None) -> None:
@@ -174,6 +174,9 @@ class Call:
         self._on_lost = on_lost
         self._peer: MediaPeer | None = None
         self._guests: list[Guest] = []
+        self._companions: list[Guest] = []
+        self.on_joined: Callable[[], None] | None = None
+        """Called whenever somebody takes part in a call in which nobody did."""
         self._speaker: object | None = None
         self._offered = False
         self._told: tuple[str, int] | None = None
@@ -201,8 +204,7 @@ class Call:
                 "already_joined", "Somebody has joined this session already.", "Open a session of your own."
             )
         self.audience = audience
-        self.times.joined = True
-        self.touch()
+        self._note_joined()
 
     def host(self, guest: Guest) -> None:
         """Somebody takes part in this call, and is closed with it. A call with guests has been joined.
@@ -213,11 +215,23 @@ class Call:
         if self._closed:
             raise NotFound("no_such_session", "This session has just ended.", "Open a new session.")
         self._guests.append(guest)
-        self.times.joined = True
-        self.touch()
+        self._note_joined()
+
+    def accompany(self, guest: Guest) -> None:
+        """Somebody is closed with this call, but does not keep it from ending.
+
+        Raises:
+            NotFound: the call has ended meanwhile.
+        """
+        if self._closed:
+            raise NotFound("no_such_session", "This session has just ended.", "Open a new session.")
+        self._companions.append(guest)
 
     def dismiss(self, guest: Guest) -> None:
         """A guest has gone. A call that nobody takes part in any more ends unless somebody joins it again."""
+        if guest in self._companions:
+            self._companions.remove(guest)
+            return
         if guest in self._guests:
             self._guests.remove(guest)
         if not self._guests and self.audience is None:
@@ -328,7 +342,7 @@ class Call:
         if self._peer is not None:
             self.session.remove_sink(self._peer)
             closings.append(self._peer.close)
-        closings.extend(guest.close for guest in self._guests)
+        closings.extend(guest.close for guest in (*self._guests, *self._companions))
         tasks = [asyncio.create_task(self._quietly(closing), name=f"close {self.id}") for closing in closings]
         _, late = await asyncio.wait(tasks, timeout=CLOSE_LIMIT_S)
         for task in late:
@@ -337,6 +351,12 @@ class Call:
             _log.error("session was slow to close", extra={"session": self.id})
             await asyncio.wait(late, timeout=0.5)
         return not late
+
+    def _note_joined(self) -> None:
+        first, self.times.joined = not self.times.joined, True
+        self.touch()
+        if first and self.on_joined is not None:
+            self.on_joined()
 
     async def _quietly(self, closing: Callable[[], Awaitable[None]]) -> None:
         try:

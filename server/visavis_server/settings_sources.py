@@ -13,7 +13,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from visavis_server.settings import BadSetting, IceServer, Settings
+from visavis_server.settings import BadSetting, IceServer, Settings, StreamTarget
 
 ENV_PREFIX = "VISAVIS_"
 CONFIG_VARIABLE = "VISAVIS_CONFIG"
@@ -132,7 +132,7 @@ def _check_ranges(section: str, hint: Any, values: Mapping[str, Any], given: Map
 
 def _converted(key: str, kind: Any, item: _Given) -> Any:
     def refuse(wanted: str) -> BadSetting:
-        shown = "cannot be used" if key in _SECRETS or kind == tuple[IceServer, ...] else f"is {item.value!r}"
+        shown = "cannot be used" if key in _SECRETS or kind in _WITH_SECRETS else f"is {item.value!r}"
         return BadSetting(key, f"{shown} (from {item.source})", f"Give {wanted}.")
 
     value = item.value
@@ -174,10 +174,11 @@ def _sequence(value: Any, kind: Any, text: bool, refuse: Any) -> tuple[Any, ...]
         try:
             value = json.loads(value)
         except json.JSONDecodeError:
-            raise refuse("""JSON, such as [{"urls": ["stun:host:3478"]}]""") from None
+            raise refuse(f"JSON, such as {_EXAMPLES[kind]}") from None
     if not isinstance(value, list | tuple):
         raise refuse("a list")
-    return tuple(entry if isinstance(entry, IceServer) else _ice_server(entry, refuse) for entry in value)
+    read = _stream_target if kind is StreamTarget else _ice_server
+    return tuple(entry if isinstance(entry, kind) else read(entry, refuse) for entry in value)
 
 
 def _ice_server(entry: Any, refuse: Any) -> IceServer:
@@ -191,4 +192,21 @@ def _ice_server(entry: Any, refuse: Any) -> IceServer:
     return IceServer(tuple(urls), *names)
 
 
+def _stream_target(entry: Any, refuse: Any) -> StreamTarget:
+    wanted = "entries with name, url and, if needed, key, token and automatic"
+    texts = ("name", "url", "key", "token")
+    if not isinstance(entry, dict) or set(entry) - {*texts, "automatic"} or not {"name", "url"} <= set(entry):
+        raise refuse(wanted)
+    if not all(isinstance(entry[key], str) for key in texts if key in entry):
+        raise refuse(wanted)
+    if not isinstance(entry.get("automatic", False), bool):
+        raise refuse(wanted)
+    return StreamTarget(**entry)
+
+
 _SECRETS = _secret_keys()
+_WITH_SECRETS = (tuple[IceServer, ...], tuple[StreamTarget, ...])
+_EXAMPLES = {
+    IceServer: '[{"urls": ["stun:host:3478"]}]',
+    StreamTarget: '[{"name": "youtube", "url": "rtmps://host/app", "key": "..."}]',
+}

@@ -80,7 +80,7 @@ def session_routes(registry: SessionRegistry, desk: AvatarDesk) -> APIRouter:
     @routes.get("", summary="All sessions; answered to this machine only", responses=documented(403))
     async def list_sessions(request: Request) -> SessionsBody:
         # Whoever knows a session's id may end it, so the ids are not for every visitor of a public server.
-        if request.client is not None and not _is_loopback(request.client.host):
+        if request.client is not None and not is_loopback(request.client.host):
             raise BadRequest(
                 "local_only", "Only this machine itself may list all sessions.", "Ask on the server, or use /metrics."
             )
@@ -102,7 +102,8 @@ def session_routes(registry: SessionRegistry, desk: AvatarDesk) -> APIRouter:
     return routes
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a client's address is this machine's own."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

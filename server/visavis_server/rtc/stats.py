@@ -40,6 +40,8 @@ class RateMeter:
         self._sent: deque[tuple[float, int]] = deque()
         self._total_bytes = 0
         self._started_at_s: float | None = None
+        self.ever_bytes = 0
+        """All that was ever counted."""
 
     def add(self, size_bytes: int, now_s: float) -> None:
         """Count bytes sent now."""
@@ -47,6 +49,7 @@ class RateMeter:
             self._started_at_s = now_s
         self._sent.append((now_s, size_bytes))
         self._total_bytes += size_bytes
+        self.ever_bytes += size_bytes
         self._forget(now_s)
 
     def bps(self, now_s: float) -> int | None:
