@@ -59,6 +59,9 @@ class FakeSession:
         self.on_state: Callable[[Any, int], None] | None = None
         self.on_failed: Callable[[VisavisError], None] | None = None
         self.on_latency: Callable[[float], None] | None = None
+        self.on_mattes: Callable[[int], None] | None = None
+        self.can_matte = True
+        self.matte_takers = 0
         self.state: Literal["idle", "listening", "speaking"] = "idle"
         self.epoch = 0
         self.heard: list[tuple[int, int]] = []
@@ -69,6 +72,12 @@ class FakeSession:
         self.stats_raise: Exception | None = None
         self.ticks = 0
         self._on_close = on_close
+
+    def take_mattes(self) -> None:
+        self.matte_takers += 1
+
+    def leave_mattes(self) -> None:
+        self.matte_takers -= 1
 
     def hear(self, samples: NDArray[np.int16], rate_hz: int, arrived_s: float) -> None:
         self.heard.append((len(samples), rate_hz))
@@ -219,7 +228,8 @@ class FakePeer:
     def __post_init__(self) -> None:
         self.made.append(self)
 
-    async def answer(self, sdp: str) -> str:
+    async def answer(self, sdp: str, alpha: bool = False) -> str:
+        self.alpha = alpha
         if sdp == "slow":
             await asyncio.sleep(30)
         if sdp == "defect":

@@ -22,11 +22,13 @@ from visavis_server.api.connection_checks import check_routes
 from visavis_server.api.errors import install_error_handlers
 from visavis_server.api.guard import Guard
 from visavis_server.api.health import health_routes
+from visavis_server.api.obs_page import obs_routes
 from visavis_server.api.outputs import output_routes
 from visavis_server.api.reference import reference_routes
 from visavis_server.api.sessions import session_routes
 from visavis_server.api.shows import show_routes
 from visavis_server.api.signalling import signalling_routes
+from visavis_server.api.watching import watching_routes
 from visavis_server.api.whip import transmission_routes
 from visavis_server.avatar_desk import AvatarDesk, Library
 from visavis_server.call import MediaPeer, PeerFactory
@@ -58,7 +60,7 @@ def rtc_peer(
     from visavis_server import rtc  # aiortc takes most of a second to import, and tests with fakes need none of it
 
     servers = [rtc.IceServer(server.urls, server.username, server.credential) for server in ice_servers]
-    return rtc.Peer(on_voice=on_voice, on_closed=on_closed, ice_servers=servers)
+    return rtc.Peer(on_voice=on_voice, on_closed=on_closed, ice_servers=servers, reach=reach())
 
 
 def reach_of(settings: RtcSettings) -> Callable[[], Reach]:
@@ -143,17 +145,19 @@ def create_app(
     app.include_router(health_routes(registry, metrics, settings, ice))
     app.include_router(check_routes(checks))
     app.include_router(avatar_routes(desk, settings.photos))
-    app.include_router(session_routes(registry, desk))
+    app.include_router(session_routes(registry, desk, transmissions, settings.rtc.publish_token))
     app.include_router(output_routes(outputs, registry, settings.outputs))
     app.include_router(signalling_routes(registry, metrics))
     app.include_router(agent_routes(registry, desk, settings.agents, metrics))
     app.include_router(transmission_routes(transmissions, settings.rtc, ice))
+    app.include_router(watching_routes(transmissions, settings.rtc))
     app.include_router(show_routes(shows, settings.shows))
     app.include_router(reference_routes(app))
     folder = page_folder()
     if folder is None:
         _log.warning("the web page is not there; only the API is served")
     else:
+        app.include_router(obs_routes(folder))
         app.router.routes.append(PageMount(folder))
     app.add_middleware(Guard, settings=settings, metrics=metrics)
     if settings.server.allowed_origins:

@@ -264,11 +264,16 @@ class Call:
             self.touch()
         return expires_at_s(self.times, limits)
 
-    async def answer(self, sdp: str) -> str:
+    async def answer(self, sdp: str, alpha: bool = False) -> str:
         """Connect the media.
+
+        Args:
+            sdp: the browser's offer.
+            alpha: send the person beside their matte instead of the plain picture.
 
         Raises:
             BadRequest: the offer cannot be used (another one may), or there was one already.
+            BadInput: `alpha_unavailable`.
         """
         if self._peer is not None or self._closed:
             raise BadRequest(
@@ -276,12 +281,16 @@ class Call:
                 "This session has already been negotiated.",
                 "Open a new session to connect again.",
             )
+        if alpha:
+            self.session.take_mattes()
         self._offered = True
         peer = self._make_peer(on_voice=self._hear_page, on_closed=self._lost, ice_servers=self._ice_servers())
         self._peer = peer
         try:
-            answer = await peer.answer(sdp)
+            answer = await peer.answer(sdp, alpha)
         except BaseException:
+            if alpha:
+                self.session.leave_mattes()
             if not self._closed:  # otherwise close() has taken care of it
                 self._peer = None
                 await peer.close()
@@ -313,6 +322,11 @@ class Call:
         """Somebody else speaks to the avatar, or has stopped."""
         self.touch()
         self.session.attend(on)
+
+    @property
+    def voiced(self) -> bool:
+        """Somebody else than the page speaks for the avatar."""
+        return self._speaker is not None
 
     def show_state(self, again: bool = False) -> None:
         """Tell the audience the state, if it has not been told this one already."""

@@ -142,6 +142,7 @@ class SessionRegistry:
         call.times.lasting = lasting
         session.on_failed = lambda error: self.end_soon(id, "failed", error)
         session.on_latency = self._metrics.speech_to_lips
+        session.on_mattes = self._metrics.matte_taker
         self._calls[id] = call
         if self.on_opened is not None:
             self.on_opened(call)

@@ -93,6 +93,8 @@ class Session:
         self.on_failed: Callable[[VisavisError], None] | None = None
         self.on_latency: Callable[[float], None] | None = None
         """Called with the latency in ms of every frame that shows live voice."""
+        self.on_mattes: Callable[[int], None] | None = None
+        """Called with 1 for everybody who takes mattes, and with -1 when they leave."""
         self.can_matte = can_matte
         self._matte_takers = 0
         self._matte: Matte | None = None
@@ -105,6 +107,7 @@ class Session:
         self._frames: dict[int, Frame] = {}
         self._tick = 0
         self._next_frame = 0
+        self._last_shown = -1
         self._epoch = 0
         self._attending = False
         self._speaking = False
@@ -134,6 +137,11 @@ class Session:
     def next_frame(self) -> int:
         """The frame that the next tick publishes: earlier ones come too late."""
         return self._next_frame
+
+    @property
+    def last_shown(self) -> int:
+        """The newest frame that was published; -1: none yet. It stays where later ones were late."""
+        return self._last_shown
 
     def hear(self, samples: NDArray[np.int16], rate_hz: int, arrived_s: float) -> None:
         """Take live voice; it is not heard while a source speaks for the avatar.
@@ -197,11 +205,17 @@ class Session:
                 "This server's renderer cannot cut the person out.",
                 "Ask without alpha, or use another renderer.",
             )
-        self._matte_takers += 1
+        self._count_mattes(1)
 
     def leave_mattes(self) -> None:
         """One taker of mattes less."""
-        self._matte_takers = max(0, self._matte_takers - 1)
+        if self._matte_takers:
+            self._count_mattes(-1)
+
+    def _count_mattes(self, change: int) -> None:
+        self._matte_takers += change
+        if self.on_mattes is not None:
+            self.on_mattes(change)
 
     def add_sink(self, sink: MediaSink) -> None:
         """Publish to this sink from the next tick on."""
@@ -283,6 +297,8 @@ class Session:
         self._voices.clear()
         self._intake.close()
         self._source = None
+        while self._matte_takers:
+            self._count_mattes(-1)
         await self._on_close(self)
 
     def _publish(self, chunk: Chunk, now_s: float) -> None:

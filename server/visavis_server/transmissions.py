@@ -112,6 +112,7 @@ class Transmission:
 
         assert self.peer is not None and self.offer is not None
         mid = self.offer.sections[self.offer.served[0]].mid or "0"
+        self.peer.renew(self._ice_servers(self))
         return await self.peer.take(read_fragment(fragment_text, self.offer.mids | {mid}, mid))
 
     async def close(self) -> None:
@@ -280,7 +281,7 @@ class Transmissions:
     async def _connect(self, transmission: Transmission, offer: MediaOffer) -> str:
         from visavis_server import rtc
 
-        servers = self._servers(transmission)
+        servers, reach = self._servers(transmission), self._reach()
         session = transmission.call.session
 
         def on_closed(how: str) -> None:
@@ -288,7 +289,7 @@ class Transmissions:
             self._hold(self.end(transmission))
 
         if transmission.protocol == "whip":
-            ingest = rtc.Ingest(on_voice=session.hear, on_closed=on_closed, ice_servers=servers)
+            ingest = rtc.Ingest(on_voice=session.hear, on_closed=on_closed, ice_servers=servers, reach=reach)
             transmission.peer = ingest
             return await ingest.answer(offer)
         broadcast = self._broadcast_of(transmission.call)
@@ -296,9 +297,8 @@ class Transmissions:
         if transmission.alpha:
             session.take_mattes()
             transmission.takes_mattes = True
-            self._metrics.matte_taker(1)
         layout: Layout = "side-by-side" if transmission.alpha else "plain"
-        viewer = rtc.Viewer(broadcast, on_closed=on_closed, ice_servers=servers, layout=layout)
+        viewer = rtc.Viewer(broadcast, on_closed=on_closed, ice_servers=servers, reach=reach, layout=layout)
         transmission.peer = viewer
         return await viewer.answer(offer)
 
@@ -318,7 +318,6 @@ class Transmissions:
         if transmission.takes_mattes:
             transmission.takes_mattes = False
             call.session.leave_mattes()
-            self._metrics.matte_taker(-1)
         if transmission.protocol == "whip":
             self.names.withdraw_spoken(call)
         else:

@@ -24,6 +24,7 @@ class Offer(Message):
 
     type: Literal["offer"]
     sdp: Annotated[str, Field(min_length=1)]
+    alpha: Literal["side-by-side"] | None = None
 
 
 class IceCandidate(Message):

@@ -11,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from visavis_models.errors import BadRequest
 from visavis_server.api.errors import documented
+from visavis_server.api.whip import check_bearer
 from visavis_server.avatar_desk import AvatarDesk
 from visavis_server.call import Call
 from visavis_server.registry import SessionRegistry
-from visavis_server.transmissions import watch_id
+from visavis_server.transmissions import Transmissions, watch_id
 
 
 class SessionRequest(BaseModel):
@@ -23,6 +24,10 @@ class SessionRequest(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
     avatar_id: Annotated[str, Field(min_length=1, max_length=100)]
+    show: Annotated[
+        str,
+        Field(max_length=63, description="Viewers find it at /whep/{show}; a WHIP microphone that asks for it joins"),
+    ] = ""
 
 
 class SessionBody(BaseModel):
@@ -69,13 +74,24 @@ def session_body(call: Call) -> SessionBody:
     )
 
 
-def session_routes(registry: SessionRegistry, desk: AvatarDesk) -> APIRouter:
+def session_routes(
+    registry: SessionRegistry, desk: AvatarDesk, transmissions: Transmissions, publish_token: str
+) -> APIRouter:
     """The routes below /v1/sessions, without the signalling WebSocket."""
     routes = APIRouter(prefix="/v1/sessions", tags=["Sessions"])
 
-    @routes.post("", status_code=201, summary="Open a session", responses=documented(404, 422, 503))
-    async def open_session(wanted: SessionRequest) -> SessionBody:
-        return session_body(await registry.open(await desk.get(wanted.avatar_id)))
+    @routes.post("", status_code=201, summary="Open a session", responses=documented(401, 404, 409, 422, 503))
+    async def open_session(request: Request, wanted: SessionRequest) -> SessionBody:
+        if wanted.show:  # whoever comes to speak under this name must not be heard by a stranger
+            check_bearer(request, publish_token)
+            transmissions.names.check(wanted.show)
+        call = await registry.open(await desk.get(wanted.avatar_id))
+        try:
+            transmissions.names.await_voice(wanted.show, call)
+        except BadRequest:  # somebody else was quicker
+            await registry.end(call.id, "deleted")
+            raise
+        return session_body(call)
 
     @routes.get("", summary="All sessions; answered to this machine only", responses=documented(403))
     async def list_sessions(request: Request) -> SessionsBody:

@@ -139,7 +139,8 @@ class Conversation:
             try:
                 async with asyncio.timeout(NEGOTIATION_LIMIT_S):
                     if isinstance(message, Offer):
-                        self._say(messages.answer_message(await self._call.answer(message.sdp)))
+                        answer = await self._call.answer(message.sdp, message.alpha is not None)
+                        self._say(messages.answer_message(answer))
                         self._call.show_state(again=True)
                     else:
                         candidate = message.candidate

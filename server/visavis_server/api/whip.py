@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -20,6 +20,8 @@ from visavis_server.transmissions import Protocol, Transmissions, Wish
 SDP_TYPE = "application/sdp"
 FRAGMENT_TYPE = "application/trickle-ice-sdpfrag"
 _SHOW = Query(max_length=63, description="The name under which viewers find it: /whep/{show}")
+Alpha = Literal["side-by-side"]
+_ALPHA = Query(description="Transparency: the person on the left of the video, their matte as luma on the right")
 _SDP_BODY: dict[str, Any] = {
     "requestBody": {"required": True, "content": {SDP_TYPE: {"schema": {"type": "string", "description": "SDP offer"}}}}
 }
@@ -28,20 +30,28 @@ _FRAGMENT_BODY: dict[str, Any] = {
 }
 
 
-def is_bearer(request: Request, token: str) -> bool:
-    """Whether a request carries the operator's token; without one, all do."""
+def is_bearer(request: Request, token: str, *others: str) -> bool:
+    """Whether a request carries the operator's token, or another one that opens this too; without a token, all do."""
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    return not token or (scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode()))
+    keys = [key.encode() for key in (token, *others) if key]
+    return not token or (
+        scheme.lower() == "bearer" and any(hmac.compare_digest(given.strip().encode(), key) for key in keys)
+    )
 
 
-def check_bearer(request: Request, token: str) -> None:
-    """Let only those in who send the operator's token, if there is one.
+def check_bearer(request: Request, token: str, *others: str) -> None:
+    """Let only those in who send the operator's token, if there is one, or another one that opens this too.
 
     Raises:
         BadRequest: `unauthorized`.
     """
-    if not is_bearer(request, token):
+    if not is_bearer(request, token, *others):
         raise BadRequest("unauthorized", "This needs the server's bearer token.", "Send Authorization: Bearer <token>.")
+
+
+def watch_tokens(settings: RtcSettings) -> tuple[str, str]:
+    """What opens watching, as `check_bearer` takes it."""
+    return settings.watch_token, settings.publish_token
 
 
 def check_type(request: Request, wanted: str) -> None:
@@ -100,24 +110,27 @@ def _quoted(text: str) -> str:
 def transmission_routes(transmissions: Transmissions, settings: RtcSettings, ice: IceServers) -> APIRouter:
     """The routes below /whip and /whep."""
     routes = APIRouter(tags=["WHIP and WHEP"])
+    # Whoever may speak for an avatar may watch it too: one address can do both.
+    tokens = {"whip": (settings.publish_token,), "whep": watch_tokens(settings)}
 
-    def options(request: Request, token: str) -> Response:
+    def options(request: Request, protocol: Protocol) -> Response:
         response = Response(status_code=204, headers={"Accept-Post": SDP_TYPE, "Accept-Patch": FRAGMENT_TYPE})
         response.headers["Allow"] = "OPTIONS, POST"
-        _add_links(response, ice.issue() if is_bearer(request, token) else ())
+        _add_links(response, ice.issue() if is_bearer(request, *tokens[protocol]) else ())
         return response
 
-    async def start(request: Request, wish_of: Protocol, target: str, token: str, show: str = "") -> Response:
-        check_bearer(request, token)
+    async def start(request: Request, protocol: Protocol, target: str, show: str = "", alpha: bool = False) -> Response:
+        check_bearer(request, *tokens[protocol])
         check_type(request, SDP_TYPE)
-        transmission, answer = await transmissions.start(Wish(wish_of, target, await body_text(request), show))
+        wish = Wish(protocol, target, await body_text(request), show, alpha)
+        transmission, answer = await transmissions.start(wish)
         headers = {"Location": transmission.address, "ETag": transmission.etag, "Accept-Patch": FRAGMENT_TYPE}
         response = Response(answer, 201, headers, SDP_TYPE)
         _add_links(response, ice.issue(transmission.call.id))
         return response
 
-    async def patch(request: Request, protocol: Protocol, name: str, key: str, token: str) -> Response:
-        check_bearer(request, token)
+    async def patch(request: Request, protocol: Protocol, name: str, key: str) -> Response:
+        check_bearer(request, *tokens[protocol])
         transmission = transmissions.get(protocol, name, key)
         check_type(request, FRAGMENT_TYPE)
         check_etag(request, transmission.etag)
@@ -128,8 +141,8 @@ def transmission_routes(transmissions: Transmissions, settings: RtcSettings, ice
         _add_links(response, ice.issue(transmission.call.id))
         return response
 
-    async def end(request: Request, protocol: Protocol, name: str, key: str, token: str) -> Response:
-        check_bearer(request, token)
+    async def end(request: Request, protocol: Protocol, name: str, key: str) -> Response:
+        check_bearer(request, *tokens[protocol])
         await transmissions.end(transmissions.get(protocol, name, key))
         return Response(status_code=200)
 
@@ -151,21 +164,21 @@ def transmission_routes(transmissions: Transmissions, settings: RtcSettings, ice
         openapi_extra=_SDP_BODY,
     )
     async def publish(request: Request, target: str, show: Annotated[str, _SHOW] = "") -> Response:
-        return await start(request, "whip", target, settings.publish_token, show)
+        return await start(request, "whip", target, show)
 
     @routes.post(
         "/whep/{target}", status_code=201, summary="Watch a session", responses=started, openapi_extra=_SDP_BODY
     )
-    async def watch(request: Request, target: str) -> Response:
-        return await start(request, "whep", target, settings.watch_token)
+    async def watch(request: Request, target: str, alpha: Annotated[Alpha | None, _ALPHA] = None) -> Response:
+        return await start(request, "whep", target, alpha=alpha is not None)
 
     @routes.options("/whip/{target}", include_in_schema=False)
     async def whip_options(request: Request, target: str) -> Response:
-        return options(request, settings.publish_token)
+        return options(request, "whip")
 
     @routes.options("/whep/{target}", include_in_schema=False)
     async def whep_options(request: Request, target: str) -> Response:
-        return options(request, settings.watch_token)
+        return options(request, "whep")
 
     @routes.patch(
         "/whip/{name}/{key}",
@@ -174,7 +187,7 @@ def transmission_routes(transmissions: Transmissions, settings: RtcSettings, ice
         openapi_extra=_FRAGMENT_BODY,
     )
     async def patch_whip(request: Request, name: str, key: str) -> Response:
-        return await patch(request, "whip", name, key, settings.publish_token)
+        return await patch(request, "whip", name, key)
 
     @routes.patch(
         "/whep/{name}/{key}",
@@ -183,15 +196,15 @@ def transmission_routes(transmissions: Transmissions, settings: RtcSettings, ice
         openapi_extra=_FRAGMENT_BODY,
     )
     async def patch_whep(request: Request, name: str, key: str) -> Response:
-        return await patch(request, "whep", name, key, settings.watch_token)
+        return await patch(request, "whep", name, key)
 
     @routes.delete("/whip/{name}/{key}", summary="Stop speaking", responses=documented(401, 404))
     async def end_whip(request: Request, name: str, key: str) -> Response:
-        return await end(request, "whip", name, key, settings.publish_token)
+        return await end(request, "whip", name, key)
 
     @routes.delete("/whep/{name}/{key}", summary="Stop watching", responses=documented(401, 404))
     async def end_whep(request: Request, name: str, key: str) -> Response:
-        return await end(request, "whep", name, key, settings.watch_token)
+        return await end(request, "whep", name, key)
 
     return routes
 

@@ -18,15 +18,17 @@ import numpy as np
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
-from visavis_models.errors import BadRequest
+from visavis_models.errors import BadRequest, VisavisError
 from visavis_server.media import Published
 from visavis_server.rtc import aiortc_patches, heap
 from visavis_server.rtc.bitrate import BitrateLimits
 from visavis_server.rtc.connection import CONNECT_S, HeldTasks, aiortc_servers, close_connection, new_connection
+from visavis_server.rtc.layouts import Layout
 from visavis_server.rtc.liveness import Liveness
 from visavis_server.rtc.media_clock import MediaClock
 from visavis_server.rtc.microphone import GuardedVoice, Microphone, OnVoice
 from visavis_server.rtc.outbound import PictureOutbound, VoiceOutbound
+from visavis_server.rtc.reach import ANYWHERE, Reach, check_relayed
 from visavis_server.rtc.sdp import MAX_CANDIDATES, IceServer, Offer, parse_candidate, read_offer
 from visavis_server.rtc.stats import PeerStats
 from visavis_server.rtc.tracks import PictureTrack, VoiceTrack
@@ -35,6 +37,10 @@ logger = logging.getLogger(__name__)
 
 THREADS_S = 0.4
 DEFAULT_BITRATE = BitrateLimits()
+
+
+def _ice_of(pc: RTCPeerConnection) -> Any:
+    return pc.getTransceivers()[0].receiver.transport.transport._connection
 
 
 def _ended() -> BadRequest:
@@ -50,6 +56,7 @@ class Peer:
         on_closed: called on the event loop once, when the far side is gone, with "failed" (no connection came about),
             "vanished" (nothing is heard any more) or "left" (it closed the connection). Not called for `close()`.
         ice_servers: STUN and TURN servers; none means that only addresses of this machine are offered.
+        reach: how this machine is reached.
         video_bitrate: limits at 640×640, scaled with the picture's size.
     """
 
@@ -59,10 +66,12 @@ class Peer:
         on_voice: OnVoice,
         on_closed: Callable[[str], None],
         ice_servers: Sequence[IceServer] = (),
+        reach: Reach = ANYWHERE,
         video_bitrate: BitrateLimits = DEFAULT_BITRATE,
     ) -> None:
         self._on_closed = on_closed
         self._ice_servers = ice_servers
+        self._reach = reach
         self._video_bitrate = video_bitrate
         self._clock = MediaClock()
         self._hear = GuardedVoice(on_voice, "peer", lambda: self._closing is not None)
@@ -80,12 +89,19 @@ class Peer:
         self._closing: asyncio.Task[None] | None = None
         self._candidates = 0
         self._connected = False
+        self._layout: Layout = "plain"
 
-    async def answer(self, offer_sdp: str) -> str:
+    async def answer(self, offer_sdp: str, alpha: bool = False) -> str:
         """Answer a browser's offer; all candidates of this server are in the answer.
+
+        Args:
+            offer_sdp: the offer.
+            alpha: send the person beside their matte instead of the plain picture.
 
         Raises:
             BadRequest: `bad_sdp`; `already_negotiated`, for a second offer; `call_ended`, after the end.
+            Busy: `ports_exhausted`.
+            EngineError: `turn_unavailable`.
         """
         if self._closing is not None:
             raise _ended()
@@ -94,16 +110,20 @@ class Peer:
                 "already_negotiated", "This call has its connection already.", "Start a new session for another one."
             )
         offer = read_offer(offer_sdp)
+        self._layout = "side-by-side" if alpha else "plain"
         pc = self._pc = self._connection(offer)
         try:
             await pc.setRemoteDescription(RTCSessionDescription(sdp=offer.text, type="offer"))
             await pc.setLocalDescription(await pc.createAnswer())
+            check_relayed(_ice_of(pc), self._reach)
         except Exception as error:  # aiortc raises anything for a description that only looks right
             self._pc = None
             await pc.close()
             await self._stop_encoding()
             if self._closing is not None:
                 raise _ended() from error
+            if isinstance(error, VisavisError):
+                raise
             raise BadRequest("bad_sdp", "The offer cannot be answered.", "Make it with RTCPeerConnection.") from error
         if self._closing is not None:
             raise _ended()
@@ -168,15 +188,15 @@ class Peer:
         await asyncio.shield(self._closing)
 
     def _connection(self, offer: Offer) -> RTCPeerConnection:
-        pc = new_connection(aiortc_servers(self._ice_servers))
+        pc = new_connection(aiortc_servers(self._ice_servers), self._reach)
         self._executor = ThreadPoolExecutor(2, "visavis-encode", lambda: self._threads.append(current_thread()))
         for kind in offer.kinds:  # in the offer's order: the first one carries the transport for both
             if kind == "audio":
                 self._add_voice(pc, self._executor)
             else:
                 self._add_pictures(pc, self._executor)
-        transport = pc.getTransceivers()[0].receiver.transport.transport
-        self._liveness = aiortc_patches.patch_ice(transport._connection, lambda: self._end("vanished"))
+        self._liveness = aiortc_patches.patch_ice(_ice_of(pc), lambda: self._end("vanished"))
+        aiortc_patches.patch_ports(_ice_of(pc), self._reach)
         pc.on("connectionstatechange", self._on_state)
         pc.on("track", self._on_track)
         return pc
@@ -191,7 +211,9 @@ class Peer:
     def _add_pictures(self, pc: RTCPeerConnection, executor: ThreadPoolExecutor) -> None:
         transceiver = pc.addTransceiver(self._pictures, direction="sendonly")
         transceiver.setCodecPreferences(aiortc_patches.preferred_codecs("video"))
-        out = PictureOutbound(transceiver.sender, self._pictures, self._clock, executor, self._video_bitrate)
+        out = PictureOutbound(
+            transceiver.sender, self._pictures, self._clock, executor, self._video_bitrate, self._layout
+        )
         self._picture_out = out if aiortc_patches.patch_sender(transceiver.sender, out) else None
 
     def _on_state(self) -> None:

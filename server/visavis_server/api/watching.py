@@ -1,0 +1,69 @@
+"""REST for those who watch: what is on under a name, and how late its lips are. Knows nothing of media."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+from pydantic import BaseModel
+
+from visavis_server.api.errors import documented
+from visavis_server.api.whip import check_bearer, watch_tokens
+from visavis_server.settings import RtcSettings
+from visavis_server.transmissions import Transmissions, watch_id
+
+Name = Annotated[str, Path(max_length=100, description="A show's name, a watch id or a session's id")]
+
+
+class LatencyBody(BaseModel):
+    """Over the last 10 s of live voice; null before."""
+
+    p50: float | None
+    p95: float | None
+
+
+class WatchedBody(BaseModel):
+    """A session as those see it who watch it: nothing here lets anybody speak for it or end it."""
+
+    avatar_id: str
+    state: str
+    width: int
+    height: int
+    whep_url: str
+    voiced: bool
+    """A microphone (WHIP), an agent or files speak for it."""
+    alpha: bool
+    """It can be watched with its matte: `?alpha=side-by-side`."""
+    speech_to_lips_ms: LatencyBody
+    """From a chunk of voice reaching the server to the picture that shows it being published."""
+    time_ms: float
+    """The server's clock, since 1970: what sender reports count by."""
+
+
+def watching_routes(transmissions: Transmissions, settings: RtcSettings) -> APIRouter:
+    """The route /v1/watch/{name}."""
+    routes = APIRouter(tags=["WHIP and WHEP"])
+
+    @routes.get("/v1/watch/{name}", summary="What is on under this name", responses=documented(401, 404))
+    async def watched(request: Request, name: Name) -> WatchedBody:
+        check_bearer(request, *watch_tokens(settings))
+        call = transmissions.watched(name)
+        session, stats = call.session, call.session.stats()
+        return WatchedBody(
+            avatar_id=session.avatar_id,
+            state=session.state,
+            width=session.width,
+            height=session.height,
+            whep_url=f"/whep/{watch_id(session.id)}",
+            voiced=call.voiced,
+            alpha=session.can_matte,
+            speech_to_lips_ms=LatencyBody(p50=_rounded(stats.latency_ms_p50), p95=_rounded(stats.latency_ms_p95)),
+            time_ms=time.time() * 1000,
+        )
+
+    return routes
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
