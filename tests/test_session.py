@@ -88,6 +88,52 @@ async def test_an_interruption_silences_and_no_old_frame_is_shown(stage: Studio)
     assert session.state == "idle"
 
 
+class InterruptedListener(LoudnessListener):
+    """Remembers what it was told was shown last."""
+
+    told: list[int | None]
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__(seed)
+        self.told = []
+
+    def interrupt(self, last_shown: int | None = None) -> None:
+        super().interrupt(last_shown)
+        self.told.append(last_shown)
+
+
+async def test_an_interrupted_listener_knows_which_frame_was_shown_last() -> None:
+    listener = InterruptedListener()
+    stage = Studio(PaintingRenderer(), lambda _: listener, StudioSettings(frames_per_step=4))
+    session = await stage.open_session(plain_avatar())
+    talking = asyncio.create_task(talk(session, 100))
+    for cut in range(3):
+        shown = await collect(session, 11 + cut)
+        session.interrupt()
+        after = await collect(session, 12)
+        last = max(item.index for item in shown if not item.repeated)
+        assert listener.told[cut] == last, "the picture that stays until the mouth closes"
+        assert min(item.index for item in after if not item.repeated) > last + 1, "frames that were heard are not shown"
+    talking.cancel()
+    await asyncio.gather(talking, return_exceptions=True)
+    await stage.aclose()
+
+
+async def test_a_step_that_an_interruption_cuts_in_two_shows_nothing_of_before() -> None:
+    stage = Studio(PaintingRenderer(), LoudnessListener, StudioSettings(frames_per_step=4))
+    session = await stage.open_session(plain_avatar())
+    for _ in range(4):  # whichever chunk of a step it is
+        talking = asyncio.create_task(talk(session, 25))
+        await collect(session, 15)
+        talking.cancel()
+        await asyncio.gather(talking, return_exceptions=True)
+        session.interrupt()
+        after = await collect(session, 17)
+        assert any(not item.repeated for item in after)
+        assert all(item.picture[0, 0, 2] == 0 for item in after if not item.repeated)
+    await stage.aclose()
+
+
 async def test_state_follows_the_frames_that_are_shown(stage: Studio) -> None:
     session = await stage.open_session(plain_avatar())
     seen: list[tuple[str, int]] = []

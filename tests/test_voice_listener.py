@@ -143,6 +143,32 @@ def test_an_interrupt_shuts_the_mouth_softly_within_200_ms_and_numbering_goes_on
     assert np.all(np.diff(gap) <= 1e-6) and np.all(faces(motions)[4:] == 0.0)
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_an_interrupted_mouth_closes_from_the_frame_that_was_shown_last(language: str) -> None:
+    voice, _ = sentence(language)
+    parts = voice[: len(voice) // CHUNK_SAMPLES * CHUNK_SAMPLES].reshape(-1, CHUNK_SAMPLES)
+    gap = gaps(listened(voice))[: len(parts) - DELAY]
+    ahead = 4  # frames that were heard, and are never shown
+    cuts = [k for k in range(len(gap) - ahead) if abs(gap[k] - gap[k + ahead]) > 0.2]
+    assert any(gap[k] > 0.2 for k in cuts) and any(gap[k] < 0.1 for k in cuts)
+    for cut in cuts[::4]:
+        listener = MouthListener()
+        for i in range(cut + ahead + DELAY + 1):
+            listener.push(chunk(i, parts[i]))
+        listener.interrupt(last_shown=cut)
+        silence = np.zeros(CHUNK_SAMPLES, np.float32)
+        after = [listener.push(chunk(cut + ahead + DELAY + 1 + i, silence)) for i in range(5)]
+        closing = gaps([motion for motion in after if motion is not None])
+        assert len(closing) == 5 and closing[0] == pytest.approx(0.74 * gap[cut], abs=0.08), (cut, gap[cut], closing)
+        assert np.all(np.diff(closing) <= 1e-6) and closing[-1] == 0.0
+
+
+def test_an_interrupt_before_anything_was_shown_is_none() -> None:
+    listener = MouthListener()
+    listener.interrupt(last_shown=-1)
+    assert np.all(faces(listened(np.zeros(20 * CHUNK_SAMPLES, np.float32), listener)) == 0.0)
+
+
 def test_speech_right_after_an_interrupt_is_heard_afresh() -> None:
     voice = sentence("zh")[0]
     listener = MouthListener()

@@ -25,10 +25,14 @@ class Listener(Protocol):
         """
         ...
 
-    def interrupt(self) -> None:
+    def interrupt(self, last_shown: int | None = None) -> None:
         """The speaker was cut off: forget the voice heard so far.
 
         The mouth closes softly within 200 ms; frame numbering goes on.
+
+        Args:
+            last_shown: the last frame that was seen, from whose motion the mouth closes: of what was heard after it
+                nothing is shown any more. None: the newest one.
         """
         ...
 

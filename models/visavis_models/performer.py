@@ -51,9 +51,9 @@ class Performer:
             np.array([mouth.speaking]),
         )
 
-    def interrupt(self) -> None:
-        """Forget the voice; the mouth closes softly."""
-        self._mouth.interrupt()
+    def interrupt(self, last_shown: int | None = None) -> None:
+        """Forget the voice; the mouth closes softly. See `Listener.interrupt`."""
+        self._mouth.interrupt(last_shown)
 
     def set_listening(self, on: bool) -> None:
         """Attend to somebody else's voice, or stop."""

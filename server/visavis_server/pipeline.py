@@ -63,6 +63,8 @@ class Work:
     """Draw only this many of the newest frames: the device is overloaded."""
     matte: bool = False
     """Tell the person from the background too, if the renderer can."""
+    last_shown: int | None = None
+    """The newest frame that was seen: an interruption goes on from there."""
 
 
 def advance(renderer: Renderer[Any], batch: Sequence[Work]) -> list[list[Frame] | Exception]:
@@ -110,11 +112,12 @@ def _attempt(call: Callable[[Given], Result], given: Given) -> Result | Exceptio
 
 
 def _hear(work: Work) -> MotionWindow | None:
-    windows = []
+    windows: list[MotionWindow] = []
     for chunk in work.chunks:
         if chunk.epoch != work.performance.epoch:
             work.performance.epoch = chunk.epoch
-            work.performance.listener.interrupt()
+            work.performance.listener.interrupt(work.last_shown)
+            windows.clear()  # what was heard before is never shown
         window = work.performance.listener.push(chunk)
         if window is not None:
             windows.append(window)

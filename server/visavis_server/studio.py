@@ -255,7 +255,8 @@ class Studio:
             session.performance.listener.set_listening(session.attending)
             in_time = self.cost.first_in_time(session.next_frame, len(batch))
             most = self.cost.most_frames(len(chunks), len(batch))
-            works.append(Work(session.performance, chunks, in_time, most, session.matte_wanted))
+            shown = session.last_shown
+            works.append(Work(session.performance, chunks, in_time, most, session.matte_wanted, shown))
         results = advance(self._renderer, works)
         drawn = sum(len(result) for result in results if not isinstance(result, Exception))
         self.cost.note((time.perf_counter() - begun_s) * 1000, drawn)

@@ -27,6 +27,8 @@ _log = logging.getLogger(__name__)
 _BILABIAL = VISEMES.index("PP")
 _INTERRUPTED_FRAMES = 3  # 120 ms: as quick as looks natural; with what is on its way, a receiver sees it within 250 ms
 
+_REMEMBERED_FRAMES = 50  # 2 s: longer than any frame waits between its motion and its being shown
+
 
 @dataclass(frozen=True, slots=True)
 class MouthMotion:
@@ -68,8 +70,8 @@ class MouthListener:
         self._encoder = shared_encoder(engine_kind)
         self._warned = False
         self._first: int | None = None
-        self._mouth = np.zeros(MOUTH_COUNT, np.float32)
-        self._left_mouth = self._mouth
+        self._mouths: deque[tuple[int, NDArray[np.float32]]] = deque(maxlen=_REMEMBERED_FRAMES)
+        self._left_mouth = np.zeros(MOUTH_COUNT, np.float32)
         self._since_interrupt = _INTERRUPTED_FRAMES
         self._forget()
 
@@ -93,9 +95,15 @@ class MouthListener:
         """
         return push_all([self], [chunk])[0]
 
-    def interrupt(self) -> None:
-        """The speaker was cut off: forget what was heard; the mouth is shut 120 ms later. Frame numbering goes on."""
-        self._left_mouth = self._mouth
+    def interrupt(self, last_shown: int | None = None) -> None:
+        """The speaker was cut off: forget what was heard; the mouth is shut 120 ms later. Frame numbering goes on.
+
+        Args:
+            last_shown: see `Listener.interrupt`.
+        """
+        seen = [mouth for index, mouth in self._mouths if last_shown is None or index <= last_shown]
+        if seen:
+            self._left_mouth = seen[-1]
         self._since_interrupt = 0
         self._forget()
 
@@ -134,7 +142,7 @@ class MouthListener:
             self._since_interrupt += 1
             kept = np.float32(eased(1.0 - self._since_interrupt / _INTERRUPTED_FRAMES))
             mouth = kept * self._left_mouth + (1 - kept) * mouth
-        self._mouth = mouth
+        self._mouths.append((index, mouth))
         sounds = share > 0.0 and float(said.voicing[row]) > 0.5
         return MouthMotion(
             index=index,
