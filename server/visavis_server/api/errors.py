@@ -30,6 +30,7 @@ _STATUS_BY_CODE = {
     "shows_off": 403,
     "stale_fragment": 409,
     "too_many_restarts": 429,
+    "turn_unavailable": 503,
     "unauthorized": 401,
     "builtin_avatar": 403,
     "consent_required": 422,

@@ -14,7 +14,7 @@ from aiortc.sdp import SessionDescription
 from visavis_models.errors import BadRequest, VisavisError
 from visavis_server.rtc import aiortc_patches
 from visavis_server.rtc.connection import aiortc_servers, close_connection, new_connection
-from visavis_server.rtc.reach import ANYWHERE, Reach
+from visavis_server.rtc.reach import ANYWHERE, Reach, check_relayed
 from visavis_server.rtc.sdp import DIGESTS, LEFT_OUT, MAX_CANDIDATES, MAX_SDP_BYTES, IceServer
 
 LIFE_S = 20.0
@@ -88,6 +88,7 @@ class Echo:
         Raises:
             BadRequest: `bad_sdp`.
             Busy: `ports_exhausted`.
+            EngineError: `turn_unavailable`.
         """
         text = read_data_offer(offer_sdp)
         self.pc.on("datachannel", self._on_channel)
@@ -99,6 +100,7 @@ class Echo:
             aiortc_patches.patch_ice(ice, self._end, PACKETS_PER_S)
             aiortc_patches.patch_ports(ice, self._reach)
             await self.pc.setLocalDescription(await self.pc.createAnswer())
+            check_relayed(ice, self._reach)
         except VisavisError:
             raise
         except Exception as error:  # aiortc raises anything for a description that only looks right

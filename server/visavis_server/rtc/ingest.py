@@ -15,6 +15,7 @@ from visavis_server.rtc import aiortc_patches
 from visavis_server.rtc.microphone import GuardedVoice, Microphone, OnVoice
 from visavis_server.rtc.offers import MediaOffer
 from visavis_server.rtc.one_way import OneWay
+from visavis_server.rtc.reach import ANYWHERE, Reach
 from visavis_server.rtc.sdp import IceServer
 
 PACKETS_PER_S = 2000.0
@@ -28,12 +29,18 @@ class Ingest(OneWay):
         on_voice: see `Peer`.
         on_closed: see `OneWay`.
         ice_servers: see `OneWay`.
+        reach: see `OneWay`.
     """
 
     def __init__(
-        self, *, on_voice: OnVoice, on_closed: Callable[[str], None], ice_servers: Sequence[IceServer] = ()
+        self,
+        *,
+        on_voice: OnVoice,
+        on_closed: Callable[[str], None],
+        ice_servers: Sequence[IceServer] = (),
+        reach: Reach = ANYWHERE,
     ) -> None:
-        super().__init__(on_closed=on_closed, ice_servers=ice_servers, packets_per_s=PACKETS_PER_S)
+        super().__init__(on_closed=on_closed, ice_servers=ice_servers, packets_per_s=PACKETS_PER_S, reach=reach)
         self._microphone = Microphone(GuardedVoice(on_voice, "microphone", lambda: self._closing is not None))
 
     @property

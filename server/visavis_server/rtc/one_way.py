@@ -16,13 +16,14 @@ from typing import Any
 
 from aiortc import RTCIceCandidate, RTCSessionDescription
 
-from visavis_models.errors import BadInput, BadRequest
+from visavis_models.errors import BadInput, BadRequest, VisavisError
 from visavis_server.rtc import aiortc_patches, heap
 from visavis_server.rtc.connection import CONNECT_S, HeldTasks, aiortc_servers, close_connection, new_connection
 from visavis_server.rtc.fragments import Fragment, write_fragment
 from visavis_server.rtc.ice_restart import IceRestart
 from visavis_server.rtc.liveness import Liveness
 from visavis_server.rtc.offers import MediaOffer
+from visavis_server.rtc.reach import ANYWHERE, Reach, check_relayed
 from visavis_server.rtc.sdp import MAX_CANDIDATES, IceServer
 
 logger = logging.getLogger(__name__)
@@ -47,14 +48,21 @@ class OneWay:
             "vanished" (nothing is heard any more) or "left" (it closed the connection). Not called for `close()`.
         ice_servers: STUN and TURN servers; none means that only addresses of this machine are offered.
         packets_per_s: what the far side may send.
+        reach: how this machine is reached.
     """
 
     def __init__(
-        self, *, on_closed: Callable[[str], None], ice_servers: Sequence[IceServer], packets_per_s: float
+        self,
+        *,
+        on_closed: Callable[[str], None],
+        ice_servers: Sequence[IceServer],
+        packets_per_s: float,
+        reach: Reach = ANYWHERE,
     ) -> None:
         self._on_closed = on_closed
         self._ice_servers = aiortc_servers(ice_servers)
         self._packets_per_s = packets_per_s
+        self._reach = reach
         self._offer: MediaOffer | None = None
         self._restart: IceRestart | None = None
         self._ufrags: list[str] = []
@@ -70,22 +78,32 @@ class OneWay:
         """Media may flow."""
         self.etag = _new_etag()
         """Names the current ICE generation."""
-        self.pc = new_connection(self._ice_servers)
+        self.pc = new_connection(self._ice_servers, reach)
+
+    def renew(self, ice_servers: Sequence[IceServer]) -> None:
+        """Take STUN and TURN servers anew, for a restart: passwords of before may have expired."""
+        self._ice_servers = aiortc_servers(ice_servers)
 
     async def answer(self, offer: MediaOffer) -> str:
         """Answer, with all candidates of this server inside; the transceivers are on `pc` by now.
 
         Raises:
             BadInput: `sdp_refused`, aiortc cannot answer it.
+            Busy: `ports_exhausted`.
+            EngineError: `turn_unavailable`.
         """
         self._offer, self._ufrags = offer, [offer.ufrag]
         ice = self._transport._connection
         self._liveness = aiortc_patches.patch_ice(ice, self._gone, self._packets_per_s)
+        aiortc_patches.patch_ports(ice, self._reach)
         self.pc.on("connectionstatechange", self._on_state)
         try:
             await self.pc.setRemoteDescription(RTCSessionDescription(sdp=offer.text, type="offer"))
             await self.pc.setLocalDescription(await self.pc.createAnswer())
+            check_relayed(ice, self._reach)
             answer = offer.complete(self.pc.localDescription.sdp)
+        except VisavisError:
+            raise
         except Exception as error:  # aiortc raises anything for a description that only looks right
             remedy = "Offer what a browser's RTCPeerConnection would."
             raise BadInput("sdp_refused", "This offer cannot be answered.", remedy) from error
@@ -156,8 +174,11 @@ class OneWay:
         self._restarted_at_s = now_s
         if self._restart is not None:
             await self._restart.close()
-        restart = self._restart = IceRestart(self._transport, self._ice_servers, fragment.ufrag, fragment.password)
+        restart = self._restart = IceRestart(
+            self._transport, self._ice_servers, fragment.ufrag, fragment.password, self._reach
+        )
         liveness = aiortc_patches.patch_ice(restart.connection, self._gone, self._packets_per_s)
+        aiortc_patches.patch_ports(restart.connection, self._reach)
         candidates = await restart.gather()
         if self._liveness is not None:
             self._liveness.excuse(time.monotonic() + CONNECT_S)

@@ -118,6 +118,7 @@ class Peer:
             check_relayed(_ice_of(pc), self._reach)
         except Exception as error:  # aiortc raises anything for a description that only looks right
             self._pc = None
+            pc.remove_all_listeners()  # its end is not the call's: another offer may follow
             await pc.close()
             await self._stop_encoding()
             if self._closing is not None:

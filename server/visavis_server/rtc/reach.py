@@ -18,7 +18,7 @@ from typing import Any
 from aioice import Candidate, Connection, TransportPolicy, ice, stun
 from aioice.candidate import candidate_foundation, candidate_priority
 
-from visavis_models.errors import Busy
+from visavis_models.errors import Busy, EngineError
 from visavis_server.port_range import PortRange
 
 logger = logging.getLogger(__name__)
@@ -81,6 +81,18 @@ def ports_exhausted(ports: PortRange) -> Busy:
     """What a user is told whose connection gets no port."""
     remedy = "Try again in a minute, or let its operator widen rtc.ports: one for each page, microphone and viewer."
     return Busy("ports_exhausted", f"All UDP ports of this server ({ports}) are in use.", remedy)
+
+
+def check_relayed(connection: Connection, reach: Reach) -> None:
+    """Make sure that a connection that may use nothing but relays has found one; call when it has gathered.
+
+    Raises:
+        EngineError: `turn_unavailable`.
+    """
+    if reach.relay_only and not connection.local_candidates:
+        message = "This server cannot use its TURN relay, through which everything is to go."
+        remedy = "Its operator: check rtc.ice_servers and rtc.turn_secret; `visavis doctor` tries them."
+        raise EngineError("turn_unavailable", message, remedy)
 
 
 class HostSockets:

@@ -13,6 +13,7 @@ from visavis_server.rtc.broadcast import Broadcast
 from visavis_server.rtc.layouts import Layout
 from visavis_server.rtc.offers import MediaOffer
 from visavis_server.rtc.one_way import OneWay
+from visavis_server.rtc.reach import ANYWHERE, Reach
 from visavis_server.rtc.relay import RelayedPictures, RelayedVoice, RelayTrack
 from visavis_server.rtc.sdp import IceServer
 
@@ -27,6 +28,7 @@ class Viewer(OneWay):
         broadcast: what it sees and hears.
         on_closed: see `OneWay`.
         ice_servers: see `OneWay`.
+        reach: see `OneWay`.
         layout: what it asked for.
     """
 
@@ -36,9 +38,10 @@ class Viewer(OneWay):
         *,
         on_closed: Callable[[str], None],
         ice_servers: Sequence[IceServer] = (),
+        reach: Reach = ANYWHERE,
         layout: Layout = "plain",
     ) -> None:
-        super().__init__(on_closed=on_closed, ice_servers=ice_servers, packets_per_s=PACKETS_PER_S)
+        super().__init__(on_closed=on_closed, ice_servers=ice_servers, packets_per_s=PACKETS_PER_S, reach=reach)
         self._broadcast = broadcast
         self._layout: Layout = layout
         self._tracks: list[RelayTrack] = []
