@@ -79,8 +79,10 @@ async def test_an_exhausted_range_refuses_and_a_port_given_back_serves_again() -
         await browsers[1].accept(await second.answer(offer))
         await browsers[1].connected()
     finally:
-        for end in (*browsers, first, second):
-            await end.close()
+        for browser in browsers:
+            await browser.close()
+        for peer in (first, second):
+            await peer.close()
 
 
 async def test_ports_that_other_programs_hold_are_passed_over() -> None:
@@ -123,8 +125,9 @@ async def test_the_answer_names_the_address_that_nat_gives_us_outside(public: st
         assert [(":" in address) == (":" in public) for address, *_ in inside] == [True]
         assert {address for address, *_ in offered} == {public, *(address for address, *_ in usual)}
     finally:
-        for end in (peer, plain, browser):
-            await end.close()
+        await browser.close()
+        await peer.close()
+        await plain.close()
 
 
 async def test_a_call_runs_all_the_same_where_nat_is_only_claimed() -> None:

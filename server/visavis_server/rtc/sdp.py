@@ -56,7 +56,7 @@ def read_offer(offer_sdp: object) -> Offer:
     """Check a browser's offer.
 
     Raises:
-        BadRequest: `bad_sdp`, with what is wrong.
+        BadRequest: `bad_sdp`, with what is wrong; `no_codec`.
     """
     if not isinstance(offer_sdp, str):
         raise _bad("The offer's SDP is not a text.")
@@ -109,7 +109,11 @@ def _check_section(section: MediaDescription) -> None:
         raise _bad(f"The offer's {kind} section has more than {MAX_CANDIDATES} candidates.")
     wanted = {"audio/opus"} if kind == "audio" else {"video/h264", "video/vp8"}
     if not wanted & {codec.mimeType.lower() for codec in section.rtp.codecs}:
-        raise _bad(f"The offer's {kind} section has none of these codecs: {', '.join(sorted(wanted))}.")
+        raise BadRequest(
+            "no_codec",
+            f"The offer's {kind} has none of these codecs: {', '.join(sorted(wanted))}.",
+            "Use a current Chrome, Edge, Firefox or Safari: the voice goes as Opus, pictures as H.264 or VP8.",
+        )
 
 
 def parse_candidate(candidate: Mapping[str, object]) -> RTCIceCandidate | None:
