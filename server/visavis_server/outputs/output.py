@@ -21,7 +21,7 @@ class OutputReport:
     """Media that was written or handed to the network, over all connections."""
     sent_bytes: int = 0
     pictures_dropped: int = 0
-    """Pictures that this output missed because it could not keep up."""
+    """Pictures that it lacks because it, or the encoder, could not keep up."""
     voice_dropped_s: float = 0.0
     """Voice that it missed for the same reason."""
     reconnects: int = 0

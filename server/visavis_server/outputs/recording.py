@@ -46,6 +46,7 @@ class Recording:
         self._path = path
         self._min_free_bytes = min_free_bytes
         self._on_over = on_over
+        self._left_out_before = program.pictures_left_out
         self._queue = UnitQueue(QUEUE_S, QUEUE_BYTES, program.ask_keyframe)
         self._executor = ThreadPoolExecutor(1, "visavis-record")
         self._state: State = "connecting"
@@ -58,9 +59,8 @@ class Recording:
     def report(self) -> OutputReport:
         """How it does."""
         queue = self._queue
-        return OutputReport(
-            self._state, self._seconds, self._bytes, queue.pictures_dropped, queue.voice_dropped_s, 0, self._error
-        )
+        dropped = queue.pictures_dropped + self._program.pictures_left_out - self._left_out_before
+        return OutputReport(self._state, self._seconds, self._bytes, dropped, queue.voice_dropped_s, 0, self._error)
 
     async def close(self) -> None:
         """Write what has come, and let go of the file. Idempotent."""

@@ -27,13 +27,15 @@ class RtmpStream(Stream):
 
     def __init__(self, program: Program, target: Target, give_up_s: float, on_over: Callable[[], None]) -> None:
         self._program = program
+        self._left_out_before = program.pictures_left_out
         self._queue = UnitQueue(QUEUE_S, QUEUE_BYTES, program.ask_keyframe)
         self._seconds = 0.0
         self._bytes = 0
         super().__init__(target, give_up_s, on_over)
 
     def _progress(self) -> Progress:
-        return Progress(self._seconds, self._bytes, self._queue.pictures_dropped, self._queue.voice_dropped_s)
+        dropped = self._queue.pictures_dropped + self._program.pictures_left_out - self._left_out_before
+        return Progress(self._seconds, self._bytes, dropped, self._queue.voice_dropped_s)
 
     async def _transmit(self) -> None:
         connection = await RtmpConnection.connect(self._target, self._program.format)
