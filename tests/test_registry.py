@@ -10,7 +10,8 @@ import pytest
 
 from fakes import FakePeers, FakeStudio, fake_avatar
 from visavis_models.errors import BadRequest, Busy, NotFound, VisavisError
-from visavis_server.call import CallStats, CallTimes, EndReason, expires_at_s
+from visavis_server.call import CallStats, EndReason
+from visavis_server.call_times import CallTimes, expires_at_s
 from visavis_server.metrics import Metrics
 from visavis_server.registry import SessionRegistry
 from visavis_server.settings import SessionSettings

@@ -13,11 +13,12 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from websockets.asyncio.client import connect
 
 from rtc_loopback import until
 from show_files import spoken, wave, write_sound
 from visavis_models.errors import NotFound, VisavisError
-from visavis_server.call import CallTimes, expires_at_s
+from visavis_server.call_times import CallTimes, expires_at_s
 from visavis_server.house_show import check_house_show, keep_playing
 from visavis_server.settings import SessionSettings, ShowSettings
 from whip_clients import Client, Venue, venue
@@ -238,6 +239,16 @@ async def test_the_house_show_plays_on_after_a_failure_and_never_expires(folder:
         await viewer.close()
         await it.http.delete(f"/v1/sessions/{it.registry.calls()[0].id}")
         await asyncio.wait_for(keeping, 5)  # ended on purpose: it does not come back
+
+
+async def test_a_page_may_look_in_on_a_show_and_leave(folder: Path) -> None:
+    async with venue(shows__folder=folder) as it:
+        show = await opened(it, "tone.wav")
+        async with connect(f"ws://127.0.0.1:{it.port}{show['session_url']}/signal") as page:
+            await page.send('{"type": "ping", "id": 1}')
+            assert json.loads(await asyncio.wait_for(page.recv(), 5))
+        await asyncio.sleep(0.2)
+        assert (await it.http.get(f"/v1/shows/{show['id']}")).json()["state"] in ("playing", "resting")
 
 
 async def test_a_house_show_that_cannot_begin_stops_the_start(folder: Path) -> None:

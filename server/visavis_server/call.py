@@ -1,6 +1,6 @@
 """One session and whoever joined it: the signalling's audience and the media peer.
 
-Decides when it has lived long enough, as a pure function of times. Knows nothing of HTTP, WebSockets or other calls.
+Knows nothing of HTTP, WebSockets or other calls.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis_models.errors import BadRequest, Busy, NotFound, VisavisError
+from visavis_server.call_times import CallTimes, expires_at_s
 from visavis_server.media import MediaSink
 from visavis_server.metrics import CountedFrames
 from visavis_server.session import Session, SessionStats
@@ -111,35 +112,6 @@ class Audience(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class CallTimes:
-    """When things happened in a call, by `time.monotonic()`."""
-
-    opened_s: float
-    active_s: float
-    """The last moment at which somebody spoke or asked for something."""
-    joined: bool = False
-    alone_s: float | None = None
-    """The moment at which the last of its guests left; None: there was none, or somebody is there."""
-    lasting: bool = False
-    """Only the operator or an error ends it."""
-
-
-def expires_at_s(times: CallTimes, limits: SessionSettings) -> float | None:
-    """The moment at which a call ends by itself if nothing more happens; None: never."""
-    if times.lasting:
-        return None
-    moments = []
-    if not times.joined:
-        alone_s = times.opened_s if times.alone_s is None else times.alone_s
-        moments.append(alone_s + limits.join_timeout_s)
-    if limits.idle_timeout_s > 0:
-        moments.append(times.active_s + limits.idle_timeout_s)
-    if limits.max_age_s > 0:
-        moments.append(times.opened_s + limits.max_age_s)
-    return min(moments, default=None)
-
-
 def shutting_down() -> Busy:
     """What a user is told who comes too late."""
     return Busy("shutting_down", "This server is shutting down.", "Try again in a moment.")
@@ -152,7 +124,8 @@ class Call:
         session: the avatar at work.
         make_peer: makes the media connection once there is an offer.
         ice_servers: issues STUN and TURN servers for the peer, with passwords that last from now.
-        on_lost: called when the media connection is lost, with how: `failed`, `vanished` or `left`.
+        on_lost: called when the page's media connection is lost, with how: `failed`, `vanished` or `left`.
+        page_owns: the call ends when the page leaves; else somebody opened it for themselves, and pages come and go.
     """
 
     def __init__(
@@ -161,10 +134,12 @@ class Call:
         make_peer: PeerFactory,
         ice_servers: Callable[[], tuple[IceServer, ...]],
         on_lost: Callable[[str], None],
+        page_owns: bool = True,
     ) -> None:
         now_s = time.monotonic()
         self.session = session
         self.times = CallTimes(now_s, now_s)
+        self.page_owns = page_owns
         self.audience: Audience | None = None
         self.watchers: list[Audience] = []
         """Who else is told of states and of the end."""
@@ -179,6 +154,8 @@ class Call:
         """Called whenever somebody takes part in a call in which nobody did."""
         self._speaker: object | None = None
         self._offered = False
+        self._page_mattes = False
+        self._partings: list[asyncio.Task[None]] = []
         self._told: tuple[str, int] | None = None
         self._closed = False
         session.on_state = self._show
@@ -234,8 +211,24 @@ class Call:
             return
         if guest in self._guests:
             self._guests.remove(guest)
-        if not self._guests and self.audience is None:
-            self.times.joined, self.times.alone_s = False, time.monotonic()
+        self._note_alone()
+
+    def part(self, reason: EndReason, error: VisavisError | None = None) -> None:
+        """The page leaves, the call goes on: its media connection is freed, and another page may join."""
+        if self.audience is not None:
+            self.audience.on_end(reason, error)
+        peer, self._peer, self.audience, self._offered = self._peer, None, None, False
+        self.session.attend(False)
+        self._leave_mattes()
+        if peer is not None:
+            self.session.remove_sink(peer)
+            task = asyncio.create_task(self._quietly(peer.close), name=f"part {self.id}")
+            self._partings = [*(other for other in self._partings if not other.done()), task]
+        self._note_alone()
+
+    async def parted(self) -> None:
+        """Wait until everything that pages held which have left is free."""
+        await asyncio.gather(*self._partings)
 
     def take_voice(self, speaker: object) -> None:
         """From now on this one speaks for the avatar, and the page's microphone is not heard.
@@ -283,19 +276,20 @@ class Call:
             )
         if alpha:
             self.session.take_mattes()
+            self._page_mattes = True
         self._offered = True
-        peer = self._make_peer(on_voice=self._hear_page, on_closed=self._lost, ice_servers=self._ice_servers())
-        self._peer = peer
+        peer = self._peer = self._make_peer(
+            on_voice=self._hear_page, on_closed=lambda how: self._lost(peer, how), ice_servers=self._ice_servers()
+        )
         try:
             answer = await peer.answer(sdp, alpha)
         except BaseException:
-            if alpha:
-                self.session.leave_mattes()
-            if not self._closed:  # otherwise close() has taken care of it
+            if not self._closed and self._peer is peer:  # otherwise close() or part() has taken care of it
+                self._leave_mattes()
                 self._peer = None
                 await peer.close()
             raise
-        if not self._closed:
+        if not self._closed and self._peer is peer:
             self.session.add_sink(peer)
         return answer
 
@@ -358,6 +352,7 @@ class Call:
             closings.append(self._peer.close)
         closings.extend(guest.close for guest in (*self._guests, *self._companions))
         tasks = [asyncio.create_task(self._quietly(closing), name=f"close {self.id}") for closing in closings]
+        tasks.extend(self._partings)
         _, late = await asyncio.wait(tasks, timeout=CLOSE_LIMIT_S)
         for task in late:
             task.cancel()
@@ -372,6 +367,15 @@ class Call:
         if first and self.on_joined is not None:
             self.on_joined()
 
+    def _note_alone(self) -> None:
+        if not self._guests and self.audience is None:
+            self.times.joined, self.times.alone_s = False, time.monotonic()
+
+    def _leave_mattes(self) -> None:
+        if self._page_mattes:
+            self._page_mattes = False
+            self.session.leave_mattes()
+
     async def _quietly(self, closing: Callable[[], Awaitable[None]]) -> None:
         try:
             await closing()
@@ -382,8 +386,8 @@ class Call:
         if self._speaker is None:
             self.session.hear(samples, rate_hz, arrived_s)
 
-    def _lost(self, how: str) -> None:
-        if not self._closed:
+    def _lost(self, peer: MediaPeer, how: str) -> None:
+        if not self._closed and self._peer is peer:
             self._on_lost(how)
 
     def _show(self, state: str, epoch: int) -> None:

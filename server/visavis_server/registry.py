@@ -15,7 +15,7 @@ from typing import Protocol
 from visavis_models.avatar import Avatar
 from visavis_models.errors import BadRequest, Busy, EngineError, NotFound, VisavisError
 from visavis_models.rendering import GuardCounts
-from visavis_server.call import CLOSE_LIMIT_S, Call, CallStats, EndReason, PeerFactory, shutting_down
+from visavis_server.call import CLOSE_LIMIT_S, Audience, Call, CallStats, EndReason, PeerFactory, shutting_down
 from visavis_server.ice_servers import IceServers
 from visavis_server.load import DrawingCost
 from visavis_server.metrics import Metrics
@@ -115,12 +115,13 @@ class SessionRegistry:
         """Begin to sample the calls once a second."""
         self._sampler = asyncio.create_task(self._sample_forever(), name="sample sessions")
 
-    async def open(self, avatar: Avatar, *, lasting: bool = False) -> Call:
+    async def open(self, avatar: Avatar, *, lasting: bool = False, page_owns: bool = True) -> Call:
         """Put an avatar to work.
 
         Args:
             avatar: who performs.
             lasting: the call has no end of its own; see `CallTimes`.
+            page_owns: see `Call`.
 
         Raises:
             Busy: every place is taken, or the server is shutting down.
@@ -138,7 +139,7 @@ class SessionRegistry:
                 "session_failed", "The avatar could not be started.", "Try again; the server's log says more."
             ) from error
         id = session.id
-        call = Call(session, self._make_peer, lambda: self._ice.issue(id), lambda how: self._lost(id, how))
+        call = Call(session, self._make_peer, lambda: self._ice.issue(id), lambda how: self._lost(id, how), page_owns)
         call.times.lasting = lasting
         session.on_failed = lambda error: self.end_soon(id, "failed", error)
         session.on_latency = self._metrics.speech_to_lips
@@ -178,6 +179,15 @@ class SessionRegistry:
         self._ending[id] = asyncio.create_task(self._close(call, reason), name=f"end {id}")
         self._changed.set()
         self._tell_followers()
+
+    def page_left(self, call: Call, page: Audience, reason: EndReason, error: VisavisError | None = None) -> None:
+        """A page leaves, or is to leave: its call ends with it unless somebody else opened that for themselves."""
+        if call.page_owns:
+            self.end_soon(call.id, reason, error)
+        elif call.audience is page and call.id in self._calls:
+            if error is not None:
+                self._metrics.error(error.code)
+            call.part(reason, error)
 
     async def aclose(self, reason: EndReason = "shutdown") -> None:
         """End every call, admit no more, and stop sampling. Idempotent."""
@@ -231,15 +241,18 @@ class SessionRegistry:
             _log.info("session ended", extra={"session": call.id, "reason": reason, "age_s": age_s})
 
     def _lost(self, id: str, how: str) -> None:
+        call = self._calls.get(id)
+        if call is None or call.audience is None:
+            return
         if how == "left":
-            self.end_soon(id, "client")
+            self.page_left(call, call.audience, "client")
         elif how == "vanished":
             problem = ("connection_lost", "The media connection was lost.", "Check the network and call again.")
-            self.end_soon(id, "failed", BadRequest(*problem))
+            self.page_left(call, call.audience, "failed", BadRequest(*problem))
         else:
             message = "No media connection could be made."
-            remedy = "Allow UDP in the firewall, or set up a TURN server: see docs/turn_and_firewalls.md."
-            self.end_soon(id, "failed", BadRequest("connection_failed", message, remedy))
+            remedy = "Allow UDP in the firewall, or set up a TURN server (rtc.ice_servers)."
+            self.page_left(call, call.audience, "failed", BadRequest("connection_failed", message, remedy))
 
     async def _watch(self, call: Call) -> None:
         while call.id in self._calls:

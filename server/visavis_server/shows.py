@@ -308,7 +308,7 @@ class Shows:
             Busy: no place.
         """
         self._transmissions.check_show(wish.name)
-        call = await self._registry.open(await self._desk.get(avatar_id), lasting=lasting)
+        call = await self._registry.open(await self._desk.get(avatar_id), lasting=lasting, page_owns=False)
         try:
             self._transmissions.announce(wish.name, call)
             show = Show(call, wish, self._metrics, self._finished, self._forget)

@@ -269,7 +269,7 @@ def agent_routes(registry: SessionRegistry, desk: AvatarDesk, settings: AgentSet
         await socket.accept()  # refused only afterwards: a browser cannot see why a handshake failed
         try:
             _check_token(socket)
-            call = await registry.open(await _avatar(avatar_id))
+            call = await registry.open(await _avatar(avatar_id), page_owns=False)
         except VisavisError as error:
             await _refuse(socket, error)
             return

@@ -1,7 +1,7 @@
 """The signalling WebSocket of a call: one conversation of messages, bounded in size, rate and patience.
 
-When the WebSocket closes, the call ends; when the call ends, the client is told why and the WebSocket closes. Knows
-nothing of SDP, media or how a session works.
+When the WebSocket closes, the call ends, unless somebody else opened it for themselves; when the call ends, the client
+is told why and the WebSocket closes. Knows nothing of SDP, media or how a session works.
 """
 
 from __future__ import annotations
@@ -83,13 +83,16 @@ class Conversation:
         self._over = True
 
     async def run(self) -> None:
-        """Talk until either side has gone; the call has ended then, and everything it held is free."""
+        """Talk until either side has gone; everything the page held is free then, and its own call has ended."""
         work = {"read": self._read(), "negotiate": self._negotiate()}
         try:
             await self._outbox.send_beside(self._call.id, work, self._leave)
         finally:
             self._leave()
-            await self._registry.end(self._call.id, "client")
+            if self._call.page_owns:
+                await self._registry.end(self._call.id, "client")
+            else:
+                await self._call.parted()
 
     async def _read(self) -> None:
         while True:
@@ -175,10 +178,10 @@ class Conversation:
         self._say(messages.error_message(error))
 
     def _leave(self) -> None:
-        self._registry.end_soon(self._call.id, "client")
+        self._registry.page_left(self._call, self, "client")
 
     def _fail(self, error: VisavisError) -> None:
-        self._registry.end_soon(self._call.id, "failed", error)
+        self._registry.page_left(self._call, self, "failed", error)
 
 
 def signalling_routes(registry: SessionRegistry, metrics: Metrics) -> APIRouter:
