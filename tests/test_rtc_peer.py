@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rtc_loopback import Arrival, Browser, call, play, quiet_peer, read_index, tick, until
 from test_rtc_microphone import speech
 from visavis_models.errors import BadRequest
-from visavis_server.rtc import liveness
+from visavis_server.rtc import BitrateLimits, liveness
 from visavis_server.rtc import peer as peer_module
 from visavis_server.rtc.encoders import H264Encoder
 
@@ -124,6 +124,7 @@ async def test_a_keyframe_is_sent_when_the_browser_asks_but_not_for_each_repetit
 
 async def test_a_lower_estimate_is_applied_at_once_without_a_keyframe(monkeypatch: pytest.MonkeyPatch) -> None:
     grain = np.random.default_rng(0).integers(0, 256, (8, 320, 320, 3), dtype=np.uint8)
+    monkeypatch.setattr(BitrateLimits, "scaled", lambda *_: BitrateLimits(60_000, 530_000, 900_000))
 
     async with call() as (peer, browser):
 

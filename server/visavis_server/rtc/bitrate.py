@@ -7,24 +7,45 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from visavis_server.rtc.reception import Reception
+
 REFERENCE_PIXELS = 640 * 640
-GROWTH_PER_S = 0.08
-"""How fast the target may rise: a wrong rise costs the viewer a freeze, a slow one a little sharpness."""
-BACKOFF = 0.9
-"""After congestion, go below the estimate so that the queue on the way empties."""
+RAMP_PER_S = 1.6
+"""How fast the target rises from the start until the link has once been full."""
+GROWTH_PER_S = 1.15
+CLOSE_GROWTH_PER_S = 1.06
+"""Near the rate at which the link was full last: a wrong rise costs the viewer a freeze, a slow one some sharpness."""
 SATURATED = 0.6
 """Share of the target that must really be sent before a higher one means anything (a still face needs few bits)."""
+BACKOFF = 0.9
+"""Of what came through a full link."""
+DRAIN = 0.6
+"""Of what came through, for as long as the queue that has built up on the way takes to empty."""
+DRAIN_S = 1.0
+"""At most."""
+QUEUE_FULL_S = 0.05
+QUEUE_SUSPECT_S = 0.02
 LOSS_HIGH = 0.10
-LOSS_LOW = 0.02
-LOSS_HOLD_S = 1.0
+LOSS_SUSPECT = 0.04
+"""Beyond what the link always loses: a radio that loses packets is not full, and fewer bits do not mend it."""
+MOST_INHERENT_LOSS = 0.25
+CUT_SPACING_S = 1.0
+"""A cut shows its effect after a round trip at the soonest."""
+COMPLAINT_S = 1.0
+COMPLAINT = 0.95
+"""An estimate below this share of what was sent asks for less; above that it only says that there is no more."""
+UNCONFIRMED_SHARE = 0.14
+"""Of the highest rate: no estimate cuts deeper alone, without queueing or loss. Jitter deceives receivers."""
+SILENT_S = 2.5
+"""Without a report for this long, nothing is known to arrive."""
 
 
 @dataclass(frozen=True, slots=True)
 class BitrateLimits:
     """What pictures of 640×640 may take, in bits per second; other sizes scale with pixels to the power of 0.75."""
 
-    min_bps: int = 150_000
-    start_bps: int = 1_500_000
+    min_bps: int = 60_000
+    start_bps: int = 350_000
     max_bps: int = 2_500_000
 
     def __post_init__(self) -> None:
@@ -39,40 +60,123 @@ class BitrateLimits:
 
 
 class BitrateController:
-    """Falls at once when the link is full, rises slowly when it is not.
+    """Falls at once when the link is full, to what came through; rises slowly when it is not.
 
-    A receiver's estimate (REMB) never exceeds about 1.5 times what reached it, so for a face at rest it says how little
-    was sent and not how much the link carries. It therefore counts as congestion only when it is near what was sent.
+    The link is full when packets queue on the way, or when more are lost than it always loses. A receiver's estimate
+    (REMB) never exceeds about 1.5 times what reached it, so for a face at rest it says how little was sent and not how
+    much the link carries; and jitter makes it fall for nothing. It therefore counts only when it is near what was sent,
+    and cuts deep only when queueing or loss confirms it.
     """
 
     def __init__(self, limits: BitrateLimits) -> None:
         self._limits = limits
-        self.target_bps = limits.start_bps
+        self._rate_bps = float(limits.start_bps)
+        self._full_bps: float | None = None
+        self._inherent_loss = 0.0
+        self._excess_loss = 0.0
+        self._queued_s = 0.0
+        self._drains_until_s = 0.0
+        self._drain_bps = 0.0
+        self._cut_at_s = -CUT_SPACING_S
+        self._complained_at_s = -COMPLAINT_S
+        self._soft_at_s = -COMPLAINT_S
         self._grown_at_s: float | None = None
-        self._lost_at_s: float | None = None
+        self._heard_at_s: float | None = None
+        self.target_bps = limits.start_bps
+
+    @property
+    def inherent_loss(self) -> float:
+        """What the link loses although it is not full, 0..1."""
+        return self._inherent_loss
+
+    @property
+    def rate_bps(self) -> int:
+        """The target without the short dip in which a queue empties: for encoders that cannot follow one."""
+        return round(self._rate_bps)
 
     def on_estimate(self, estimate_bps: int, sent_bps: int, now_s: float) -> None:
-        """Take a receiver's estimate of the link; `sent_bps` is what went out over the last second."""
-        if estimate_bps < 1.05 * sent_bps:
-            self._set(min(self.target_bps, BACKOFF * estimate_bps))
-            self._grown_at_s = now_s
-        elif estimate_bps > self.target_bps:
-            self._grow(min(self._limits.max_bps, estimate_bps), sent_bps, now_s)
+        """Take a receiver's estimate of the link; `sent_bps` is what went out over the last seconds."""
+        self._heard_at_s = now_s
+        if estimate_bps >= sent_bps or now_s - self._cut_at_s < CUT_SPACING_S:
+            return  # right after a cut it tells of the little that is sent while the queue empties
+        self._complained_at_s = now_s
+        if self._queued_s > QUEUE_SUSPECT_S or self._excess_loss > LOSS_HIGH:
+            if BACKOFF * estimate_bps < self._rate_bps:
+                self._cut(BACKOFF * estimate_bps, now_s)
+        elif estimate_bps < COMPLAINT * sent_bps and now_s - self._soft_at_s >= COMPLAINT_S / 2:
+            self._soft_at_s = now_s
+            floor_bps = UNCONFIRMED_SHARE * self._limits.max_bps
+            self._set(min(self._rate_bps, max(BACKOFF * estimate_bps, floor_bps)), now_s)
 
-    def on_loss(self, loss: float, sent_bps: int, now_s: float, *, has_estimates: bool) -> None:
-        """Take a receiver report: `loss` 0..1 since the report before. Without estimates, low loss lets it grow."""
-        if loss > LOSS_HIGH:
-            if self._lost_at_s is None or now_s - self._lost_at_s >= LOSS_HOLD_S:
-                self._set(self.target_bps * (1.0 - 0.5 * loss))
-                self._lost_at_s = self._grown_at_s = now_s
-        elif loss < LOSS_LOW and not has_estimates:
-            self._grow(self._limits.max_bps, sent_bps, now_s)
+    def on_report(self, reception: Reception, queued_s: float, sent_bps: int, now_s: float) -> None:
+        """Take what a receiver's reports come to.
 
-    def _grow(self, ceiling_bps: float, sent_bps: int, now_s: float) -> None:
+        Args:
+            reception: what arrived over the last second.
+            queued_s: how long packets wait on the way.
+            sent_bps: what went out.
+            now_s: `time.monotonic()`.
+        """
+        self._heard_at_s, self._queued_s = now_s, queued_s
+        self._learn_loss(reception.loss, queued_s)
+        self._excess_loss = max(0.0, reception.sure_loss - self._inherent_loss)
+        delivered_bps = reception.delivered_bps
+        through_bps = sent_bps * (1.0 - reception.loss) if delivered_bps is None else min(sent_bps, delivered_bps)
+        if queued_s > QUEUE_FULL_S:
+            if now_s - self._cut_at_s >= CUT_SPACING_S:
+                if self._full_bps is None and self._excess_loss < LOSS_SUSPECT:  # it rose faster than it is measured
+                    through_bps = max(through_bps, self._rate_bps / RAMP_PER_S)
+                self._cut(min(self._rate_bps, BACKOFF * through_bps), now_s, DRAIN * through_bps)
+        elif self._excess_loss > LOSS_HIGH:
+            if now_s - self._cut_at_s >= CUT_SPACING_S:
+                kept_bps = self._rate_bps * (1.0 - 0.5 * self._excess_loss)
+                self._cut(min(kept_bps, BACKOFF * through_bps) if self._excess_loss > 0.3 else kept_bps, now_s)
+        elif self._excess_loss < LOSS_SUSPECT and queued_s < QUEUE_SUSPECT_S:
+            self._grow(sent_bps, now_s)
+        self._settle(now_s)
+
+    def _learn_loss(self, loss: float, queued_s: float) -> None:
+        """What the link always loses is believed sooner when it is less, and not at all while packets queue."""
+        if loss < self._inherent_loss:
+            self._inherent_loss += 0.2 * (loss - self._inherent_loss)
+        elif queued_s < QUEUE_SUSPECT_S:
+            self._inherent_loss += 0.12 * (min(loss, MOST_INHERENT_LOSS) - self._inherent_loss)
+
+    def at(self, now_s: float) -> int:
+        """The target now: less while a queue empties, and less and less while nothing is heard from the receiver."""
+        if self._heard_at_s is not None and now_s - self._heard_at_s > SILENT_S:
+            self._heard_at_s = now_s
+            self._cut(0.5 * self._rate_bps, now_s)
+        self._settle(now_s)
+        return self.target_bps
+
+    def _grow(self, sent_bps: int, now_s: float) -> None:
         since_s = 0.0 if self._grown_at_s is None else min(1.0, now_s - self._grown_at_s)
         self._grown_at_s = now_s
-        if sent_bps >= SATURATED * self.target_bps:
-            self._set(min(ceiling_bps, self.target_bps * (1.0 + GROWTH_PER_S * since_s)))
+        if now_s - max(self._cut_at_s, self._complained_at_s) < COMPLAINT_S:
+            return
+        if sent_bps < SATURATED * self._rate_bps:
+            return
+        if self._full_bps is None:
+            per_s = RAMP_PER_S
+        else:
+            close = 0.8 <= self._rate_bps / self._full_bps <= 1.1
+            per_s = CLOSE_GROWTH_PER_S if close else GROWTH_PER_S
+        self._set(self._rate_bps * per_s**since_s, now_s)
 
-    def _set(self, bps: float) -> None:
-        self.target_bps = round(min(self._limits.max_bps, max(self._limits.min_bps, bps)))
+    def _cut(self, bps: float, now_s: float, drain_bps: float | None = None) -> None:
+        self._full_bps = self._rate_bps if drain_bps is None else bps / BACKOFF
+        self._cut_at_s = self._grown_at_s = now_s
+        if drain_bps is not None:
+            self._drains_until_s = now_s + min(DRAIN_S, self._queued_s / (1.0 - DRAIN))
+            self._drain_bps = drain_bps
+        self._set(bps, now_s)
+
+    def _set(self, bps: float, now_s: float) -> None:
+        self._rate_bps = min(self._limits.max_bps, max(self._limits.min_bps, bps))
+        self._settle(now_s)
+
+    def _settle(self, now_s: float) -> None:
+        draining = now_s < self._drains_until_s
+        bps = min(self._rate_bps, self._drain_bps) if draining else self._rate_bps
+        self.target_bps = round(max(self._limits.min_bps, bps))

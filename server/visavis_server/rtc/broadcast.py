@@ -22,9 +22,11 @@ from aiortc.mediastreams import MediaStreamError
 from visavis_server.media import Published
 from visavis_server.rtc.bitrate import BitrateLimits
 from visavis_server.rtc.encoders import H264Encoder, OpusVoiceEncoder, PictureEncoder, Vp8Encoder
-from visavis_server.rtc.layouts import Frames, Layout, frames_of
+from visavis_server.rtc.fitting import FittedFrames
+from visavis_server.rtc.layouts import Layout, frame_size_px, frames_of
 from visavis_server.rtc.media_clock import MediaClock
 from visavis_server.rtc.outbound import PACKET_S, level_dbov
+from visavis_server.rtc.picture_steps import PictureSteps
 from visavis_server.rtc.relay import EncodedPicture, EncodedVoice, RelayedPictures, RelayedVoice
 from visavis_server.rtc.tracks import PICTURES_HELD, VOICE_HELD, VOICE_STEP, BoundedQueue
 
@@ -91,7 +93,8 @@ class Broadcast:
         self._receivers: list[Receiver] = []
         self._pictures: BoundedQueue[Published] = BoundedQueue(PICTURES_HELD)
         self._voices: BoundedQueue[Published] = BoundedQueue(VOICE_HELD)
-        self._frames: dict[Layout, Frames] = {}
+        self._frames: dict[Layout, FittedFrames] = {}
+        self._steps: dict[tuple[str, Layout, tuple[int, int]], PictureSteps] = {}
         self._encoders: dict[tuple[str, Layout], PictureEncoder] = {}
         self._opus: OpusVoiceEncoder | None = None
         self._wishes: set[int] = set()
@@ -145,6 +148,7 @@ class Broadcast:
         self._threads.clear()
         self._encoders.clear()
         self._frames.clear()
+        self._steps.clear()
         self._opus = None
 
     async def _show(self) -> None:
@@ -163,7 +167,7 @@ class Broadcast:
             self._forget_frames({layout for _, layout in kinds})
             for codec, layout in sorted(kinds):
                 group = [taker for taker in takers if (taker.codec, taker.layout) == (codec, layout)]
-                target_bps = shared_target_bps([taker.target_bps for taker in group if taker.target_bps is not None])
+                target_bps = shared_target_bps([taker.rate_bps for taker in group if taker.rate_bps is not None])
                 try:
                     picture = await loop.run_in_executor(
                         self._executor, self._encode, codec, layout, item, target_bps, keyframe
@@ -228,16 +232,22 @@ class Broadcast:
         self, codec: str, layout: Layout, item: Published, target_bps: int | None, keyframe: bool
     ) -> EncodedPicture | None:
         """On the encoding thread."""
-        frame = self._frames.setdefault(layout, frames_of(layout)).frame(item)
+        canvas_px = frame_size_px(item, layout)
+        limits = self.limits.scaled(*canvas_px)
+        rate_bps = limits.start_bps if target_bps is None else target_bps
+        step = self._steps.setdefault((codec, layout, canvas_px), PictureSteps(canvas_px)).at(
+            rate_bps, time.monotonic()
+        )
+        if item.index % step.every and not keyframe:
+            return None
+        frame = self._frames.setdefault(layout, FittedFrames(frames_of(layout))).frame(item, step.scale)
         if frame is None:
             return None
         encoder = self._encoders.get((codec, layout))
         if encoder is None:
             encoder = self._encoders[codec, layout] = H264Encoder() if codec == "H264" else Vp8Encoder()
         assert frame.pts is not None
-        limits = self.limits.scaled(frame.width, frame.height)
         encoder.ceiling_bps = limits.max_bps
-        rate_bps = limits.start_bps if target_bps is None else target_bps
         before = encoder.keyframes
         try:
             payloads = encoder.encode(frame, rate_bps, keyframe=keyframe)
@@ -247,7 +257,7 @@ class Broadcast:
             payloads = encoder.encode(frame, rate_bps, keyframe=True)
         if not payloads:
             return None
-        return EncodedPicture(payloads, frame.pts, encoder.keyframes > before, (frame.width, frame.height))
+        return EncodedPicture(payloads, frame.pts, encoder.keyframes > before, canvas_px)
 
     def _encode_voice(self, item: Published) -> list[EncodedVoice]:
         """On the encoding thread."""

@@ -13,7 +13,7 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtcrtpsender import RTCEncodedFrame
 
-from visavis_server.rtc.bitrate import BitrateController, BitrateLimits
+from visavis_server.rtc.bitrate import BitrateLimits
 from visavis_server.rtc.layouts import Layout
 from visavis_server.rtc.media_clock import MediaClock
 from visavis_server.rtc.outbound import Outbound, PicturesOut
@@ -33,8 +33,8 @@ class EncodedPicture:
     pts: int
     """1/90000 s."""
     keyframe: bool
-    size_px: tuple[int, int]
-    """Width and height."""
+    canvas_px: tuple[int, int]
+    """Width and height at full size; on narrow links it may be sent smaller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +78,10 @@ class RelayedPictures(PicturesOut):
         ask_keyframe: Callable[[], None],
         layout: Layout = "plain",
     ) -> None:
-        super().__init__(sender, clock)
+        super().__init__(sender, clock, limits)
         self.layout = layout
-        self._limits = limits
         self._ask_keyframe = ask_keyframe
         self._queue: BoundedQueue[EncodedPicture] = BoundedQueue(PICTURES_HELD)
-        self._size_px: tuple[int, int] | None = None
         self.codec: str | None = None
         """H264 or VP8; None until pictures can be sent."""
         self.starving = True
@@ -118,8 +116,7 @@ class RelayedPictures(PicturesOut):
             self.codec = codec.name.upper()
             self._ask_keyframe()
         picture = await self._queue.get()
-        if picture.size_px != self._size_px:
-            self._size_px, self._controller = picture.size_px, BitrateController(self._limits.scaled(*picture.size_px))
+        self._controlled(picture.canvas_px)
         self.frames_sent += 1
         return RTCEncodedFrame(picture.payloads, picture.pts, None)  # type: ignore[arg-type]
 

@@ -1,0 +1,175 @@
+"""Sends one stream's packets spread over time instead of in bursts, keeps them for a while, and sends lost ones again.
+
+Stands between an aiortc sender and its transport. Knows nothing of codecs, nor of how the rate is found.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from aiortc import clock
+from aiortc.rtp import RtpPacket, is_rtcp, wrap_rtx
+
+PACE = 2.5
+"""How much faster than its rate a stream may leave: a keyframe is spread, an ordinary picture leaves in a few ms."""
+SMALL_BURST_S = 0.004
+LONGEST_WAIT_S = 0.2
+FRESH_S = 1.5
+"""A picture that is that late is worth less than a new one; some receivers insist on it all the same."""
+KEPT_S = 10.0
+KEPT_PACKETS = 1024
+TWICE_AFTER_S = 0.03
+AGAIN_AFTER_S = 0.02
+"""A packet is not sent again before its last copy can have come, and this on top."""
+AGAIN_SHARE = 0.5
+"""Of the rate, for packets sent again: on a full link they would only lengthen the queue."""
+AGAIN_BURST_S = 0.5
+AGAIN_BURST_BYTES = 5_000
+"""At least so much at once, however low the rate."""
+
+
+class Pacer:
+    """A line in which bytes leave at a rate. Pure."""
+
+    def __init__(self) -> None:
+        self._free_s = 0.0
+
+    def wait_s(self, size_bytes: int, rate_bps: float, now_s: float) -> float:
+        """How long to wait after this packet has been sent at `now_s`."""
+        self._free_s = max(self._free_s, now_s) + 8 * size_bytes / rate_bps
+        wait_s = self._free_s - now_s
+        return 0.0 if wait_s < SMALL_BURST_S else min(LONGEST_WAIT_S, wait_s)
+
+
+class PacedTransport:
+    """What an aiortc sender takes for its transport.
+
+    Args:
+        sender: whose packets these are.
+        transport: the real one; everything but sending is left to it.
+        rate_bps: what the stream may take now; None: as fast as it comes.
+        on_sent: called with the sequence number, or None if it was sent before, and the bytes of every packet.
+    """
+
+    def __init__(
+        self,
+        sender: Any,
+        transport: Any,
+        rate_bps: Callable[[], int | None],
+        on_sent: Callable[[int | None, int], None],
+    ) -> None:
+        self._sender = sender
+        self._transport = transport
+        self._rate_bps = rate_bps
+        self._on_sent = on_sent
+        self._pacer = Pacer()
+        self._kept: OrderedDict[int, tuple[float, bytes]] = OrderedDict()
+        self._again_s: dict[int, float] = {}
+        self._again_bytes = 0.0
+        self._again_at_s = 0.0
+        self._twice: deque[tuple[float, int]] = deque()
+        self.redundant = False
+        """Send every packet twice: on a long way that loses packets, to ask for them again takes too long."""
+        self.sent_again = 0
+        self.too_late = 0
+        """Packets asked for that are not kept any more."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    async def _send_rtp(self, data: bytes) -> None:
+        """Send; the sender waits here until its next packet may follow."""
+        if is_rtcp(data):
+            await self._transport._send_rtp(data)
+            return
+        await self._send_seconds()
+        await self._transport._send_rtp(data)
+        now_s = time.monotonic()
+        (sequence,) = struct.unpack_from("!H", data, 2)
+        if self.redundant:
+            self._twice.append((now_s + TWICE_AFTER_S, sequence))
+        self._keep(sequence, data, now_s)
+        self._on_sent(sequence, len(data))
+        rate_bps = self._rate_bps()
+        if rate_bps is not None:
+            wait_s = self._pacer.wait_s(len(data), PACE * rate_bps, now_s)
+            if wait_s > 0.0:
+                await asyncio.sleep(wait_s)
+
+    async def send_again(self, sequences: Iterable[int], rtt_s: float | None) -> bool:
+        """Send lost packets again, each at most once a round trip, within a share of the rate.
+
+        Returns:
+            False if one of them is old by now: the receiver had better go on with a whole picture.
+        """
+        now_s, whole = time.monotonic(), True
+        for sequence in sequences:
+            sent_s, data = self._kept.get(sequence, (0.0, b""))
+            whole = whole and now_s - sent_s <= FRESH_S
+            if not data:
+                self.too_late += 1
+                continue
+            before_s = self._again_s.get(sequence)
+            if before_s is not None and now_s - before_s < (rtt_s or 0.0) + AGAIN_AFTER_S:
+                continue
+            if not self._affordable(len(data), now_s):
+                continue
+            self._again_s[sequence] = now_s
+            await self._send_copy(data)
+        return whole
+
+    async def _send_seconds(self) -> None:
+        """Second copies go out with the next picture: what was lost in one burst is not lost again in the same."""
+        now_s = time.monotonic()
+        while self._twice and self._twice[0][0] <= now_s:
+            _, sequence = self._twice.popleft()
+            kept, rate_bps = self._kept.get(sequence), self._rate_bps()
+            if kept is None or sequence in self._again_s:
+                continue
+            self._again_s[sequence] = now_s
+            if rate_bps is not None:
+                self._pacer.wait_s(len(kept[1]), PACE * rate_bps, now_s)
+            await self._send_copy(kept[1])
+
+    async def _send_copy(self, data: bytes) -> None:
+        self.sent_again += 1
+        self._on_sent(None, len(data))
+        await self._transport._send_rtp(self._copy(data))
+
+    def _keep(self, sequence: int, data: bytes, now_s: float) -> None:
+        self._kept[sequence] = now_s, data
+        self._kept.move_to_end(sequence)
+        self._again_s.pop(sequence, None)
+        while len(self._kept) > KEPT_PACKETS or next(iter(self._kept.values()))[0] < now_s - KEPT_S:
+            self._again_s.pop(self._kept.popitem(last=False)[0], None)
+
+    def _affordable(self, size_bytes: int, now_s: float) -> bool:
+        rate_bps = self._rate_bps()
+        if rate_bps is None:
+            return True
+        bytes_per_s = AGAIN_SHARE * rate_bps / 8
+        most_bytes = max(AGAIN_BURST_BYTES, AGAIN_BURST_S * bytes_per_s)
+        self._again_bytes = min(most_bytes, self._again_bytes + bytes_per_s * (now_s - self._again_at_s))
+        self._again_at_s = now_s
+        if size_bytes > self._again_bytes:
+            return False
+        self._again_bytes -= size_bytes
+        self._pacer.wait_s(size_bytes, PACE * rate_bps, now_s)  # new packets wait for it
+        return True
+
+    def _copy(self, data: bytes) -> bytes:
+        """The packet as it is sent again: stamped anew, or the receiver would think that it had queued so long."""
+        extensions = self._sender._RTCRtpSender__rtp_header_extensions_map
+        packet = RtpPacket.parse(data, extensions)
+        packet.extensions.abs_send_time = (clock.current_ntp_time() >> 14) & 0x00FFFFFF
+        payload_type = self._sender._RTCRtpSender__rtx_payload_type
+        if payload_type is not None:
+            sequence = self._sender._RTCRtpSender__rtx_sequence_number
+            packet = wrap_rtx(packet, payload_type, sequence, self._sender._rtx_ssrc)
+            self._sender._RTCRtpSender__rtx_sequence_number = (sequence + 1) & 0xFFFF
+        return packet.serialize(extensions)

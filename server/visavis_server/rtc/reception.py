@@ -1,0 +1,120 @@
+"""Reads from a receiver's reports how much of a stream arrives, how fast, and how long packets queue on the way. Pure.
+
+One report spans a few packets only, so figures are taken over a second. Knows nothing of sockets or bitrates to choose.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+WINDOW_S = 1.0
+RATE_WINDOW_S = 0.5
+"""A rate that rises is out of date sooner."""
+KEPT_S = 4.0
+FEWEST_PACKETS = 12
+"""Fewer say nothing of a share that is lost."""
+CERTAINTY = 1.5
+"""Of so few packets a share is a guess: the lower bound lies so many standard deviations below."""
+SENT_KEPT = 2048
+MOST_JITTER_S = 0.1
+JITTER_MEMORY = 0.15
+BASE_S = 30.0
+"""The shortest round trip of so long counts as the way itself; what comes on top is queueing."""
+TRIP_MEMORY = 0.4
+JITTER_WEIGHT = 2.0
+"""A queue that fills moves round trips little by little, jitter from one to the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """What arrived over the last second."""
+
+    loss: float
+    """Share of packets that never came, 0..1."""
+    sure_loss: float
+    """What the link's loss must be at least."""
+    delivered_bps: int | None
+    """What came through; None if too old to be known."""
+
+
+class ReceptionReader:
+    """One stream's sending and the reports on it."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[int, int] = {}
+        self._total_bytes = 0
+        self._reports: deque[tuple[float, int, int]] = deque()
+
+    def sent(self, sequence: int | None, size_bytes: int) -> None:
+        """A packet was sent; `sequence` as in RTP, 16 bits; None if it was sent again."""
+        self._total_bytes += size_bytes
+        if sequence is None:
+            return
+        self._sizes[sequence] = self._total_bytes
+        if len(self._sizes) > SENT_KEPT:
+            self._sizes.pop(next(iter(self._sizes)))
+
+    def reported(self, highest: int, lost: int, now_s: float) -> Reception | None:
+        """Take a report: the highest sequence number that came and the count of packets lost in all.
+
+        Returns:
+            What arrived since a report about a second ago; None while that says nothing.
+        """
+        if self._reports:
+            ahead = (highest - self._reports[-1][1]) & 0xFFFF
+            highest = self._reports[-1][1] + (ahead if ahead < 0x8000 else 0)
+        self._reports.append((now_s, highest, lost))
+        while len(self._reports) > 2 and self._reports[1][0] <= now_s - WINDOW_S:
+            self._reports.popleft()
+        while self._reports[0][0] < now_s - KEPT_S:
+            self._reports.popleft()
+        then_s, then_highest, then_lost = self._reports[0]
+        expected = highest - then_highest
+        if expected < FEWEST_PACKETS or now_s - then_s < 0.3:
+            return None
+        loss = min(1.0, max(0.0, (lost - then_lost) / expected))
+        sure_loss = max(0.0, loss - CERTAINTY * (loss * (1.0 - loss) / expected) ** 0.5)
+        return Reception(loss, sure_loss, self._delivered_bps(loss))
+
+    def _delivered_bps(self, loss: float) -> int | None:
+        now_s, highest, _ = self._reports[-1]
+        before = [report for report in self._reports if report[0] <= now_s - RATE_WINDOW_S]
+        if not before:
+            return None
+        then_s, then_highest, _ = before[-1]
+        now_bytes, then_bytes = self._sizes.get(highest & 0xFFFF), self._sizes.get(then_highest & 0xFFFF)
+        if now_bytes is None or then_bytes is None or now_bytes <= then_bytes:
+            return None
+        return round(8 * (now_bytes - then_bytes) * (1.0 - loss) / (now_s - then_s))
+
+
+class QueueWatch:
+    """Tells queueing from a long way: the round trip, smoothed, against its own lowest, less what jitter explains."""
+
+    def __init__(self) -> None:
+        self._last_s: float | None = None
+        self._smooth_s = 0.0
+        self._varies_s = 0.0
+        self._lowest: deque[tuple[float, float]] = deque()
+
+    def measured(self, rtt_s: float, now_s: float) -> None:
+        """A round trip was measured."""
+        if self._last_s is None:
+            self._last_s = self._smooth_s = rtt_s
+        off_s = min(MOST_JITTER_S, abs(rtt_s - self._last_s))
+        self._varies_s += JITTER_MEMORY * (off_s - self._varies_s)
+        self._smooth_s += TRIP_MEMORY * (rtt_s - self._smooth_s)
+        self._last_s = rtt_s
+        while self._lowest and self._lowest[-1][1] >= self._smooth_s:
+            self._lowest.pop()
+        self._lowest.append((now_s, self._smooth_s))
+        while self._lowest[0][0] < now_s - BASE_S:
+            self._lowest.popleft()
+
+    @property
+    def queued_s(self) -> float:
+        """How long packets wait on the way beyond what jitter explains; 0 while nothing is known."""
+        if not self._lowest:
+            return 0.0
+        return max(0.0, self._smooth_s - self._lowest[0][1] - JITTER_WEIGHT * self._varies_s)
