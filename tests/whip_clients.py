@@ -19,6 +19,7 @@ from rtc_loopback import Browser, MicrophoneTrack
 from running_server import served
 from stage_fakes import LoudnessListener
 from test_webrtc_call import NumberRenderer
+from visavis_models.rendering import Renderer
 from visavis_server.app import create_app
 from visavis_server.registry import SessionRegistry
 from visavis_server.settings_sources import load_settings
@@ -55,11 +56,11 @@ class Venue:
 
 
 @contextlib.asynccontextmanager
-async def venue(**flags: Any) -> AsyncIterator[Venue]:
-    """A server with painted pictures; flags are settings with `__` for the dot."""
+async def venue(renderer: Renderer[Any] | None = None, **flags: Any) -> AsyncIterator[Venue]:
+    """A server with numbered pictures, or another renderer's; flags are settings with `__` for the dot."""
     given = {"sessions__capacity": 3, **flags}
     settings = load_settings(flags={name.replace("__", "."): value for name, value in given.items()})
-    studio = Studio(NumberRenderer(), LoudnessListener, StudioSettings(frames_per_step=1))
+    studio = Studio(renderer or NumberRenderer(), LoudnessListener, StudioSettings(frames_per_step=1))
     app = create_app(settings, studio, FakeLibrary(), grace_s=0.0)
     async with served(app, settings, 30) as it:
         yield Venue(it.http, it.port, studio, app.state.registry, app.state.transmissions, app)

@@ -20,7 +20,7 @@ def obs_routes(folder: Path) -> APIRouter:
     """The route /obs, from the folder of the built page."""
     routes = APIRouter()
 
-    @routes.get("/obs", include_in_schema=False)
+    @routes.api_route("/obs", methods=["GET", "HEAD"], include_in_schema=False)
     async def obs_page() -> FileResponse:
         headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-cache"}
         return FileResponse(folder / "obs.html", media_type="text/html", headers=headers)
