@@ -23,8 +23,28 @@ interface Session {
     readonly epoch: number;
     readonly age_s: number;
     readonly signal_url: string;
+    /** Where others may watch it. */
+    readonly whep_url: string;
     readonly width: number;
     readonly height: number;
+}
+/** A session as those see it who watch it. */
+interface Watched {
+    readonly avatar_id: string;
+    readonly state: AvatarState;
+    readonly width: number;
+    readonly height: number;
+    readonly whep_url: string;
+    /** Somebody speaks for it from outside: a WHIP microphone or an agent. */
+    readonly voiced: boolean;
+    readonly alpha: boolean;
+    /** A chunk of voice reaching the server to its picture being published; null until somebody has spoken. */
+    readonly speech_to_lips_ms: {
+        readonly p50: number | null;
+        readonly p95: number | null;
+    };
+    /** The server's clock, ms since 1970. */
+    readonly time_ms: number;
 }
 interface IceServer {
     readonly urls: string[];
@@ -36,7 +56,16 @@ interface ServerConfig {
     readonly capacity: number;
     readonly max_photo_bytes: number;
     readonly ice_servers: readonly IceServer[];
+    /** `relay`: nothing but the TURN server may be used. */
+    readonly ice_transport_policy: "all" | "relay";
     readonly badge: boolean;
+}
+/** How transparency is to come: the person on the left of the video, their matte as luma on the right. */
+type Alpha = "side-by-side";
+/** How full the server is. */
+interface Health {
+    readonly sessions: number;
+    readonly capacity: number;
 }
 type AvatarState = "idle" | "listening" | "speaking";
 type ByeReason = "client" | "expired" | "shutdown" | "failed" | "deleted";
@@ -49,6 +78,7 @@ interface Candidate {
 type ClientMessage = {
     readonly type: "offer";
     readonly sdp: string;
+    readonly alpha?: Alpha;
 } | {
     readonly type: "candidate";
     readonly candidate: Candidate | null;
@@ -109,7 +139,10 @@ declare function readErrorBody(value: unknown): ErrorBody;
 declare function readAvatar(value: unknown): Avatar;
 declare function readAvatars(value: unknown): Avatar[];
 declare function readSession(value: unknown): Session;
+declare function readWatched(value: unknown): Watched;
 declare function readConfig(value: unknown): ServerConfig;
+declare function readHealth(value: unknown): Health;
+declare function readCheckAnswer(value: unknown): string;
 
 /** An error for people. `code` is stable; `retryAfter_s` is set when the server said when to come back. */
 declare class Problem extends Error {
@@ -129,7 +162,20 @@ declare function retryAfterSeconds(value: string | null, now_ms?: number): numbe
 declare function unreachable(retryAfter_s?: number | null): Problem;
 declare function insecureContext(): Problem;
 declare function unsupportedBrowser(): Problem;
+/** Media did not come, and nothing more is known of why: see `whyNoWay`, which knows more. */
 declare function connectionFailed(hadTurn: boolean): Problem;
+/** ICE failed although signalling works, and there is no TURN server to go through. */
+declare function udpBlocked(): Problem;
+/** The TURN server gave no answer, and without it nothing got through. */
+declare function turnUnreachable(): Problem;
+/** The TURN server answered that it does not know this name and password. */
+declare function turnRefused(): Problem;
+/** The TURN server works, and yet nothing came through. */
+declare function relayBlocked(): Problem;
+/** The browser found no address at all to be called at. */
+declare function callsForbidden(): Problem;
+/** The browser and the server have no codec in common. */
+declare function noCodec(): Problem;
 declare function connectionLost(): Problem;
 
 /** One reading. Null: not known (yet), or not told by this browser. */
@@ -151,6 +197,8 @@ interface CallStats {
     readonly buffer_ms: number | null;
     /** Positive: the picture is ahead of the voice. Known after the first sender reports, some seconds into a call. */
     readonly av_offset_ms: number | null;
+    /** This machine's time now minus the sender's time of the picture that is shown: both clocks' difference is in it. */
+    readonly behind_ms: number | null;
     /** Freezes by the browser's own count. */
     readonly freezes: number | null;
     /** The call goes through a TURN relay. */
@@ -245,18 +293,30 @@ declare class LevelMeter {
 
 declare class Api {
     readonly base: URL;
+    /** The server's bearer token, where it asks for one. */
+    readonly token: string | null;
     /** `base` is where the server lives: the page's own folder, or another origin that allows this one. */
-    constructor(base: URL);
+    constructor(base: URL, 
+    /** The server's bearer token, where it asks for one. */
+    token?: string | null);
     config(): Promise<ServerConfig>;
     avatars(): Promise<Avatar[]>;
     addAvatar(photo: Blob, name: string, consent: boolean): Promise<Avatar>;
     removeAvatar(id: string): Promise<void>;
-    openSession(avatarId: string): Promise<Session>;
+    /** `show` is a name under which others find it. */
+    openSession(avatarId: string, show?: string | null): Promise<Session>;
+    /** A session that may be watched, by its show's name, watch id or own id. */
+    watched(id: string): Promise<Watched>;
     /** Ends a session that no call has joined. A session that is gone already is no error. */
     closeSession(id: string): Promise<void>;
+    health(): Promise<Health>;
+    /** Offers the server a data channel that echoes; its answer's SDP. */
+    checkConnection(sdp: string): Promise<string>;
     /** An address that the server gave (a path), made absolute. */
     url(path: string): string;
     signalUrl(session: Session): string;
+    /** A path as the address of a WebSocket. */
+    socketUrl(path: string): string;
     private ask;
 }
 
@@ -266,6 +326,8 @@ interface ClientOptions {
     readonly video: HTMLVideoElement;
     /** Where the server lives; by default the folder of the page. */
     readonly baseUrl?: string | URL;
+    /** The server's bearer token, where it asks for one. */
+    readonly token?: string | null;
 }
 interface StartOptions {
     /**
@@ -273,6 +335,8 @@ interface StartOptions {
      * microphone is opened. The caller keeps its own track: the call works on a clone.
      */
     readonly voice?: MediaStreamTrack | null;
+    /** Ask for transparency: see docs/obs.md for what the video then shows. */
+    readonly alpha?: Alpha;
     /** When the person asked for the call, on the clock of `performance.now()`; by default now. */
     readonly clicked_ms?: number;
 }
@@ -306,6 +370,7 @@ declare class AvatarClient extends Emitter<ClientEvents> {
     /** Times of the running or last call, milliseconds after the click. */
     timeline: Timeline;
     private config;
+    private configAsked_ms;
     private connection;
     private voice;
     private frames;
@@ -317,7 +382,7 @@ declare class AvatarClient extends Emitter<ClientEvents> {
     /** Counts calls: what belongs to an older one is thrown away. */
     private turn;
     constructor(options: ClientOptions);
-    /** The server's settings, asked once. */
+    /** The server's settings, asked once a minute at most. */
     settings(): Promise<ServerConfig>;
     avatars(): Promise<Avatar[]>;
     /**

@@ -59,8 +59,24 @@ function readSession(value) {
     epoch: number(fields, "epoch"),
     age_s: number(fields, "age_s"),
     signal_url: text(fields, "signal_url"),
+    whep_url: text(fields, "whep_url"),
     width: number(fields, "width"),
     height: number(fields, "height")
+  };
+}
+function readWatched(value) {
+  const fields = record(value, "watched");
+  const speech = record(fields["speech_to_lips_ms"], "speech_to_lips_ms");
+  return {
+    avatar_id: text(fields, "avatar_id"),
+    state: oneOf(fields, "state", STATES),
+    width: number(fields, "width"),
+    height: number(fields, "height"),
+    whep_url: text(fields, "whep_url"),
+    voiced: bool(fields, "voiced"),
+    alpha: bool(fields, "alpha"),
+    speech_to_lips_ms: { p50: numberOrNull(speech, "p50"), p95: numberOrNull(speech, "p95") },
+    time_ms: number(fields, "time_ms")
   };
 }
 function readConfig(value) {
@@ -72,8 +88,16 @@ function readConfig(value) {
     capacity: number(fields, "capacity"),
     max_photo_bytes: number(fields, "max_photo_bytes"),
     ice_servers: servers.map(readIceServer),
+    ice_transport_policy: fields["ice_transport_policy"] === "relay" ? "relay" : "all",
     badge: bool(fields, "badge")
   };
+}
+function readHealth(value) {
+  const fields = record(value, "health");
+  return { sessions: number(fields, "sessions"), capacity: number(fields, "capacity") };
+}
+function readCheckAnswer(value) {
+  return text(record(value, "answer"), "sdp");
 }
 function readIceServer(value) {
   const fields = record(value, "ice server");
@@ -200,11 +224,39 @@ function unsupportedBrowser() {
     "Use a current Chrome, Edge, Firefox or Safari, and check that WebRTC is not switched off by a setting or extension."
   );
 }
-function connectionFailed(hadTurn) {
+function udpBlocked() {
   return new Problem(
-    "connection_failed",
-    "The picture and sound could not get through.",
-    hadTurn ? "A firewall or VPN blocks the call, even through the relay. Try another network or switch the VPN off." : "A firewall, VPN or router blocks UDP between this device and the server. Try the same network as the server, switch the VPN off, or ask the operator to set up a TURN relay."
+    "udp_blocked",
+    "Picture and sound cannot get through: UDP is blocked.",
+    "A firewall, VPN or router between this device and the server lets web pages pass, but no calls. Try another network, such as your phone's, or switch the VPN off; or ask whoever runs the server to set up a TURN relay."
+  );
+}
+function turnUnreachable() {
+  return new Problem(
+    "turn_unreachable",
+    "Picture and sound cannot get through: the relay does not answer.",
+    "The direct way is blocked, and the TURN relay for such networks cannot be reached from here. Try another network or switch the VPN off, and tell whoever runs the server: its relay may be down."
+  );
+}
+function turnRefused() {
+  return new Problem(
+    "turn_refused",
+    "Picture and sound cannot get through: the relay refused the password.",
+    "This is not your fault: the server and its TURN relay do not agree on the secret, or their clocks differ. Tell whoever runs the server. Another network may work without the relay."
+  );
+}
+function relayBlocked() {
+  return new Problem(
+    "relay_blocked",
+    "Picture and sound cannot get through, not even by the relay.",
+    "Your side is fine: the TURN relay answers you, but it cannot reach the server. Tell whoever runs the server that a firewall between them blocks UDP."
+  );
+}
+function callsForbidden() {
+  return new Problem(
+    "calls_forbidden",
+    "This browser lets no call out.",
+    "A privacy extension, a VPN's browser add-on or a rule of your company switches WebRTC off. Allow it for this page, or use another browser."
   );
 }
 function connectionLost() {
@@ -214,8 +266,9 @@ function connectionLost() {
 // src/api.ts
 var Api = class {
   /** `base` is where the server lives: the page's own folder, or another origin that allows this one. */
-  constructor(base) {
+  constructor(base, token = null) {
     this.base = base;
+    this.token = token;
   }
   async config() {
     return readConfig(await this.ask("GET", "v1/config"));
@@ -233,28 +286,47 @@ var Api = class {
   async removeAvatar(id) {
     await this.ask("DELETE", `v1/avatars/${encodeURIComponent(id)}`);
   }
-  async openSession(avatarId) {
-    return readSession(await this.ask("POST", "v1/sessions", { avatar_id: avatarId }));
+  /** `show` is a name under which others find it. */
+  async openSession(avatarId, show = null) {
+    const wanted = { avatar_id: avatarId, ...show === null ? {} : { show } };
+    return readSession(await this.ask("POST", "v1/sessions", wanted));
+  }
+  /** A session that may be watched, by its show's name, watch id or own id. */
+  async watched(id) {
+    return readWatched(await this.ask("GET", `v1/watch/${encodeURIComponent(id)}`));
   }
   /** Ends a session that no call has joined. A session that is gone already is no error. */
   async closeSession(id) {
     await this.ask("DELETE", `v1/sessions/${encodeURIComponent(id)}`).catch(() => void 0);
+  }
+  async health() {
+    return readHealth(await this.ask("GET", "healthz"));
+  }
+  /** Offers the server a data channel that echoes; its answer's SDP. */
+  async checkConnection(sdp) {
+    return readCheckAnswer(await this.ask("POST", "v1/connection-checks", { sdp }));
   }
   /** An address that the server gave (a path), made absolute. */
   url(path) {
     return new URL(path, this.base).href;
   }
   signalUrl(session) {
-    const url = new URL(session.signal_url, this.base);
+    return this.socketUrl(session.signal_url);
+  }
+  /** A path as the address of a WebSocket. */
+  socketUrl(path) {
+    const url = new URL(path, this.base);
     url.protocol = url.protocol === "https:" || url.protocol === "wss:" ? "wss:" : "ws:";
     return url.href;
   }
   async ask(method, path, body) {
-    const init = { method, headers: { Accept: "application/json" } };
+    const headers = { Accept: "application/json" };
+    if (this.token !== null) headers["Authorization"] = `Bearer ${this.token}`;
+    const init = { method, headers };
     if (body instanceof FormData) {
       init.body = body;
     } else if (body !== void 0) {
-      init.headers = { Accept: "application/json", "Content-Type": "application/json" };
+      headers["Content-Type"] = "application/json";
       init.body = JSON.stringify(body);
     }
     let answer;
@@ -270,11 +342,11 @@ var Api = class {
 };
 
 // src/microphone_problem.ts
-function microphoneProblem(error, userAgent) {
+function microphoneProblem(error, userAgent, permission = "unknown") {
   const name = error instanceof Error ? error.name : "";
   switch (name) {
     case "NotAllowedError":
-      return new Problem("permission_denied", "The microphone is blocked for this page.", howToAllow(userAgent));
+      return refusal(error instanceof Error ? error.message : "", userAgent, permission);
     case "SecurityError":
       return insecureContext();
     case "NotFoundError":
@@ -300,6 +372,23 @@ function microphoneProblem(error, userAgent) {
         "Unplug it and plug it in again, or choose another microphone."
       );
   }
+}
+function refusal(words, userAgent, permission) {
+  if (permission === "granted" || /by system/i.test(words)) {
+    return new Problem(
+      "permission_denied_by_system",
+      "Your computer does not let the browser use the microphone.",
+      "Open the system's privacy settings, allow the microphone for this browser, then try again."
+    );
+  }
+  if (permission === "prompt" || /dismissed/i.test(words)) {
+    return new Problem(
+      "permission_dismissed",
+      "The browser asked for the microphone and got no answer.",
+      "Try again, and choose Allow when the browser asks."
+    );
+  }
+  return new Problem("permission_denied", "The microphone is blocked for this page.", howToAllow(userAgent));
 }
 function howToAllow(userAgent) {
   const mobile = /Android|iPhone|iPad|Mobile/.test(userAgent);
@@ -346,7 +435,7 @@ async function openMicrophone(deviceId) {
     if (deviceId !== null && (name === "OverconstrainedError" || name === "NotFoundError")) {
       return openMicrophone(null);
     }
-    throw microphoneProblem(error, navigator.userAgent);
+    throw microphoneProblem(error, navigator.userAgent, await microphonePermission());
   }
 }
 async function capture(audio) {
@@ -380,15 +469,63 @@ var Emitter = class {
   }
 };
 
+// src/ice_evidence.ts
+function hasTurn(servers) {
+  return servers.some((server) => server.urls.some((url) => url.startsWith("turn")));
+}
+var IceEvidence = class {
+  constructor(peer) {
+    this.peer = peer;
+    this.ways = /* @__PURE__ */ new Map();
+    this.failures = /* @__PURE__ */ new Map();
+    peer.addEventListener("icecandidate", ({ candidate }) => {
+      if (candidate !== null && candidate.candidate !== "") this.addWay(candidate);
+    });
+    peer.addEventListener("icecandidateerror", ({ url, errorCode, errorText }) => {
+      this.failures.set(`${url} ${errorCode}`, { url, code: errorCode, text: errorText });
+    });
+  }
+  get findings() {
+    return { ways: [...this.ways.values()], failures: [...this.failures.values()] };
+  }
+  /** The browser has looked everywhere, and there is nothing. */
+  get hopeless() {
+    return this.peer.iceGatheringState === "complete" && this.ways.size === 0;
+  }
+  addWay(candidate) {
+    const type = candidate.type ?? "unknown";
+    const protocol = candidate.protocol ?? "unknown";
+    const relay_protocol = type === "relay" ? relayProtocol(candidate) : null;
+    this.ways.set(`${type} ${protocol} ${relay_protocol}`, { type, protocol, relay_protocol });
+  }
+};
+function relayProtocol(candidate) {
+  const { relayProtocol: relayProtocol2 } = candidate;
+  return typeof relayProtocol2 === "string" ? relayProtocol2 : null;
+}
+function whyNoWay(findings, servers) {
+  const usable = findings.ways.filter((way) => way.type === "relay" || way.protocol !== "tcp");
+  if (!hasTurn(servers)) return findings.ways.length === 0 ? callsForbidden() : udpBlocked();
+  if (usable.some((way) => way.type === "relay")) return relayBlocked();
+  const refusals = findings.failures.filter((failure) => failure.url.startsWith("turn") && isRefusal(failure.code));
+  return refusals.length > 0 ? turnRefused() : turnUnreachable();
+}
+function isRefusal(code) {
+  return code >= 400 && code < 500;
+}
+
 // src/connection.ts
 var CONNECT_TIMEOUT_MS = 15e3;
 var DISCONNECTED_GRACE_MS = 5e3;
 var PING_INTERVAL_MS = 5e3;
 var MISSED_PINGS = 3;
+var REFUSALS = /* @__PURE__ */ new Set(["bad_sdp", "no_codec", "negotiation_timeout", "ports_exhausted", "turn_unavailable"]);
 var Connection = class extends Emitter {
   /** Prepares the offer at once, so that it is ready when the session is. */
-  constructor(iceServers) {
+  constructor(iceServers, iceTransportPolicy = "all", alpha = null) {
     super();
+    this.iceServers = iceServers;
+    this.alpha = alpha;
     this.stream = new MediaStream();
     this.socket = null;
     this.waiting = [];
@@ -397,6 +534,7 @@ var Connection = class extends Emitter {
     this.unanswered = 0;
     this.pings = 0;
     this.wasConnected = false;
+    this.answered = false;
     this.over = false;
     this.complaint = null;
     this.onTrack = (event) => {
@@ -430,14 +568,17 @@ var Connection = class extends Emitter {
           this.grace = window.setTimeout(() => this.finish(connectionLost()), DISCONNECTED_GRACE_MS);
           break;
         case "failed":
-          this.finish(this.wasConnected ? connectionLost() : connectionFailed(this.hasTurn));
+          this.finish(this.wasConnected ? connectionLost() : this.noWay());
           break;
         default:
           break;
       }
     };
+    this.onGathering = () => {
+      if (this.evidence.hopeless && this.socket !== null) this.finish(this.noWay());
+    };
     this.onConnectTimeout = () => {
-      if (!this.wasConnected) this.finish(connectionFailed(this.hasTurn));
+      if (!this.wasConnected) this.finish(this.noWay());
     };
     this.ping = () => {
       if (this.unanswered >= MISSED_PINGS) {
@@ -448,12 +589,13 @@ var Connection = class extends Emitter {
       this.pings += 1;
       this.send({ type: "ping", id: this.pings });
     };
-    this.hasTurn = iceServers.some((server) => server.urls.some((url) => url.startsWith("turn")));
-    this.peer = new RTCPeerConnection({ iceServers: [...iceServers], bundlePolicy: "max-bundle" });
+    this.peer = new RTCPeerConnection({ iceServers: [...iceServers], iceTransportPolicy, bundlePolicy: "max-bundle" });
+    this.evidence = new IceEvidence(this.peer);
     this.voice = this.peer.addTransceiver("audio", { direction: "sendrecv" }).sender;
     this.peer.addTransceiver("video", { direction: "recvonly" });
     this.peer.addEventListener("track", this.onTrack);
     this.peer.addEventListener("icecandidate", this.onCandidate);
+    this.peer.addEventListener("icegatheringstatechange", this.onGathering);
     this.peer.addEventListener("connectionstatechange", this.onConnectionState);
     this.offer = this.makeOffer();
     this.offer.catch(() => void 0);
@@ -474,6 +616,10 @@ var Connection = class extends Emitter {
   send(message) {
     if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
   }
+  /** What the browser found while it looked for a way to the server. */
+  get findings() {
+    return this.evidence.findings;
+  }
   /** Hangs up. */
   close() {
     this.send({ type: "bye" });
@@ -486,7 +632,8 @@ var Connection = class extends Emitter {
   }
   async negotiate() {
     try {
-      this.send({ type: "offer", sdp: await this.offer });
+      const sdp = await this.offer;
+      this.send(this.alpha === null ? { type: "offer", sdp } : { type: "offer", sdp, alpha: this.alpha });
     } catch (error) {
       this.finish(asProblem(error));
       return;
@@ -502,6 +649,7 @@ var Connection = class extends Emitter {
       const message = readServerMessage(JSON.parse(String(event.data)));
       switch (message.type) {
         case "answer":
+          this.answered = true;
           await this.peer.setRemoteDescription({ type: "answer", sdp: message.sdp });
           this.emit("answered", void 0);
           break;
@@ -512,8 +660,7 @@ var Connection = class extends Emitter {
           this.emit("stats", message);
           break;
         case "error":
-          this.complaint = Problem.from(message.error);
-          this.emit("problem", this.complaint);
+          this.onComplaint(Problem.from(message.error));
           break;
         case "bye":
           this.finish(this.farewell(message.reason));
@@ -526,6 +673,18 @@ var Connection = class extends Emitter {
       console.error(error);
       if (!this.wasConnected) this.finish(asProblem(error));
     }
+  }
+  onComplaint(complaint) {
+    if (complaint.code === "connection_failed" && !this.wasConnected) {
+      this.complaint = this.noWay();
+      return;
+    }
+    this.complaint = complaint;
+    if (!this.answered && REFUSALS.has(complaint.code)) this.finish(complaint);
+    else this.emit("problem", complaint);
+  }
+  noWay() {
+    return whyNoWay(this.evidence.findings, this.iceServers);
   }
   farewell(reason) {
     switch (reason) {
@@ -670,6 +829,7 @@ function readReport(entries, time_ms, before) {
     jitter_ms: scaled(num(video, "jitter"), 1e3),
     buffer_ms: bufferBetween(totals, before),
     av_offset_ms: offset(video, audio),
+    behind_ms: behind(video),
     freezes: num(video, "freezeCount"),
     relayed: relayed(all, pair)
   };
@@ -680,6 +840,13 @@ function offset(video, audio) {
   const voice_ms = num(audio, "estimatedPlayoutTimestamp");
   if (!picture_ms || !voice_ms) return null;
   return picture_ms - voice_ms;
+}
+var EPOCHS_APART_MS = 22089888e5;
+function behind(video) {
+  const playout_ms = num(video, "estimatedPlayoutTimestamp");
+  const now_ms = num(video, "timestamp");
+  if (!playout_ms || !now_ms) return null;
+  return now_ms - (playout_ms > EPOCHS_APART_MS ? playout_ms - EPOCHS_APART_MS : playout_ms);
 }
 function lossBetween(totals, before) {
   if (before === null) return null;
@@ -721,6 +888,7 @@ function emptyTimeline() {
 
 // src/client.ts
 var SAMPLE_INTERVAL_MS = 1e3;
+var SETTINGS_FRESH_MS = 6e4;
 var OFFSETS_KEPT = 7200;
 var AvatarClient = class extends Emitter {
   constructor(options) {
@@ -733,6 +901,7 @@ var AvatarClient = class extends Emitter {
     /** Times of the running or last call, milliseconds after the click. */
     this.timeline = emptyTimeline();
     this.config = null;
+    this.configAsked_ms = 0;
     this.connection = null;
     this.voice = null;
     this.frames = null;
@@ -744,10 +913,13 @@ var AvatarClient = class extends Emitter {
     /** Counts calls: what belongs to an older one is thrown away. */
     this.turn = 0;
     this.video = options.video;
-    this.api = new Api(new URL(options.baseUrl ?? ".", document.baseURI));
+    this.api = new Api(new URL(options.baseUrl ?? ".", document.baseURI), options.token ?? null);
   }
-  /** The server's settings, asked once. */
+  /** The server's settings, asked once a minute at most. */
   settings() {
+    const now_ms = performance.now();
+    if (now_ms - this.configAsked_ms > SETTINGS_FRESH_MS) this.config = null;
+    if (this.config === null) this.configAsked_ms = now_ms;
     this.config ??= this.api.config().catch((error) => {
       this.config = null;
       throw error;
@@ -778,7 +950,7 @@ var AvatarClient = class extends Emitter {
       const opening = this.openSession(avatarId, turn);
       opening.catch(() => void 0);
       const config = await settings;
-      if (turn === this.turn) this.prepare(config, turn);
+      if (turn === this.turn) this.prepare(config, turn, options.alpha ?? null);
       const session = await opening;
       if (turn !== this.turn || session === null) return;
       this.session = session;
@@ -849,8 +1021,8 @@ var AvatarClient = class extends Emitter {
     void this.api.closeSession(session.id);
     return null;
   }
-  prepare(config, turn) {
-    const connection = new Connection(config.ice_servers);
+  prepare(config, turn, alpha) {
+    const connection = new Connection(config.ice_servers, config.ice_transport_policy, alpha);
     this.connection = connection;
     this.frames?.close();
     this.frames = new FrameMeter(this.video, (time_ms) => this.onFirstFrame(time_ms));

@@ -4,16 +4,25 @@ import { problemOfAnswer, unreachable } from "./problem.js";
 import {
   readAvatar,
   readAvatars,
+  readCheckAnswer,
   readConfig,
+  readHealth,
   readSession,
+  readWatched,
   type Avatar,
+  type Health,
   type ServerConfig,
   type Session,
+  type Watched,
 } from "./protocol.js";
 
 export class Api {
   /** `base` is where the server lives: the page's own folder, or another origin that allows this one. */
-  constructor(readonly base: URL) {}
+  constructor(
+    readonly base: URL,
+    /** The server's bearer token, where it asks for one. */
+    readonly token: string | null = null,
+  ) {}
 
   async config(): Promise<ServerConfig> {
     return readConfig(await this.ask("GET", "v1/config"));
@@ -35,13 +44,29 @@ export class Api {
     await this.ask("DELETE", `v1/avatars/${encodeURIComponent(id)}`);
   }
 
-  async openSession(avatarId: string): Promise<Session> {
-    return readSession(await this.ask("POST", "v1/sessions", { avatar_id: avatarId }));
+  /** `show` is a name under which others find it. */
+  async openSession(avatarId: string, show: string | null = null): Promise<Session> {
+    const wanted = { avatar_id: avatarId, ...(show === null ? {} : { show }) };
+    return readSession(await this.ask("POST", "v1/sessions", wanted));
+  }
+
+  /** A session that may be watched, by its show's name, watch id or own id. */
+  async watched(id: string): Promise<Watched> {
+    return readWatched(await this.ask("GET", `v1/watch/${encodeURIComponent(id)}`));
   }
 
   /** Ends a session that no call has joined. A session that is gone already is no error. */
   async closeSession(id: string): Promise<void> {
     await this.ask("DELETE", `v1/sessions/${encodeURIComponent(id)}`).catch(() => undefined);
+  }
+
+  async health(): Promise<Health> {
+    return readHealth(await this.ask("GET", "healthz"));
+  }
+
+  /** Offers the server a data channel that echoes; its answer's SDP. */
+  async checkConnection(sdp: string): Promise<string> {
+    return readCheckAnswer(await this.ask("POST", "v1/connection-checks", { sdp }));
   }
 
   /** An address that the server gave (a path), made absolute. */
@@ -50,17 +75,24 @@ export class Api {
   }
 
   signalUrl(session: Session): string {
-    const url = new URL(session.signal_url, this.base);
+    return this.socketUrl(session.signal_url);
+  }
+
+  /** A path as the address of a WebSocket. */
+  socketUrl(path: string): string {
+    const url = new URL(path, this.base);
     url.protocol = url.protocol === "https:" || url.protocol === "wss:" ? "wss:" : "ws:";
     return url.href;
   }
 
   private async ask(method: string, path: string, body?: FormData | object): Promise<unknown> {
-    const init: RequestInit = { method, headers: { Accept: "application/json" } };
+    const headers: Record<string, string> = { Accept: "application/json" };
+    if (this.token !== null) headers["Authorization"] = `Bearer ${this.token}`;
+    const init: RequestInit = { method, headers };
     if (body instanceof FormData) {
       init.body = body;
     } else if (body !== undefined) {
-      init.headers = { Accept: "application/json", "Content-Type": "application/json" };
+      headers["Content-Type"] = "application/json";
       init.body = JSON.stringify(body);
     }
     let answer: Response;

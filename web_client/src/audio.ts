@@ -50,7 +50,7 @@ export async function openMicrophone(deviceId: string | null): Promise<MediaStre
     if (deviceId !== null && (name === "OverconstrainedError" || name === "NotFoundError")) {
       return openMicrophone(null);
     }
-    throw microphoneProblem(error, navigator.userAgent);
+    throw microphoneProblem(error, navigator.userAgent, await microphonePermission());
   }
 }
 

@@ -6,6 +6,7 @@ import { asProblem, Problem } from "./problem.js";
 import type { Avatar } from "./protocol.js";
 import { planRetry } from "./retry.js";
 import { AvatarDetails } from "./ui/avatar_details.js";
+import { CheckDialog } from "./ui/check_dialog.js";
 import { Controls, type Toggle } from "./ui/controls.js";
 import { announce, byId } from "./ui/dom.js";
 import { Gallery } from "./ui/gallery.js";
@@ -18,6 +19,17 @@ import { StateChip } from "./ui/state_chip.js";
 import { StatsOverlay } from "./ui/stats_overlay.js";
 import { UploadDialog } from "./ui/upload_dialog.js";
 
+/** Problems of the way to the server, which the connection check looks into. */
+const OF_THE_WAY = new Set([
+  "udp_blocked",
+  "turn_unreachable",
+  "turn_refused",
+  "relay_blocked",
+  "calls_forbidden",
+  "connection_failed",
+  "negotiation_timeout",
+]);
+
 export class CallPage {
   private readonly url = (path: string): string => this.client.api.url(path);
   private readonly gallery = new Gallery(this.url);
@@ -28,6 +40,7 @@ export class CallPage {
   private readonly notices = new Notices();
   private readonly sign = new ServerSign();
   private readonly pip = new PictureInPicture();
+  private readonly check = new CheckDialog(this.client.api);
   private readonly microphone: MicrophonePicker;
   private readonly controls: Controls;
   private readonly upload: UploadDialog;
@@ -36,6 +49,7 @@ export class CallPage {
   private attempts = 0;
   private loads = 0;
   private callsPossible = true;
+  private forbidden: Problem | null = null;
   private wake: WakeLockSentinel | null = null;
 
   constructor(
@@ -54,8 +68,9 @@ export class CallPage {
   /** Says why there can be no call here; the gallery still works. */
   forbidCalls(problem: Problem): void {
     this.callsPossible = false;
+    this.forbidden = problem;
     this.microphone.forbid();
-    this.notices.show(problem, []);
+    this.notices.show(problem, [this.checkAction()]);
   }
 
   /** Asks the server for its settings and avatars, again and again until it answers. */
@@ -93,6 +108,11 @@ export class CallPage {
     this.microphone.onProblem = (problem) => this.notices.show(problem, [this.dismiss()]);
     this.microphone.onLevel = (level) => this.controls.level(level);
     this.microphone.onTrack = (track) => void this.onMicrophone(track);
+    byId("check-open", HTMLButtonElement).addEventListener("click", () => this.check.open());
+    this.check.onDone = () => {
+      if (this.forbidden !== null) this.notices.show(this.forbidden, [this.checkAction()]);
+      else if (this.client.phase === "idle") void this.microphone.prepare();
+    };
     this.hear.addEventListener("change", () => this.setSound(this.hear.checked));
     this.start.addEventListener("click", (event) => {
       this.attempts = 0;
@@ -183,7 +203,7 @@ export class CallPage {
     const actions: Action[] = [{ text: reconnects ? "Reconnect now" : "Try again", run: again }];
     if (problem.code === "no_microphone") {
       actions.push({ text: "Continue without", run: () => void this.callSilently() });
-    }
+    } else if (OF_THE_WAY.has(problem.code)) actions.push(this.checkAction());
     else actions.push(plan === null ? this.dismiss() : { text: "Cancel", run: () => this.start.focus() });
     const words = reconnects ? "Reconnecting" : "Trying again";
     this.notices.show(problem, actions, plan && countdown(plan.wait_s, words, again));
@@ -254,6 +274,10 @@ export class CallPage {
       (lock) => (this.wake = lock),
       () => undefined,
     );
+  }
+
+  private checkAction(): Action {
+    return { text: "Check my connection", run: () => this.check.open() };
   }
 
   private dismiss(): Action {

@@ -7,7 +7,7 @@ import { Connection } from "./connection.js";
 import { Emitter } from "./events.js";
 import { FrameMeter } from "./frames.js";
 import { asProblem, type Problem } from "./problem.js";
-import type { Avatar, AvatarState, ServerConfig, ServerStats, Session } from "./protocol.js";
+import type { Alpha, Avatar, AvatarState, ServerConfig, ServerStats, Session } from "./protocol.js";
 import { readReport, type CallStats, type Totals } from "./stats.js";
 import { emptyTimeline, type ClientStats, type Timeline } from "./timeline.js";
 
@@ -18,6 +18,8 @@ export interface ClientOptions {
   readonly video: HTMLVideoElement;
   /** Where the server lives; by default the folder of the page. */
   readonly baseUrl?: string | URL;
+  /** The server's bearer token, where it asks for one. */
+  readonly token?: string | null;
 }
 
 export interface StartOptions {
@@ -26,6 +28,8 @@ export interface StartOptions {
    * microphone is opened. The caller keeps its own track: the call works on a clone.
    */
   readonly voice?: MediaStreamTrack | null;
+  /** Ask for transparency: see docs/obs.md for what the video then shows. */
+  readonly alpha?: Alpha;
   /** When the person asked for the call, on the clock of `performance.now()`; by default now. */
   readonly clicked_ms?: number;
 }
@@ -45,6 +49,8 @@ export interface ClientEvents {
 }
 
 const SAMPLE_INTERVAL_MS = 1000;
+/** Settings hold a password for the TURN server that expires. */
+const SETTINGS_FRESH_MS = 60_000;
 /** Two hours of A/V samples. */
 const OFFSETS_KEPT = 7200;
 
@@ -60,6 +66,7 @@ export class AvatarClient extends Emitter<ClientEvents> {
   timeline: Timeline = emptyTimeline();
 
   private config: Promise<ServerConfig> | null = null;
+  private configAsked_ms = 0;
   private connection: Connection | null = null;
   private voice: MediaStreamTrack | null = null;
   private frames: FrameMeter | null = null;
@@ -74,11 +81,14 @@ export class AvatarClient extends Emitter<ClientEvents> {
   constructor(options: ClientOptions) {
     super();
     this.video = options.video;
-    this.api = new Api(new URL(options.baseUrl ?? ".", document.baseURI));
+    this.api = new Api(new URL(options.baseUrl ?? ".", document.baseURI), options.token ?? null);
   }
 
-  /** The server's settings, asked once. */
+  /** The server's settings, asked once a minute at most. */
   settings(): Promise<ServerConfig> {
+    const now_ms = performance.now();
+    if (now_ms - this.configAsked_ms > SETTINGS_FRESH_MS) this.config = null;
+    if (this.config === null) this.configAsked_ms = now_ms;
     this.config ??= this.api.config().catch((error: unknown) => {
       this.config = null;
       throw error;
@@ -113,7 +123,7 @@ export class AvatarClient extends Emitter<ClientEvents> {
       opening.catch(() => undefined);
       // The offer is made while the server opens the session.
       const config = await settings;
-      if (turn === this.turn) this.prepare(config, turn);
+      if (turn === this.turn) this.prepare(config, turn, options.alpha ?? null);
       const session = await opening;
       if (turn !== this.turn || session === null) return;
       this.session = session;
@@ -195,8 +205,8 @@ export class AvatarClient extends Emitter<ClientEvents> {
     return null;
   }
 
-  private prepare(config: ServerConfig, turn: number): void {
-    const connection = new Connection(config.ice_servers);
+  private prepare(config: ServerConfig, turn: number, alpha: Alpha | null): void {
+    const connection = new Connection(config.ice_servers, config.ice_transport_policy, alpha);
     this.connection = connection;
     this.frames?.close();
     this.frames = new FrameMeter(this.video, (time_ms) => this.onFirstFrame(time_ms));

@@ -2,9 +2,11 @@
 // Knows nothing of avatars, microphones or the page; reconnecting means a new session, so that is not done here.
 
 import { Emitter } from "./events.js";
-import { asProblem, connectionFailed, connectionLost, Problem } from "./problem.js";
+import { IceEvidence, whyNoWay, type IceFindings } from "./ice_evidence.js";
+import { asProblem, connectionLost, Problem } from "./problem.js";
 import {
   readServerMessage,
+  type Alpha,
   type AvatarState,
   type ByeReason,
   type ClientMessage,
@@ -18,6 +20,8 @@ const CONNECT_TIMEOUT_MS = 15_000;
 const DISCONNECTED_GRACE_MS = 5_000;
 const PING_INTERVAL_MS = 5_000;
 const MISSED_PINGS = 3;
+/** Complaints about our offer: without an answer to it there is nothing to wait for. */
+const REFUSALS = new Set(["bad_sdp", "no_codec", "negotiation_timeout", "ports_exhausted", "turn_unavailable"]);
 
 export interface ConnectionEvents {
   stream: MediaStream;
@@ -34,7 +38,7 @@ export interface ConnectionEvents {
 export class Connection extends Emitter<ConnectionEvents> {
   readonly peer: RTCPeerConnection;
   private readonly voice: RTCRtpSender;
-  private readonly hasTurn: boolean;
+  private readonly evidence: IceEvidence;
   private readonly stream = new MediaStream();
   private readonly offer: Promise<string>;
   private socket: WebSocket | null = null;
@@ -44,18 +48,24 @@ export class Connection extends Emitter<ConnectionEvents> {
   private unanswered = 0;
   private pings = 0;
   private wasConnected = false;
+  private answered = false;
   private over = false;
   private complaint: Problem | null = null;
 
   /** Prepares the offer at once, so that it is ready when the session is. */
-  constructor(iceServers: readonly IceServer[]) {
+  constructor(
+    private readonly iceServers: readonly IceServer[],
+    iceTransportPolicy: RTCIceTransportPolicy = "all",
+    private readonly alpha: Alpha | null = null,
+  ) {
     super();
-    this.hasTurn = iceServers.some((server) => server.urls.some((url) => url.startsWith("turn")));
-    this.peer = new RTCPeerConnection({ iceServers: [...iceServers], bundlePolicy: "max-bundle" });
+    this.peer = new RTCPeerConnection({ iceServers: [...iceServers], iceTransportPolicy, bundlePolicy: "max-bundle" });
+    this.evidence = new IceEvidence(this.peer);
     this.voice = this.peer.addTransceiver("audio", { direction: "sendrecv" }).sender;
     this.peer.addTransceiver("video", { direction: "recvonly" });
     this.peer.addEventListener("track", this.onTrack);
     this.peer.addEventListener("icecandidate", this.onCandidate);
+    this.peer.addEventListener("icegatheringstatechange", this.onGathering);
     this.peer.addEventListener("connectionstatechange", this.onConnectionState);
     this.offer = this.makeOffer();
     // `open` reports a failed offer; a call that is cancelled before must not leave an unhandled rejection.
@@ -81,6 +91,11 @@ export class Connection extends Emitter<ConnectionEvents> {
     if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
   }
 
+  /** What the browser found while it looked for a way to the server. */
+  get findings(): IceFindings {
+    return this.evidence.findings;
+  }
+
   /** Hangs up. */
   close(): void {
     this.send({ type: "bye" });
@@ -95,7 +110,8 @@ export class Connection extends Emitter<ConnectionEvents> {
 
   private async negotiate(): Promise<void> {
     try {
-      this.send({ type: "offer", sdp: await this.offer });
+      const sdp = await this.offer;
+      this.send(this.alpha === null ? { type: "offer", sdp } : { type: "offer", sdp, alpha: this.alpha });
     } catch (error) {
       this.finish(asProblem(error));
       return;
@@ -113,6 +129,7 @@ export class Connection extends Emitter<ConnectionEvents> {
       const message = readServerMessage(JSON.parse(String(event.data)));
       switch (message.type) {
         case "answer":
+          this.answered = true;
           await this.peer.setRemoteDescription({ type: "answer", sdp: message.sdp });
           this.emit("answered", undefined);
           break;
@@ -123,8 +140,7 @@ export class Connection extends Emitter<ConnectionEvents> {
           this.emit("stats", message);
           break;
         case "error":
-          this.complaint = Problem.from(message.error);
-          this.emit("problem", this.complaint);
+          this.onComplaint(Problem.from(message.error));
           break;
         case "bye":
           this.finish(this.farewell(message.reason));
@@ -138,6 +154,21 @@ export class Connection extends Emitter<ConnectionEvents> {
       console.error(error);
       if (!this.wasConnected) this.finish(asProblem(error));
     }
+  }
+
+  private onComplaint(complaint: Problem): void {
+    if (complaint.code === "connection_failed" && !this.wasConnected) {
+      // Of a connection that never came about, this side knows more than the server; `bye` follows.
+      this.complaint = this.noWay();
+      return;
+    }
+    this.complaint = complaint;
+    if (!this.answered && REFUSALS.has(complaint.code)) this.finish(complaint);
+    else this.emit("problem", complaint);
+  }
+
+  private noWay(): Problem {
+    return whyNoWay(this.evidence.findings, this.iceServers);
   }
 
   private farewell(reason: ByeReason): Problem | null {
@@ -194,15 +225,19 @@ export class Connection extends Emitter<ConnectionEvents> {
         this.grace = window.setTimeout(() => this.finish(connectionLost()), DISCONNECTED_GRACE_MS);
         break;
       case "failed":
-        this.finish(this.wasConnected ? connectionLost() : connectionFailed(this.hasTurn));
+        this.finish(this.wasConnected ? connectionLost() : this.noWay());
         break;
       default:
         break;
     }
   };
 
+  private readonly onGathering = (): void => {
+    if (this.evidence.hopeless && this.socket !== null) this.finish(this.noWay());
+  };
+
   private readonly onConnectTimeout = (): void => {
-    if (!this.wasConnected) this.finish(connectionFailed(this.hasTurn));
+    if (!this.wasConnected) this.finish(this.noWay());
   };
 
   private readonly ping = (): void => {

@@ -1,13 +1,17 @@
 // Why the microphone could not be opened, in words that help in the browser at hand.
 
+import type { Permission } from "./audio.js";
 import { insecureContext, Problem, unsupportedBrowser } from "./problem.js";
 
-/** What getUserMedia threw, as a Problem. `userAgent` decides only the wording of the remedy. */
-export function microphoneProblem(error: unknown, userAgent: string): Problem {
+/**
+ * What getUserMedia threw, as a Problem. `permission` is what the browser says of this page afterwards: it tells a
+ * question that was closed from one that was answered "no". `userAgent` decides only the wording of the remedy.
+ */
+export function microphoneProblem(error: unknown, userAgent: string, permission: Permission = "unknown"): Problem {
   const name = error instanceof Error ? error.name : "";
   switch (name) {
     case "NotAllowedError":
-      return new Problem("permission_denied", "The microphone is blocked for this page.", howToAllow(userAgent));
+      return refusal(error instanceof Error ? error.message : "", userAgent, permission);
     case "SecurityError":
       return insecureContext();
     case "NotFoundError":
@@ -33,6 +37,24 @@ export function microphoneProblem(error: unknown, userAgent: string): Problem {
         "Unplug it and plug it in again, or choose another microphone.",
       );
   }
+}
+
+function refusal(words: string, userAgent: string, permission: Permission): Problem {
+  if (permission === "granted" || /by system/i.test(words)) {
+    return new Problem(
+      "permission_denied_by_system",
+      "Your computer does not let the browser use the microphone.",
+      "Open the system's privacy settings, allow the microphone for this browser, then try again.",
+    );
+  }
+  if (permission === "prompt" || /dismissed/i.test(words)) {
+    return new Problem(
+      "permission_dismissed",
+      "The browser asked for the microphone and got no answer.",
+      "Try again, and choose Allow when the browser asks.",
+    );
+  }
+  return new Problem("permission_denied", "The microphone is blocked for this page.", howToAllow(userAgent));
 }
 
 /** How to take a refusal back, for the browser at hand. */

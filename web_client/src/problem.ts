@@ -88,6 +88,7 @@ export function unsupportedBrowser(): Problem {
   );
 }
 
+/** Media did not come, and nothing more is known of why: see `whyNoWay`, which knows more. */
 export function connectionFailed(hadTurn: boolean): Problem {
   return new Problem(
     "connection_failed",
@@ -96,6 +97,65 @@ export function connectionFailed(hadTurn: boolean): Problem {
       ? "A firewall or VPN blocks the call, even through the relay. Try another network or switch the VPN off."
       : "A firewall, VPN or router blocks UDP between this device and the server. Try the same network as the server, " +
         "switch the VPN off, or ask the operator to set up a TURN relay.",
+  );
+}
+
+/** ICE failed although signalling works, and there is no TURN server to go through. */
+export function udpBlocked(): Problem {
+  return new Problem(
+    "udp_blocked",
+    "Picture and sound cannot get through: UDP is blocked.",
+    "A firewall, VPN or router between this device and the server lets web pages pass, but no calls. Try another " +
+      "network, such as your phone's, or switch the VPN off; or ask whoever runs the server to set up a TURN relay.",
+  );
+}
+
+/** The TURN server gave no answer, and without it nothing got through. */
+export function turnUnreachable(): Problem {
+  return new Problem(
+    "turn_unreachable",
+    "Picture and sound cannot get through: the relay does not answer.",
+    "The direct way is blocked, and the TURN relay for such networks cannot be reached from here. Try another " +
+      "network or switch the VPN off, and tell whoever runs the server: its relay may be down.",
+  );
+}
+
+/** The TURN server answered that it does not know this name and password. */
+export function turnRefused(): Problem {
+  return new Problem(
+    "turn_refused",
+    "Picture and sound cannot get through: the relay refused the password.",
+    "This is not your fault: the server and its TURN relay do not agree on the secret, or their clocks differ. Tell " +
+      "whoever runs the server. Another network may work without the relay.",
+  );
+}
+
+/** The TURN server works, and yet nothing came through. */
+export function relayBlocked(): Problem {
+  return new Problem(
+    "relay_blocked",
+    "Picture and sound cannot get through, not even by the relay.",
+    "Your side is fine: the TURN relay answers you, but it cannot reach the server. Tell whoever runs the server that " +
+      "a firewall between them blocks UDP.",
+  );
+}
+
+/** The browser found no address at all to be called at. */
+export function callsForbidden(): Problem {
+  return new Problem(
+    "calls_forbidden",
+    "This browser lets no call out.",
+    "A privacy extension, a VPN's browser add-on or a rule of your company switches WebRTC off. Allow it for this " +
+      "page, or use another browser.",
+  );
+}
+
+/** The browser and the server have no codec in common. */
+export function noCodec(): Problem {
+  return new Problem(
+    "no_codec",
+    "This browser cannot play the avatar's video.",
+    "It has neither H.264 nor VP8. Update it, or use a current Chrome, Edge, Firefox or Safari.",
   );
 }
 

@@ -26,8 +26,26 @@ export interface Session {
   readonly epoch: number;
   readonly age_s: number;
   readonly signal_url: string;
+  /** Where others may watch it. */
+  readonly whep_url: string;
   readonly width: number;
   readonly height: number;
+}
+
+/** A session as those see it who watch it. */
+export interface Watched {
+  readonly avatar_id: string;
+  readonly state: AvatarState;
+  readonly width: number;
+  readonly height: number;
+  readonly whep_url: string;
+  /** Somebody speaks for it from outside: a WHIP microphone or an agent. */
+  readonly voiced: boolean;
+  readonly alpha: boolean;
+  /** A chunk of voice reaching the server to its picture being published; null until somebody has spoken. */
+  readonly speech_to_lips_ms: { readonly p50: number | null; readonly p95: number | null };
+  /** The server's clock, ms since 1970. */
+  readonly time_ms: number;
 }
 
 export interface IceServer {
@@ -41,7 +59,17 @@ export interface ServerConfig {
   readonly capacity: number;
   readonly max_photo_bytes: number;
   readonly ice_servers: readonly IceServer[];
+  /** `relay`: nothing but the TURN server may be used. */
+  readonly ice_transport_policy: "all" | "relay";
   readonly badge: boolean;
+}
+
+/** How transparency is to come: the person on the left of the video, their matte as luma on the right. */
+export type Alpha = "side-by-side";
+/** How full the server is. */
+export interface Health {
+  readonly sessions: number;
+  readonly capacity: number;
 }
 
 export type AvatarState = "idle" | "listening" | "speaking";
@@ -55,7 +83,7 @@ export interface Candidate {
 
 /** What the browser sends. */
 export type ClientMessage =
-  | { readonly type: "offer"; readonly sdp: string }
+  | { readonly type: "offer"; readonly sdp: string; readonly alpha?: Alpha }
   | { readonly type: "candidate"; readonly candidate: Candidate | null }
   | { readonly type: "interrupt" }
   | { readonly type: "attend"; readonly on: boolean }
@@ -150,8 +178,25 @@ export function readSession(value: unknown): Session {
     epoch: number(fields, "epoch"),
     age_s: number(fields, "age_s"),
     signal_url: text(fields, "signal_url"),
+    whep_url: text(fields, "whep_url"),
     width: number(fields, "width"),
     height: number(fields, "height"),
+  };
+}
+
+export function readWatched(value: unknown): Watched {
+  const fields = record(value, "watched");
+  const speech = record(fields["speech_to_lips_ms"], "speech_to_lips_ms");
+  return {
+    avatar_id: text(fields, "avatar_id"),
+    state: oneOf(fields, "state", STATES),
+    width: number(fields, "width"),
+    height: number(fields, "height"),
+    whep_url: text(fields, "whep_url"),
+    voiced: bool(fields, "voiced"),
+    alpha: bool(fields, "alpha"),
+    speech_to_lips_ms: { p50: numberOrNull(speech, "p50"), p95: numberOrNull(speech, "p95") },
+    time_ms: number(fields, "time_ms"),
   };
 }
 
@@ -164,8 +209,18 @@ export function readConfig(value: unknown): ServerConfig {
     capacity: number(fields, "capacity"),
     max_photo_bytes: number(fields, "max_photo_bytes"),
     ice_servers: servers.map(readIceServer),
+    ice_transport_policy: fields["ice_transport_policy"] === "relay" ? "relay" : "all",
     badge: bool(fields, "badge"),
   };
+}
+
+export function readHealth(value: unknown): Health {
+  const fields = record(value, "health");
+  return { sessions: number(fields, "sessions"), capacity: number(fields, "capacity") };
+}
+
+export function readCheckAnswer(value: unknown): string {
+  return text(record(value, "answer"), "sdp");
 }
 
 function readIceServer(value: unknown): IceServer {

@@ -9,12 +9,15 @@ const FULL_WAIT_S = 10;
 const FULL_ATTEMPTS = 30;
 const LOST_WAITS_S = [2, 4, 8, 15, 15, 30, 30, 30];
 
+/** Problems that pass when somebody else hangs up. */
+const FULL = new Set(["server_full", "ports_exhausted"]);
+
 /** Problems that pass by themselves when the server or the network comes back. */
 const PASSING = new Set(["connection_lost", "server_unreachable", "server_shutdown"]);
 
 /** `attempt` counts the tries since a call last worked, from 0. */
 export function planRetry(problem: Problem, attempt: number): RetryPlan {
-  if (problem.code === "server_full") {
+  if (FULL.has(problem.code)) {
     if (attempt >= FULL_ATTEMPTS) return null;
     return { wait_s: Math.max(1, problem.retryAfter_s ?? FULL_WAIT_S) };
   }
