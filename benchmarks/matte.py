@@ -1,10 +1,11 @@
 """What transparency costs: drawing the matte, laying the person beside it, encoding both, and the bits that they take.
 
-    python benchmarks/matte.py [--avatars elena,astronaut,amara] [--long-side 512] [--seconds 4] [--renderer warp] [--keep]
+    python benchmarks/matte.py [--avatars elena,astronaut,amara] [--long-side 512] [--seconds 4] [--renderer warp]
 
 Bits are compared at the same quality (x264 at a constant quantiser), since live encoders take the rate that they are
-given. JSON keys, each after the avatar's id and an underscore: `draw_ms`, `draw_matte_ms`, `convert_ms`, `convert_beside_ms`, `encode_ms`,
-`encode_beside_ms`, `kbps`, `kbps_beside` at quantiser 26, and `matte_error` (mean, of 255) after H.264 at that quality.
+given. JSON keys, each after the avatar's id and an underscore: `draw_ms`, `draw_matte_ms`, `convert_ms`,
+`convert_beside_ms`, `encode_ms`, `encode_beside_ms`, `kbps`, `kbps_beside` at quantiser 26, and `matte_error` (mean, of
+255) after H.264 at that quality.
 """
 
 from __future__ import annotations
