@@ -16,7 +16,7 @@ from visavis_server.outputs import http_exchange
 from visavis_server.outputs.address_policy import AddressPolicy
 from visavis_server.outputs.target import read_target
 from visavis_server.outputs.whip_stream import WhipStream
-from visavis_server.rtc import ANYWHERE, BitrateLimits, Broadcast, IceServer, Publisher, Reach
+from visavis_server.rtc import ANYWHERE, BitrateLimits, Broadcast, IceServer, NoAddressAllowed, Publisher, Reach
 from whip_measures import offsets_ms, ssrcs
 from whip_server import whip_server
 
@@ -249,6 +249,8 @@ async def test_no_packet_goes_to_an_address_that_is_not_allowed() -> None:
     publisher = Publisher(broadcast, allows=ONLY_HERE.allows_text)
     answer = "v=0\r\na=candidate:1 1 udp 1 10.0.0.1 9 typ host\r\na=candidate:2 1 UDP 1 127.0.0.1 9 typ host\r\n"
     answer += "a=candidate:3 1 udp 1 x.local 9 typ host\r\na=candidate:4 1 tcp 1 127.0.0.1 9 typ host\r\n"
+    with pytest.raises(NoAddressAllowed):
+        publisher._allowed("v=0\r\na=candidate:1 1 udp 1 10.0.0.1 9 typ host\r\n")
     kept = [line for line in publisher._allowed(answer).splitlines() if "candidate" in line]
     assert kept == ["a=candidate:2 1 UDP 1 127.0.0.1 9 typ host"]
     await publisher.close()

@@ -60,8 +60,9 @@ class Target:
     def without_secrets(self, text: str) -> str:
         """What a server says, for people: without the key that it may repeat."""
         app, key = self.rtmp_names
-        secrets = {self.token, self.path, self.path.strip("/"), key, key.partition("?")[0], unquote(key)}
+        secrets = {self.token, self.path, self.path.strip("/"), key, key.partition("?")[0]}
         secrets |= set(re.split(r"[/?&=]", self.path)) - set(app.split("/"))
+        secrets |= set(map(unquote, secrets))
         for secret in sorted((s for s in secrets if len(s) >= 4), key=len, reverse=True):
             text = text.replace(secret, "…")
         return "".join(c for c in text if c.isprintable())[:200]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from visavis_models.chunk import FRAME_RATE_HZ
 from visavis_models.errors import EngineError
+from visavis_server.outputs.address_policy import refused
 from visavis_server.outputs.stream import Progress, Stream
 from visavis_server.outputs.target import Target
 from visavis_server.outputs.trouble import Unreachable
@@ -68,7 +69,7 @@ class WhipStream(Stream):
         )
 
     async def _transmit(self) -> None:
-        from visavis_server.rtc import BadAnswer, Publisher
+        from visavis_server.rtc import BadAnswer, NoAddressAllowed, Publisher
 
         resource: WhipResource | None = None
         broadcast = self._lender.borrow()
@@ -82,6 +83,8 @@ class WhipStream(Stream):
             self._live()
             await self._publisher.until_over()
             raise Unreachable("connection_lost", "The media connection was lost.", "It is tried again.")
+        except NoAddressAllowed as error:
+            raise refused() from error
         except BadAnswer as error:
             message = "The server's answer cannot be used."
             raise EngineError("bad_answer", message, "It must take H.264 or VP8, and Opus.") from error

@@ -10,7 +10,7 @@ from visavis_server.rtc.fragments import read_fragment
 from visavis_server.rtc.ingest import Ingest
 from visavis_server.rtc.offers import read_media_offer
 from visavis_server.rtc.peer import Peer
-from visavis_server.rtc.publisher import BadAnswer, Publisher
+from visavis_server.rtc.publisher import BadAnswer, NoAddressAllowed, Publisher
 from visavis_server.rtc.reach import ANYWHERE, PortPool, Reach
 from visavis_server.rtc.sdp import IceServer
 from visavis_server.rtc.stats import PeerStats
@@ -24,6 +24,7 @@ __all__ = [
     "Echo",
     "IceServer",
     "Ingest",
+    "NoAddressAllowed",
     "Peer",
     "PeerStats",
     "PortPool",

@@ -30,6 +30,10 @@ class BadAnswer(Exception):
     """The server's SDP cannot be used."""
 
 
+class NoAddressAllowed(BadAnswer):
+    """Every address at which the server takes media is one to which nothing may be sent."""
+
+
 class Publisher:
     """A connection on which a session is published; a `Receiver` of the broadcast.
 
@@ -98,6 +102,7 @@ class Publisher:
 
         Raises:
             BadAnswer: it is none to this offer.
+            NoAddressAllowed: none of its addresses may be sent to.
             TimeoutError: no connection comes about.
         """
         try:
@@ -159,15 +164,19 @@ class Publisher:
 
         Raises:
             BadAnswer: too many of them.
+            NoAddressAllowed: none is left.
         """
-        kept, count = [], 0
+        kept, count, allowed = [], 0, 0
         for line in answer_sdp.splitlines():
             if line.startswith("a=candidate:"):
                 count += 1
                 found = _CANDIDATE.match(line)
                 if found is None or found[1].lower() != "udp" or not self._allows(found[2]):
                     continue
+                allowed += 1
             kept.append(line)
         if count > MAX_CANDIDATES:
             raise BadAnswer("too many candidates")
+        if count and not allowed:
+            raise NoAddressAllowed("no candidate is allowed")
         return "\r\n".join(kept) + "\r\n"
