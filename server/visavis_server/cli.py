@@ -5,25 +5,23 @@ Knows nothing of how any of it works. Heavy modules are imported by the commands
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from visavis_models.errors import BadInput, VisavisError
 from visavis_server import __version__
+from visavis_server.cli_avatar import avatar_app
 from visavis_server.cli_motion import check_offset, record_motion
 from visavis_server.cli_progress import progress
-from visavis_server.settings import Settings
-from visavis_server.settings_sources import load_settings
+from visavis_server.cli_settings import Config, DataDir, library_of, make_data_dir, photo_of, settings_of
 
 if TYPE_CHECKING:
     from visavis_models.avatar import Avatar
     from visavis_models.motion import MotionWindow
-    from visavis_models.portrait.library import AvatarLibrary
 
 USER_ERROR = 2
 
@@ -33,16 +31,14 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # it would take "[default: 8765]" for markup and swallow it
 )
-avatar_app = typer.Typer(help="Add, list and remove avatars.", no_args_is_help=True)
 app.add_typer(avatar_app, name="avatar")
 app.command("motion")(record_motion)
 
-Config = Annotated[Path | None, typer.Option("--config", help="TOML file with settings.", metavar="FILE")]
 RendererName = Annotated[
     str | None, typer.Option("--renderer", help="auto, diffusion or warp [default: auto].", metavar="NAME")
 ]
-DataDir = Annotated[Path | None, typer.Option("--data-dir", help="Where avatars are kept.", metavar="FOLDER")]
 
 
 def main() -> None:
@@ -90,17 +86,6 @@ def _root(
     pass
 
 
-def _settings(config: Path | None, data_dir: Path | None, **flags: Any) -> Settings:
-    given = {name.replace("__", "."): value for name, value in flags.items()}
-    return load_settings(config, os.environ, {"data_dir": data_dir, **given})
-
-
-def _library(settings: Settings) -> AvatarLibrary:
-    from visavis_models.portrait.library import AvatarLibrary
-
-    return AvatarLibrary(settings.data_dir / "avatars")
-
-
 @app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on [default: 127.0.0.1].")] = None,
@@ -113,6 +98,8 @@ def serve(
     ice_server: Annotated[
         list[str] | None, typer.Option(help="STUN or TURN URL; may be repeated. With a password: in the settings file.")
     ] = None,
+    rtc_ports: Annotated[str | None, typer.Option(help="UDP ports for media, such as 40000-40100 [any].")] = None,
+    public_address: Annotated[str | None, typer.Option(help="IP address that NAT gives this machine outside.")] = None,
     allowed_origin: Annotated[
         list[str] | None, typer.Option(help="Another web site that may use the API; may be repeated.")
     ] = None,
@@ -159,7 +146,7 @@ def serve(
     data_dir: DataDir = None,
 ) -> None:
     """Serve the page and the API until Ctrl+C."""
-    settings = _settings(
+    settings = settings_of(
         config,
         data_dir,
         server__host=host,
@@ -171,6 +158,8 @@ def serve(
         video__long_side_px=long_side_px,
         drawing__renderer=renderer,
         rtc__ice_servers=tuple({"urls": [url]} for url in ice_server or ()),
+        rtc__ports=rtc_ports,
+        rtc__public_address=public_address,
         log__level=log_level,
         shows__play=tuple(play or ()),
         shows__play_avatar=play_avatar,
@@ -193,8 +182,8 @@ def serve(
     if settings.shows.play:
         from visavis_server.house_show import check_house_show
 
-        check_house_show(settings.shows, _library(settings))
-    _make_data_dir(settings.data_dir)
+        check_house_show(settings.shows, library_of(settings))
+    make_data_dir(settings.data_dir)
     sock = serving.open_socket(settings.server.host, settings.server.port)
     taken_port = sock.getsockname()[1]
 
@@ -216,15 +205,6 @@ def serve(
         sock.close()
     typer.echo("visavis has stopped.")
     serving.leave()
-
-
-def _make_data_dir(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BadInput(
-            "data_dir", f"{folder} cannot be made: {error.strerror}.", "Choose another folder with --data-dir."
-        ) from error
 
 
 @app.command()
@@ -275,9 +255,9 @@ def render(
         raise BadInput("output_exists", f"{out} exists.", "Give another name, or --overwrite.")
     if audio is not None and not audio.is_file():
         raise BadInput("voice_unreadable", f"There is no file {audio}.", "Check the path.")
-    settings = _settings(config, data_dir, drawing__renderer=renderer)
+    settings = settings_of(config, data_dir, drawing__renderer=renderer)
     recorded = _recorded(motion, audio, fps, offset) if motion is not None else None
-    speaker = _library(settings).get(avatar) if avatar is not None else _analysed(image)
+    speaker = library_of(settings).get(avatar) if avatar is not None else _analysed(image)
 
     from visavis_server.motion_player import MotionPlayer
     from visavis_server.render_file import render_file
@@ -338,56 +318,10 @@ def _analysed(image: Path | None) -> Avatar:
     from visavis_models.portrait.analysis import analyse
 
     assert image is not None
-    speaker = analyse(_photo(image), image.stem)
+    speaker = analyse(photo_of(image), image.stem)
     for note in speaker.notes:
         typer.echo(f"note: {note}", err=True)
     return speaker
-
-
-def _photo(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BadInput("photo_unreadable", f"{path} cannot be read: {error.strerror}.", "Check the path.") from error
-
-
-@avatar_app.command("add")
-def add_avatar(
-    photo: Annotated[Path, typer.Argument(help="A picture with a face; the person must agree.", metavar="PHOTO")],
-    name: Annotated[str | None, typer.Option("--name", help="For people; default: the file's name.")] = None,
-    config: Config = None,
-    data_dir: DataDir = None,
-) -> None:
-    """Make an avatar of a photo."""
-    content = _photo(photo)
-    settings = _settings(config, data_dir)
-    _make_data_dir(settings.data_dir)
-    made = _library(settings).add(content, name or photo.stem.replace("_", " ").replace("-", " "))
-    typer.echo(f"{made.id}: {made.name}, {made.width_px}×{made.height_px}")
-    for note in made.notes:
-        typer.echo(f"note: {note}")
-
-
-@avatar_app.command("list")
-def list_avatars(config: Config = None, data_dir: DataDir = None) -> None:
-    """Show all avatars."""
-    entries = _library(_settings(config, data_dir)).list()
-    widest = max((len(entry.id) for entry in entries), default=0)
-    for entry in entries:
-        size = f"{entry.width_px}×{entry.height_px}"
-        ships = "  ships with visavis" if entry.builtin else ""
-        typer.echo(f"{entry.id:<{widest}}  {size:<9}  {entry.name}{ships}")
-
-
-@avatar_app.command("remove")
-def remove_avatar(
-    id: Annotated[str, typer.Argument(help="As `visavis avatar list` shows it.", metavar="ID")],
-    config: Config = None,
-    data_dir: DataDir = None,
-) -> None:
-    """Remove an avatar that you added."""
-    _library(_settings(config, data_dir)).remove(id)
-    typer.echo(f"{id} is removed.")
 
 
 @app.command()
@@ -401,7 +335,7 @@ def doctor(
     """Check what visavis needs on this machine, and say how to mend what is broken."""
     from visavis_server.doctor import diagnosis, diagnosis_json, diagnosis_text
 
-    checks = diagnosis(_settings(config, data_dir, server__host=host, server__port=port))
+    checks = diagnosis(settings_of(config, data_dir, server__host=host, server__port=port))
     typer.echo(diagnosis_json(checks) if as_json else diagnosis_text(checks))
     if any(check.status == "broken" for check in checks):
         raise typer.Exit(1)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import socket
 import sys
 import tempfile
 import time
@@ -72,7 +71,7 @@ def diagnosis(settings: Settings) -> list[Check]:
         ("drawing", _drawing),
         ("page", _page),
         ("port", _port),
-        ("media ports", _media_ports),
+        ("network", _network),
         ("microphone", _microphone),
     )
     checks: list[Check] = []
@@ -322,14 +321,11 @@ def _visavis_answers(settings: Settings) -> bool:
         return False
 
 
-def _media_ports(_: Settings) -> Iterator[Check]:
-    try:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.bind(("0.0.0.0", 0))
-    except OSError as error:
-        yield Check("media ports", "broken", f"UDP cannot be used: {error.strerror}", "Allow UDP; WebRTC needs it.")
-        return
-    yield Check("media ports", "ok", "UDP ports can be taken; firewalls between here and the browser are not checked")
+def _network(settings: Settings) -> Iterator[Check]:
+    from visavis_server.doctor_network import ice_servers, media_ports, public_address
+
+    for part in (media_ports, public_address, ice_servers):
+        yield from (Check(found.name, found.status, found.finding, found.remedy) for found in part(settings))
 
 
 def _microphone(settings: Settings) -> Iterator[Check]:
