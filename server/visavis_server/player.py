@@ -64,6 +64,7 @@ class Player:
         self.pause_s = pause_s
         self._voice = voice
         self._tell = tell
+        self._refused: set[int] = set()
         self._more = asyncio.Event()
         self._threads: list[Thread] = []
         self._executor = ThreadPoolExecutor(1, "visavis-show", lambda: self._threads.append(current_thread()))
@@ -116,7 +117,10 @@ class Player:
                 failed = 0
             except VisavisError as error:
                 failed += 1
-                _log.warning("file passed over", extra={"file": item.name, "code": error.code, "reason": error.message})
+                level = logging.DEBUG if number in self._refused else logging.WARNING  # a loop comes to it again
+                self._refused.add(number)
+                told = {"file": item.name, "code": error.code, "reason": error.message}
+                _log.log(level, "file passed over", extra=told)
                 self._tell(ItemFailed(number, item, error))
                 if failed % len(self.order) == 0 and self.order.loop:
                     await self._until_more(RETRY_S)

@@ -1,0 +1,51 @@
+"""The commands `visavis avatar`: add, list, remove. Knows nothing of how a photo is analysed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from visavis_server.cli_settings import Config, DataDir, library_of, make_data_dir, photo_of, settings_of
+
+avatar_app = typer.Typer(help="Add, list and remove avatars.", no_args_is_help=True)
+
+
+@avatar_app.command("add")
+def add_avatar(
+    photo: Annotated[Path, typer.Argument(help="A picture with a face; the person must agree.", metavar="PHOTO")],
+    name: Annotated[str | None, typer.Option("--name", help="For people; default: the file's name.")] = None,
+    config: Config = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Make an avatar of a photo."""
+    content = photo_of(photo)
+    settings = settings_of(config, data_dir)
+    make_data_dir(settings.data_dir)
+    made = library_of(settings).add(content, name or photo.stem.replace("_", " ").replace("-", " "))
+    typer.echo(f"{made.id}: {made.name}, {made.width_px}×{made.height_px}")
+    for note in made.notes:
+        typer.echo(f"note: {note}")
+
+
+@avatar_app.command("list")
+def list_avatars(config: Config = None, data_dir: DataDir = None) -> None:
+    """Show all avatars."""
+    entries = library_of(settings_of(config, data_dir)).list()
+    widest = max((len(entry.id) for entry in entries), default=0)
+    for entry in entries:
+        size = f"{entry.width_px}×{entry.height_px}"
+        ships = "  ships with visavis" if entry.builtin else ""
+        typer.echo(f"{entry.id:<{widest}}  {size:<9}  {entry.name}{ships}")
+
+
+@avatar_app.command("remove")
+def remove_avatar(
+    id: Annotated[str, typer.Argument(help="As `visavis avatar list` shows it.", metavar="ID")],
+    config: Config = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Remove an avatar that you added."""
+    library_of(settings_of(config, data_dir)).remove(id)
+    typer.echo(f"{id} is removed.")
