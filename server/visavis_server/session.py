@@ -143,11 +143,6 @@ class Session:
         """The newest frame that was published; -1: none yet. It stays where later ones were late."""
         return self._last_shown
 
-    @property
-    def last_shown(self) -> int:
-        """The newest frame that was published; -1: none yet. It stays where later ones were late."""
-        return self._last_shown
-
     def hear(self, samples: NDArray[np.int16], rate_hz: int, arrived_s: float) -> None:
         """Take live voice; it is not heard while a source speaks for the avatar.
 
