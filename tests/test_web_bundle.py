@@ -38,7 +38,19 @@ def elements() -> list[tuple[str, dict[str, str | None]]]:
 
 def test_the_bundle_is_complete() -> None:
     names = {path.name for path in DIST.iterdir()}
-    assert names == {"index.html", "app.js", "app.css", "icon.svg", "avatar-client.js", "avatar-client.d.ts"}
+    page = {"index.html", "app.js", "app.css", "icon.svg", "avatar-client.js", "avatar-client.d.ts"}
+    assert names == page | {"obs.html", "obs.js", "obs.css"}
+
+
+def test_the_obs_page_is_bare_and_loads_only_files_that_lie_beside_it() -> None:
+    parser = Elements()
+    parser.feed((DIST / "obs.html").read_text(encoding="utf-8"))
+    loaded = {value for _, held in parser.found for name in ("src", "href") if (value := held.get(name)) is not None}
+    assert loaded == {"./icon.svg", "./obs.css", "./obs.js"} and all((DIST / address).is_file() for address in loaded)
+    seen = [(tag, held) for tag, held in parser.found if tag in ("video", "p", "pre", "button", "input", "canvas")]
+    assert [tag for tag, held in seen if "hidden" not in held] == ["video"], "no controls, and the video is only read"
+    style = (DIST / "obs.css").read_text(encoding="utf-8")
+    assert "background-color:transparent" in style and "url(" not in style
 
 
 def test_the_page_loads_only_files_that_lie_beside_it(elements: list[tuple[str, dict[str, str | None]]]) -> None:

@@ -16,12 +16,16 @@ mkdirSync(dist, { recursive: true });
 
 const common = { bundle: true, format: "esm", target: ["es2021"], charset: "utf8", legalComments: "none", logLevel: "warning" };
 await build({ ...common, entryPoints: ["src/main.ts"], outfile: "dist/app.js", minify: true });
+await build({ ...common, entryPoints: { obs: "src/obs/main.ts" }, outdir: "dist", minify: true });
 // The module is meant to be read by whoever embeds it.
 await build({ ...common, entryPoints: ["src/avatar-client.ts"], outfile: "dist/avatar-client.js" });
 await build({ bundle: true, entryPoints: ["src/styles/app.css"], outfile: "dist/app.css", minify: true, target: ["chrome105", "firefox110", "safari16"] });
 
+await build({ bundle: true, entryPoints: ["src/styles/obs.css"], outfile: "dist/obs.css", minify: true, target: ["chrome90"] });
+
 writeFileSync(join(dist, "avatar-client.d.ts"), declarations());
 copyFileSync("src/index.html", join(dist, "index.html"));
+copyFileSync("src/obs.html", join(dist, "obs.html"));
 copyFileSync("src/icon.svg", join(dist, "icon.svg"));
 
 /** One file of types: the declarations of the module's parts, and an export list of what the module exports. */

@@ -20,6 +20,8 @@ export interface CallStats {
   readonly buffer_ms: number | null;
   /** Positive: the picture is ahead of the voice. Known after the first sender reports, some seconds into a call. */
   readonly av_offset_ms: number | null;
+  /** This machine's time now minus the sender's time of the picture that is shown: both clocks' difference is in it. */
+  readonly behind_ms: number | null;
   /** Freezes by the browser's own count. */
   readonly freezes: number | null;
   /** The call goes through a TURN relay. */
@@ -76,6 +78,7 @@ export function readReport(
     jitter_ms: scaled(num(video, "jitter"), 1000),
     buffer_ms: bufferBetween(totals, before),
     av_offset_ms: offset(video, audio),
+    behind_ms: behind(video),
     freezes: num(video, "freezeCount"),
     relayed: relayed(all, pair),
   };
@@ -89,6 +92,16 @@ function offset(video: Entry, audio: Entry): number | null {
   // Browsers report zero, or nothing, until the first sender report of that track has come.
   if (!picture_ms || !voice_ms) return null;
   return picture_ms - voice_ms;
+}
+
+/** NTP counts from 1900, JavaScript from 1970; browsers tell this one time either way. */
+const EPOCHS_APART_MS = 2_208_988_800_000;
+
+function behind(video: Entry): number | null {
+  const playout_ms = num(video, "estimatedPlayoutTimestamp");
+  const now_ms = num(video, "timestamp");
+  if (!playout_ms || !now_ms) return null;
+  return now_ms - (playout_ms > EPOCHS_APART_MS ? playout_ms - EPOCHS_APART_MS : playout_ms);
 }
 
 function lossBetween(totals: Totals, before: Totals | null): number | null {
