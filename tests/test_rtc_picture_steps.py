@@ -55,7 +55,7 @@ def test_a_smaller_frame_shows_the_same_and_keeps_its_time() -> None:
     assert (half.width, half.height, half.pts, half.time_base) == (64, 48, whole.pts, whole.time_base)
     difference = whole.to_ndarray(format="rgb24")[::2, ::2].astype(int) - half.to_ndarray(format="rgb24")
     assert np.median(np.abs(difference)) < 3
-    assert np.array_equal(frames.frame(_item(picture), 0.5).to_ndarray(), half.to_ndarray())  # type: ignore[union-attr]
+    assert np.array_equal(frames.frame(_item(picture), 0.5).to_ndarray(), half.to_ndarray())
 
 
 def test_person_and_matte_stay_halves() -> None:

@@ -7,7 +7,7 @@ shortens it, and a voice that comes faster than real time loses its oldest part,
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import av
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from visavis_models.chunk import CHUNK_MS, CHUNK_SAMPLES, LISTENING_RATE_HZ, PLAYBACK_RATE_HZ, PLAYBACK_SAMPLES
 from visavis_models.errors import BadVoice
+from visavis_server.concealment import Concealer
 
 MAX_WAITING_MS = 400
 """More voice than this never waits: a faster source loses its oldest chunks."""
@@ -24,6 +25,8 @@ _CUSHION_MS = 20
 _MAX_CUSHION_MS = 120
 _CALM_CHUNKS = 250
 """After this many chunks without an underrun the cushion shrinks by 20 ms."""
+_BREAK_SAMPLES = 960
+"""20 ms: a voice that breaks off goes on for so long, and fades for as long again."""
 _QUIET = 0.004
 """A chunk whose largest sample is below this can be skipped unheard (-48 dBFS)."""
 
@@ -140,6 +143,7 @@ class VoiceIntake:
         self._flowing = False
         self._calm = 0
         self._over = 0
+        self._concealer = Concealer()
         self.dropped_chunks = 0
         """Voice lost because it came faster than real time."""
         self.underruns = 0
@@ -159,12 +163,16 @@ class VoiceIntake:
             self.dropped_chunks += 1
 
     def take(self) -> RawChunk | None:
-        """The chunk of this tick, or None: nothing has come, or the cushion is filling up again."""
+        """The chunk of this tick, or None: nothing has come, or the cushion is filling up again.
+
+        A voice that breaks off fades within one chunk that is made up, and comes back softly: neither clicks.
+        """
         if not self._waiting:
             if self._flowing:
                 self._flowing, self._calm = False, 0
                 self.underruns += 1
                 self._cushion_ms = min(_MAX_CUSHION_MS, self._cushion_ms + 20)
+                return self._fading()
             return None
         if not self._flowing and self._waiting_ms() < CHUNK_MS + self._cushion_ms:
             return None
@@ -175,7 +183,14 @@ class VoiceIntake:
             self._cushion_ms = max(_CUSHION_MS, self._cushion_ms - 20)
         chunk = self._waiting.popleft()
         self._catch_up()
-        return chunk
+        return replace(chunk, playback=self._concealer.heard(chunk.playback))
+
+    def _fading(self) -> RawChunk | None:
+        if not self._concealer.knows_voice:
+            return None
+        playback = self._concealer.missing(PLAYBACK_SAMPLES, _BREAK_SAMPLES)
+        samples = playback.reshape(CHUNK_SAMPLES, -1).mean(axis=1, dtype=np.float32) / np.float32(32768.0)
+        return RawChunk(samples, playback, 0.0)
 
     def _waiting_ms(self) -> float:
         begun_ms = 0.0 if self._cutter is None else self._cutter.begun_ms
@@ -184,6 +199,7 @@ class VoiceIntake:
     def clear(self) -> None:
         """Forget what waits: an interruption."""
         self._waiting.clear()
+        self._concealer = Concealer()
 
     def close(self) -> None:
         """Let the resamplers go: each holds threads of FFmpeg's for as long as it lives."""

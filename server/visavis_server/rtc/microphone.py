@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -16,6 +17,7 @@ import numpy as np
 from aiortc.rtp import RtpPacket
 from numpy.typing import NDArray
 
+from visavis_server.concealment import Concealer
 from visavis_server.rtc.stats import TokenBucket
 
 logger = logging.getLogger(__name__)
@@ -23,13 +25,14 @@ logger = logging.getLogger(__name__)
 OnVoice: TypeAlias = Callable[[NDArray[np.int16], int, float], None]
 
 VOICE_HZ = 48_000
-HOLD_PACKETS = 3
-HOLD_S = 0.060
-"""A packet out of order waits this long for those before it."""
+PACKET_S = 0.020
+LEAST_HELD, MOST_HELD = 2, 6
+"""So many packets wait for one before them. The number rises when one comes after its place was filled (jitter), and
+falls again when none does for ten seconds: what waits is latency."""
+CALM_PACKETS = 500
 MAX_CONCEALED = 5
 RESTART_PACKETS = 3000
 """A jump of this many sequence numbers is a new stream, not a loss."""
-CONCEAL_GAINS = (0.7, 0.4, 0.15)
 SPEEDUP = 1.25
 BURST_S = 1.0
 """After a stall of the network a second of voice may come at once; more than that is refused."""
@@ -45,9 +48,19 @@ class Microphone:
         self._next: int | None = None
         self._ssrc: int | None = None
         self._decoder: av.AudioCodecContext | None = None
-        self._last: NDArray[np.int16] | None = None
+        self._concealer = Concealer()
+        self._packet_samples = 0
+        self._filled: deque[int] = deque(maxlen=64)
+        self._patience = LEAST_HELD
+        self._calm = 0
         self._pace = TokenBucket(SPEEDUP * VOICE_HZ, BURST_S * VOICE_HZ)
         self.lost = 0
+        """Packets that never came, or too late."""
+
+    @property
+    def patience_ms(self) -> int:
+        """How long voice waits for a packet that is missing."""
+        return round(1000 * PACKET_S * self._patience)
 
     @property
     def refused(self) -> int:
@@ -61,7 +74,7 @@ class Microphone:
 
     def release(self) -> None:
         """Drop the decoder and what is held."""
-        self._decoder = self._last = None
+        self._decoder = None
         self._held.clear()
 
     def take(self, ssrc: int, sequence: int, data: bytes) -> None:
@@ -72,8 +85,12 @@ class Microphone:
             self._ssrc, self._next, ahead = ssrc, sequence, 0
             self._held.clear()
             self._decoder = None
-        if ahead >= 0x8000:  # came after its place was filled
+        if ahead >= 0x8000:
+            self._note_late(sequence)
             return
+        self._calm += 1
+        if self._calm >= CALM_PACKETS:
+            self._calm, self._patience = 0, max(LEAST_HELD, self._patience - 1)
         self._held[sequence] = (data, now_s)
         self._release(now_s)
 
@@ -82,11 +99,12 @@ class Microphone:
             assert self._next is not None
             if self._next not in self._held:
                 oldest_s = min(arrived_s for _, arrived_s in self._held.values())
-                if len(self._held) < HOLD_PACKETS and now_s - oldest_s < HOLD_S:
+                if len(self._held) < self._patience and now_s - oldest_s < PACKET_S * self._patience:
                     return
                 next_sequence = self._next
                 missing = min((sequence - next_sequence) & 0xFFFF for sequence in self._held)
                 self.lost += missing
+                self._filled.extend((next_sequence + n) & 0xFFFF for n in range(min(missing, MAX_CONCEALED)))
                 self._conceal(missing, now_s)
                 self._next = (self._next + missing) & 0xFFFF
             data, arrived_s = self._held.pop(self._next)
@@ -103,24 +121,25 @@ class Microphone:
         except (av.FFmpegError, ValueError) as error:
             logger.debug("A microphone packet is not Opus: %s", error)
             self.lost += 1
+            self._conceal(1, arrived_s)
             return
         for frame in frames:
             samples: NDArray[np.int16] = frame.to_ndarray().reshape(-1).astype(np.int16, copy=False)
             if self._pace.take(len(samples), arrived_s):
-                self._last = samples
-                self._on_voice(samples, VOICE_HZ, arrived_s)
+                self._packet_samples = len(samples)
+                self._on_voice(self._concealer.heard(samples), VOICE_HZ, arrived_s)
 
     def _conceal(self, packets: int, now_s: float) -> None:
-        """Fill the place of lost packets with a fading echo of the last one, so that voice keeps its length."""
-        if self._last is None:
-            return
-        last = self._last.astype(np.float32)
-        for k in range(min(packets, MAX_CONCEALED)):
-            gain = CONCEAL_GAINS[k] if k < len(CONCEAL_GAINS) else 0.0
-            ending = CONCEAL_GAINS[k + 1] if k + 1 < len(CONCEAL_GAINS) else 0.0
-            samples = (last * np.linspace(gain, ending, len(last), dtype=np.float32)).astype(np.int16)
-            if self._pace.take(len(samples), now_s):
-                self._on_voice(samples, VOICE_HZ, now_s)
+        """Fill the place of lost packets, so that voice keeps its length."""
+        for _ in range(min(packets, MAX_CONCEALED)):
+            if self._packet_samples and self._pace.take(self._packet_samples, now_s):
+                self._on_voice(self._concealer.missing(self._packet_samples), VOICE_HZ, now_s)
+
+    def _note_late(self, sequence: int) -> None:
+        """A packet came after its place was filled: the next one may take longer. One that came twice means nothing."""
+        if sequence in self._filled:
+            self._filled.remove(sequence)
+            self._calm, self._patience = 0, min(MOST_HELD, self._patience + 1)
 
 
 class GuardedVoice:
