@@ -224,6 +224,47 @@ async def test_listeners_that_leave_are_forgotten_and_there_are_never_too_many(f
         assert inside.listeners == 0 and open_ones[0].qsize() == 100
 
 
+async def test_followers_are_told_good_bye_when_the_server_stops(folder: Path) -> None:
+    follower: Follower
+    async with venue(shows__folder=folder) as it:
+        show = await opened(it, "tone.wav", loop=True)
+        async with following(it, show) as follower:
+            it.app.state.registry.end_soon(show["id"], "shutdown")
+            assert follower.task is not None
+            await asyncio.wait_for(follower.task, 5)
+        assert follower.events[-1] == {"type": "bye", "reason": "shutdown", "error": None}
+
+
+async def test_a_failed_session_is_told_with_its_error_and_frees_the_name(folder: Path) -> None:
+    async with venue(shows__folder=folder) as it:
+        show = await opened(it, "tone.wav", name="stage")
+        async with following(it, show) as follower:
+            problem = VisavisError("drawing_failed", "Drawing failed.", "Report it.")
+            it.registry.end_soon(show["id"], "failed", problem)
+            await until(lambda: bool(follower.of("bye")), 5)
+        assert follower.events[-1] == {"type": "bye", "reason": "failed", "error": problem.as_dict()}
+        await until(lambda: it.registry.active == 0, 5)
+        await opened(it, "tone.wav", name="stage")
+
+
+async def test_a_pause_holds_the_place_until_it_is_over(folder: Path) -> None:
+    async with venue(shows__folder=folder) as it:
+        show = await opened(it, "tone.wav")
+        at = f"/v1/shows/{show['id']}"
+        async with following(it, show) as follower:
+            await until(lambda: bool(follower.of("started")), 5)
+            await it.http.patch(at, json={"paused": True})
+            await asyncio.sleep(0.5)
+            held = (await it.http.get(at)).json()
+            await asyncio.sleep(0.5)
+            assert (await it.http.get(at)).json()["current"] == held["current"]
+            assert held["state"] == "paused" and held["current"]["file"] == "tone.wav"
+            await it.http.patch(at, json={"paused": False})
+            await until(lambda: bool(follower.of("progress")), 5)
+            assert follower.of("progress")[-1]["item"]["position_s"] > held["current"]["position_s"]
+        assert [event["paused"] for event in follower.of("changed")] == [True, False]
+
+
 async def test_the_house_show_plays_on_after_a_failure_and_never_expires(folder: Path) -> None:
     settings = ShowSettings(play=(str(folder / "tone.wav"),), play_name="house", play_pause_s=0.0)
     async with venue(sessions__max_age_s=1.0, sessions__idle_timeout_s=1.0, sessions__join_timeout_s=1.0) as it:

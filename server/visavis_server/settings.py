@@ -221,7 +221,7 @@ class ShowSettings:
     """Sessions that speak from files: one of the operator's own, and those that others open over REST."""
 
     folder: Path | None = _value(None, "Folder whose files others may play over REST; not given: none.")
-    token: str = _value("", "Bearer token that they must send; empty: none.")
+    token: str = _secret("Bearer token that they must send; empty: none.")
     play: tuple[str, ...] = _value((), "Files, folders and M3U playlists that the server itself plays, in this order.")
     play_avatar: str = _value("", "Id of the avatar that speaks them; empty: the first one.")
     play_name: str = _value("show", "Viewers find it at /whep/{name}.")
