@@ -15,6 +15,7 @@ from playwright.async_api import Page
 from chromium import chromium_path, open_page, page_stats
 from coturn import SECRET, coturn, own_address
 from network_place import NetworkPlace, dead_port, network_place, no_udp
+from test_rtc_reach import free_range, taken
 
 __all__ = ["no_udp"]  # a fixture
 
@@ -244,7 +245,27 @@ async def test_a_browser_without_our_codecs_is_named(microphone: Path) -> None:
         raise AssertionError("the session was not freed")
 
 
-async def test_a_full_server_and_one_without_a_free_port_are_named(microphone: Path) -> None:
+async def test_a_proxy_that_lets_no_websocket_through_is_named(microphone: Path) -> None:
+    async with network_place() as it, lobby(it, microphone) as page:
+        await page.route_web_socket("**/signal", lambda socket: socket.close())
+        found = await checked(page)
+        assert found["signalling"] == ("failed", "websocket_blocked") and found["direct"] == ("ok", None)
+
+
+async def test_a_server_without_a_free_port_is_named(microphone: Path) -> None:
+    ports = free_range(1)
+    async with network_place(rtc__ports=str(ports)) as it, lobby(it, microphone) as page:
+        with taken(ports):
+            await call(page)
+            assert "Trying again in" in await notice(page, "ports_exhausted")
+            await page.click("#notice button:has-text('Cancel')")
+            assert (await checked(page))["direct"] == ("failed", "ports_exhausted")
+        await page.click("#check-close")
+        await call(page)
+        await until(page, lambda stats: stats["first_frame_ms"] is not None)
+
+
+async def test_a_full_server_is_named(microphone: Path) -> None:
     async with network_place(sessions__capacity=1) as it, lobby(it, microphone) as first:
         await call(first)
         await until(first, lambda stats: stats["first_frame_ms"] is not None)
