@@ -101,6 +101,13 @@ class Channel(Generic[Item]):
         self._writable.set()
         return item
 
+    def take_all(self) -> list[Item]:
+        """What waits now, oldest first; nothing if nothing does."""
+        items = list(self._items)
+        self._items.clear()
+        self._writable.set()
+        return items
+
     def clear(self) -> None:
         """Throw away what waits, uncounted: an interruption wants it gone."""
         self._items.clear()

@@ -38,8 +38,8 @@ KEYFRAME_EVERY = 2 * FRAME_RATE_HZ
 """What YouTube and Twitch ask for."""
 KEYFRAME_SPACING_S = 0.5
 TICKS_HELD_MS = 2000
-PICTURES_BEHIND = 25
-"""An encoder that is more ticks behind leaves pictures out until it has caught up, but no voice."""
+PICTURES_BEHIND = 12
+"""An encoder that is more ticks behind encodes only the newest of their pictures, but all of their voice."""
 QUALITY_CRF = 20
 AUDIO_BPS = 128_000
 CHANNELS = 2
@@ -134,12 +134,12 @@ class Program:
         async for item in self._ticks:
             if not self._takers:
                 continue
-            behind = len(self._ticks) > PICTURES_BEHIND
+            batch = [item, *self._ticks.take_all()]
             keyframe = self._due_wish(time.monotonic())
             try:
-                units = await loop.run_in_executor(self._executor, self._encode, item, behind, keyframe)
-            except Exception:  # one tick that cannot be encoded must not end the program
-                _log.exception("a tick could not be encoded for outputs")
+                units = await loop.run_in_executor(self._executor, self._encode, batch, keyframe)
+            except Exception:  # what cannot be encoded must not end the program
+                _log.exception("ticks could not be encoded for outputs")
                 self._video, self._audio, self._next_tick = self._renewed()
                 continue
             for taker in tuple(self._takers):
@@ -155,13 +155,14 @@ class Program:
         self._wanted, self._keyframe_at_s = False, now_s
         return True
 
-    def _encode(self, item: Published, behind: bool, keyframe: bool) -> Sequence[AccessUnit]:
+    def _encode(self, batch: Sequence[Published], keyframe: bool) -> Sequence[AccessUnit]:
         """On the encoding thread."""
-        units = self._voice(item)
-        if behind and not keyframe:
-            self._left_out += 1
-        else:
+        shown = batch if len(batch) <= PICTURES_BEHIND else batch[-1:]
+        self._left_out += len(batch) - len(shown)
+        units = [unit for item in batch for unit in self._voice(item)]
+        for item in shown:
             units += self._picture(item, keyframe)
+            keyframe = False
         return sorted(units, key=lambda unit: unit.pts)
 
     def _picture(self, item: Published, keyframe: bool) -> list[AccessUnit]:

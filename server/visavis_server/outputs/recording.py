@@ -21,6 +21,8 @@ from visavis_server.outputs.unit_queue import UnitQueue
 _log = logging.getLogger(__name__)
 
 FRAGMENT_S = 1.0
+LONGEST_FRAGMENT_S = 2.0
+"""Where pictures lack, voice is written after so long."""
 QUEUE_S = 15.0
 QUEUE_BYTES = 32 * 1024 * 1024
 """A disk that hangs for longer costs the recording a gap, and the session nothing."""
@@ -109,11 +111,11 @@ class Recording:
         gathered: list[AccessUnit] = []
         begun = 0
         while (unit := await self._queue.get()) is not None:
-            if unit.is_picture:
-                if gathered and unit.pts - begun >= FRAGMENT_S * TIMESCALE_HZ:
-                    await self._write(file, gathered, unit.pts)
-                    gathered = []
-                begun = begun if gathered else unit.pts
+            longest_s = FRAGMENT_S if unit.is_picture else LONGEST_FRAGMENT_S
+            if gathered and unit.pts - begun >= longest_s * TIMESCALE_HZ:
+                await self._write(file, gathered, unit.pts if unit.is_picture else None)
+                gathered = []
+            begun = begun if gathered else unit.pts
             gathered.append(unit)
         if gathered:
             await self._write(file, gathered, None)
