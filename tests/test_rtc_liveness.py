@@ -20,11 +20,21 @@ class FakePair:
 
     remote_addr = ("192.0.2.1", 5000)
 
-    def __init__(self, answers: Callable[[], bool]) -> None:
+    def __init__(self, answers: Callable[[], bool], takes_s: float = 0.0) -> None:
         self.protocol = self
         self.answers = answers
+        self.takes_s = takes_s
+        self.waiting = self.most_waiting = 0
+        self.patience: list[object] = []
 
-    async def request(self, *_: object, **__: object) -> None:
+    async def request(self, *_: object, **options: object) -> None:
+        self.patience.append(options["retransmissions"])
+        self.waiting += 1
+        self.most_waiting = max(self.most_waiting, self.waiting)
+        try:
+            await asyncio.sleep(self.takes_s)
+        finally:
+            self.waiting -= 1
         if not self.answers():
             raise stun.TransactionTimeout
 
@@ -34,8 +44,8 @@ class FakeConnection:
 
     remote_password = "secret"
 
-    def __init__(self, answers: Callable[[], bool]) -> None:
-        self._nominated = {1: FakePair(answers)}
+    def __init__(self, answers: Callable[[], bool], takes_s: float = 0.0) -> None:
+        self._nominated = {1: FakePair(answers, takes_s)}
         self._query_consent_task: object = self
         self.received = 0
         self.closed = False
@@ -58,8 +68,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(liveness, "CONSENT_S", 0.5)
 
 
-async def _watch(answers: Callable[[], bool], *, media: bool) -> tuple[list[str], FakeConnection, float]:
-    fake, gone = FakeConnection(answers), list[str]()
+async def _watch(
+    answers: Callable[[], bool], *, media: bool, takes_s: float = 0.0
+) -> tuple[list[str], FakeConnection, float]:
+    fake, gone = FakeConnection(answers, takes_s), list[str]()
     connection: Any = fake
     watch = Liveness(connection, lambda: gone.append("gone"))
     task = asyncio.create_task(watch.query_consent())
@@ -85,6 +97,15 @@ async def test_answers_to_checks_are_a_sign_of_life() -> None:
     gone, connection, _ = await _watch(lambda: True, media=False)
     assert gone == []
     assert not connection.closed
+
+
+async def test_a_long_way_is_not_taken_for_silence_and_leaves_no_check_behind() -> None:
+    gone, connection, _ = await _watch(lambda: True, media=False, takes_s=0.06)
+    pair = connection._nominated[1]
+    assert gone == []
+    assert pair.most_waiting > 2  # asked again while answers are on their way
+    assert set(pair.patience) == {1}  # aioice waits 0.5 s + 1.0 s for one: more than any way takes
+    assert pair.waiting == 0
 
 
 async def test_media_alone_is_a_sign_of_life_until_consent_expires() -> None:

@@ -175,12 +175,12 @@ async def test_a_browser_that_leaves_is_reported_once() -> None:
     assert reasons == ["left"]
 
 
-async def test_a_browser_that_vanishes_is_noticed_within_six_seconds() -> None:
+async def test_a_browser_that_vanishes_is_noticed_within_five_seconds() -> None:
     reasons: list[str] = []
     async with call(on_closed=reasons.append) as (peer, browser):
         await play(peer, range(5))
         browser.vanish()
-        await play(peer, range(5, 160), on_tick=lambda _: None)
+        await play(peer, range(5, 130), on_tick=lambda _: None)
         assert reasons == ["vanished"]
         with pytest.raises(BadRequest):
             await peer.answer("v=0")

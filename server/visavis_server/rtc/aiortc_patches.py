@@ -65,12 +65,26 @@ def _expect(owner: Any, function: str, *uses: str) -> Expectation:
 
 
 _SENDER, _RECEIVER = aiortc.RTCRtpSender, aiortc.RTCRtpReceiver
-_STARTED_SENDER = _expect(_SENDER, "_run_rtp", "_next_encoded_frame", "_RTCRtpSender__rtp_timestamp", "payloads")
+_STARTED_SENDER = _expect(
+    _SENDER, "_run_rtp", "_next_encoded_frame", "_RTCRtpSender__rtp_timestamp", "payloads", "transport", "_send_rtp"
+)
+_COUNTING_SENDER = _expect(_SENDER, "_run_rtp", "_RTCRtpSender__packet_count", "_RTCRtpSender__octet_count")
+_REPEATING_SENDER = _expect(
+    _SENDER,
+    "_retransmit",
+    "_RTCRtpSender__rtx_payload_type",
+    "_RTCRtpSender__rtx_sequence_number",
+    "_RTCRtpSender__rtp_header_extensions_map",
+    "_rtx_ssrc",
+)
 PATCHES: dict[str, tuple[str, tuple[Expectation, ...]]] = {
     "sender": (
         "pictures cost several times the CPU and lips may drift from the voice",
         (
             _STARTED_SENDER,
+            _COUNTING_SENDER,
+            _REPEATING_SENDER,
+            _expect(_SENDER, "setTransport", "_RTCRtpSender__transport"),
             _expect(_SENDER, "_run_rtcp", "_send_rtcp", "RtcpSrPacket", "RtcpSenderInfo"),
             _expect(_SENDER, "_handle_rtcp_packet", "packet", "_send_keyframe"),
             _expect(H264Encoder, "_packetize", "packages"),

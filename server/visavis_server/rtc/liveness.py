@@ -6,11 +6,13 @@ Replaces aioice's consent loop (30 s) on one connection. Knows nothing of media.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
 
 from aioice import Connection, stun
+from aioice.ice import CandidatePair
 
 from visavis_server.rtc.stats import TokenBucket
 
@@ -56,25 +58,35 @@ class Liveness:
 
     async def query_consent(self) -> None:
         """Stands for the connection's own: checks until the far side is gone, then closes the connection."""
+        self._heard_s = self._consent_s = time.monotonic()
+        checks: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                await asyncio.sleep(CHECK_INTERVAL_S)
+                for pair in list(self._connection._nominated.values()):
+                    check = asyncio.create_task(self._check(pair), name="check consent")
+                    checks.add(check)
+                    check.add_done_callback(checks.discard)
+                now_s = time.monotonic()
+                if now_s < self._excused_until_s:
+                    continue
+                if now_s - self._heard_s > SILENCE_S or now_s - self._consent_s > CONSENT_S:
+                    break
+        finally:
+            for check in checks:
+                check.cancel()
+            await asyncio.gather(*checks, return_exceptions=True)
+        logger.debug("Nothing was heard from the far side; its connection is closed.")
+        self._on_gone()
+        self._connection._query_consent_task = None  # or close() would wait for this very task
+        await self._connection.close()
+
+    async def _check(self, pair: CandidatePair) -> None:
+        """Ask once. Answers may take longer than it is to the next question: a way over a satellite takes 600 ms."""
         connection = self._connection
         assert connection.remote_password is not None
+        request = connection.build_request(pair, nominate=False)
         key = connection.remote_password.encode()
-        self._heard_s = self._consent_s = time.monotonic()
-        while True:
-            await asyncio.sleep(CHECK_INTERVAL_S)
-            for pair in list(connection._nominated.values()):
-                request = connection.build_request(pair, nominate=False)
-                try:
-                    await pair.protocol.request(request, pair.remote_addr, integrity_key=key, retransmissions=0)
-                    self._heard_s = self._consent_s = time.monotonic()
-                except stun.TransactionError:
-                    pass
-            now_s = time.monotonic()
-            if now_s < self._excused_until_s:
-                continue
-            if now_s - self._heard_s > SILENCE_S or now_s - self._consent_s > CONSENT_S:
-                logger.debug("Nothing was heard from the far side; its connection is closed.")
-                self._on_gone()
-                connection._query_consent_task = None  # or close() would wait for this very task
-                await connection.close()
-                return
+        with contextlib.suppress(stun.TransactionError, OSError):
+            await pair.protocol.request(request, pair.remote_addr, integrity_key=key, retransmissions=1)
+            self._heard_s = self._consent_s = time.monotonic()
