@@ -7,12 +7,15 @@ import re
 import socket
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
+from network_place import network_place
 from rtc_loopback import Browser, connect, play, until
 from visavis_models.errors import Busy
 from visavis_server.port_range import PortRange
 from visavis_server.rtc import Peer, PortPool, Reach
+from whip_clients import Client
 
 pytestmark = pytest.mark.e2e
 
@@ -137,3 +140,23 @@ async def test_a_call_runs_all_the_same_where_nat_is_only_claimed() -> None:
     finally:
         await browser.close()
         await peer.close()
+
+
+async def test_without_a_port_http_says_so_and_a_place_is_not_lost() -> None:
+    ports = free_range(1)
+    async with network_place(rtc__ports=str(ports)) as it, httpx.AsyncClient(base_url=it.url) as http:
+        session = (await http.post("/v1/sessions", json={"avatar_id": "astronaut"})).json()
+        headers = {"Content-Type": "application/sdp"}
+        speaker, viewer = Client.microphone(http), Client.viewer(http)
+        with taken(ports):
+            for path, client in (("/whip/zoe", speaker), (session["whep_url"], viewer)):
+                refused = await http.post(path, content=await client.offer(), headers=headers)
+                assert (refused.status_code, refused.json()["error"]["code"]) == (503, "ports_exhausted")
+                assert int(refused.headers["Retry-After"]) > 0
+        await until(lambda: it.registry.active == 1)
+        answer = await http.post(session["whep_url"], content=viewer.pc.localDescription.sdp, headers=headers)
+        assert answer.status_code == 201
+        assert {port for _, port, _ in candidates(answer.text)} == {ports.first}
+        await http.delete(answer.headers["Location"])
+        await speaker.close()
+        await viewer.close()

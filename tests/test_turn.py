@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -113,6 +115,34 @@ async def test_a_viewer_with_the_servers_of_the_link_header(relay: Coturn, trans
         await browser.connected()
         await until(lambda: len(browser.video) >= 10, 15)
         await http.delete(answer.headers["Location"])
+        await browser.close()
+
+
+async def test_a_restart_gets_a_new_password_when_the_first_one_has_expired(
+    relay: Coturn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = {**settings_of(relay, "udp"), "rtc__turn_ttl_s": 120}
+    async with network_place(**flags) as it, httpx.AsyncClient(base_url=it.url, timeout=20) as http:
+        good = relay.server("udp")
+        browser = caller([{"urls": list(good.urls), "username": good.username, "credential": good.credential}])
+        for transceiver in browser.pc.getTransceivers():
+            transceiver.direction = "recvonly"
+        session = (await http.post("/v1/sessions", json={"avatar_id": "astronaut"})).json()
+        with monkeypatch.context() as changed:  # what is minted now is good for two seconds
+            changed.setattr("visavis_server.ice_servers.time", SimpleNamespace(time=lambda: time.time() - 118))
+            headers = {"Content-Type": "application/sdp"}
+            answer = await http.post(session["whep_url"], content=await browser.offer(), headers=headers)
+        await browser.accept(answer.text)
+        await browser.connected()
+        await until(lambda: len(browser.video) >= 5, 15)
+        await asyncio.sleep(3)
+        seen = len(browser.video)
+        await until(lambda: len(browser.video) >= seen + 5, 5)  # coturn lets a call go on
+        fragment = f"a=ice-ufrag:fresh{seen}\r\na=ice-pwd:{'p' * 24}\r\n"
+        headers = {"Content-Type": "application/trickle-ice-sdpfrag", "If-Match": "*"}
+        restarted = await http.patch(answer.headers["Location"], content=fragment, headers=headers)
+        assert restarted.status_code == 200 and candidate_types(restarted.text) == {"relay"}
+        assert 'rel="ice-server"' in restarted.headers["Link"]
         await browser.close()
 
 
