@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -87,7 +88,7 @@ class FakeRtmp:
 
 
 @contextlib.asynccontextmanager
-async def fake_rtmp(part: Part) -> AsyncIterator[FakeRtmp]:
+async def fake_rtmp(part: Part, tls: ssl.SSLContext | None = None) -> AsyncIterator[FakeRtmp]:
     """A server on a free port; its receive buffer is small, so that one that stops reading is noticed soon."""
     fake = FakeRtmp(part)
     sock = socket.socket()
@@ -100,7 +101,7 @@ async def fake_rtmp(part: Part) -> AsyncIterator[FakeRtmp]:
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    server = await asyncio.start_server(connected, sock=sock, limit=8192)
+    server = await asyncio.start_server(connected, sock=sock, limit=8192, ssl=tls)
     fake.port = sock.getsockname()[1]
     try:
         yield fake

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
+import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from output_measures import Ticker, ticking, until_true
 from rtc_loopback import voice_of
@@ -175,4 +181,57 @@ async def test_one_program_serves_two_servers_and_a_slow_one_does_not_slow_the_o
         for stream in streams:
             await stream.close()
         assert program.takers == 0
+        await program.close()
+
+
+def self_signed(folder: Path) -> Path:
+    """A certificate of `localhost`, with its key, in one PEM file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), False)
+        .add_extension(x509.BasicConstraints(True, None), True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = folder / "localhost.pem"
+    path.write_bytes(made.public_bytes(serialization.Encoding.PEM) + private)
+    return path
+
+
+async def test_rtmps_goes_only_to_whom_the_certificate_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = self_signed(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    async with fake_rtmp("reads", context) as fake, ticking() as ticker:
+        program = Program(320, 320, 2500)
+        ticker.sinks.append(program)
+        policy = AddressPolicy(everywhere=True)
+
+        def stream_to(host: str) -> RtmpStream:
+            return RtmpStream(
+                program, read_target(f"rtmps://{host}:{fake.port}/live/k", policy=policy), 60, lambda: None
+            )
+
+        for trusted, host, expected in (
+            (False, "localhost", "bad_certificate"),
+            (True, "127.0.0.1", "bad_certificate"),
+            (True, "localhost", "live"),
+        ):
+            if trusted:
+                monkeypatch.setenv("SSL_CERT_FILE", str(path))
+            stream = stream_to(host)
+            if expected == "live":
+                await until_true(lambda s=stream: s.report().seconds > 0.5, "half a second")  # type: ignore[misc]
+            else:
+                await until_true(lambda s=stream: s.report().error is not None, "an error")  # type: ignore[misc]
+                error = stream.report().error
+                assert error is not None and error.code == expected and not fake.commands, error
+            await stream.close()
         await program.close()

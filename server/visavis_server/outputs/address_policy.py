@@ -20,6 +20,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 CONNECT_S = 10.0
+_TRUST = "Give the server a valid certificate, or make its own known to this machine (SSL_CERT_FILE)."
 _PER_ADDRESS_S = 4.0
 _MAX_ADDRESSES = 4
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -95,7 +96,7 @@ class AddressPolicy:
             BadRequest: `address_refused`.
             Unreachable: it does not come about.
         """
-        context = ssl.create_default_context() if tls else None
+        context = await asyncio.to_thread(ssl.create_default_context) if tls else None  # reads a hundred certificates
         problem: Exception = TimeoutError()
         for address in await self.addresses(host, port):
             try:
@@ -105,7 +106,7 @@ class AddressPolicy:
                     )
             except ssl.SSLCertVerificationError as error:
                 message = f"The server's certificate is not accepted: {error.verify_message}."
-                raise Unreachable("bad_certificate", message, "Give the server a valid certificate.") from error
+                raise Unreachable("bad_certificate", message, _TRUST) from error
             except (OSError, TimeoutError, ssl.SSLError) as error:
                 problem = error
         if isinstance(problem, TimeoutError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from visavis_models.errors import VisavisError
+from visavis_models.errors import Busy, VisavisError
 from visavis_server.outputs.trouble import Rejected, Unreachable
 
 FIRST_WAIT_S = 1.0
@@ -52,7 +52,7 @@ class Retrying:
         if self._lost_s is None:
             self._lost_s = now_s
         self._rejections += isinstance(error, Rejected)
-        hopeless = not isinstance(error, Rejected | Unreachable)
+        hopeless = not isinstance(error, Rejected | Unreachable | Busy)
         if hopeless or (not self.was_live and self._rejections >= REJECTIONS):
             return None
         if 0 < self.give_up_s <= now_s - self._lost_s:

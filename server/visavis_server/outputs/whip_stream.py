@@ -78,7 +78,7 @@ class WhipStream(Stream):
             self._publisher = Publisher(
                 broadcast, ice_servers=self._lender.ice_servers(), reach=self._lender.reach(), allows=allows
             )
-            resource = await publish(self._target, await self._publisher.offer())
+            resource = await publish(self._target, await _offer(self._publisher))
             await self._publisher.accept(resource.answer_sdp)
             self._live()
             await self._publisher.until_over()
@@ -101,3 +101,10 @@ class WhipStream(Stream):
         await asyncio.gather(*closings, return_exceptions=True)
         self._before, self._publisher = self._progress(), None
         self._lender.give_back()
+
+
+async def _offer(publisher: Publisher) -> str:
+    try:
+        return await publisher.offer()
+    except EngineError as error:  # its TURN server may come back
+        raise Unreachable(error.code, error.message, error.remedy) from error

@@ -15,7 +15,7 @@ from visavis_models.errors import EngineError
 from visavis_server.rtc import aiortc_patches, heap
 from visavis_server.rtc.broadcast import Broadcast
 from visavis_server.rtc.connection import CONNECT_S, HeldTasks, aiortc_servers, close_connection, new_connection
-from visavis_server.rtc.reach import ANYWHERE, Reach
+from visavis_server.rtc.reach import ANYWHERE, Reach, check_relayed
 from visavis_server.rtc.relay import RelayedPictures, RelayedVoice, RelayTrack
 from visavis_server.rtc.sdp import MAX_CANDIDATES, IceServer
 
@@ -67,8 +67,10 @@ class Publisher:
             transceiver = self._pc.addTransceiver(track, direction="sendonly")
             transceiver.setCodecPreferences(aiortc_patches.preferred_codecs(kind))
             senders[kind] = transceiver.sender
-        transport = senders["audio"].transport.transport
-        aiortc_patches.patch_ice(transport._connection, self._over.set, PACKETS_PER_S)
+        self._reach = reach
+        self._ice = senders["audio"].transport.transport._connection
+        aiortc_patches.patch_ice(self._ice, self._over.set, PACKETS_PER_S)
+        aiortc_patches.patch_ports(self._ice, reach)
         self._pc.on("connectionstatechange", self._on_state)
         self.voice: RelayedVoice | None = RelayedVoice(senders["audio"], broadcast.clock)
         self.pictures: RelayedPictures | None = RelayedPictures(
@@ -93,8 +95,14 @@ class Publisher:
         return sum(out.meter.ever_bytes for out in (self.pictures, self.voice) if out is not None)
 
     async def offer(self) -> str:
-        """SDP with all candidates of this machine."""
+        """SDP with all candidates of this machine.
+
+        Raises:
+            Busy: `ports_exhausted`.
+            EngineError: `turn_unavailable`.
+        """
         await self._pc.setLocalDescription(await self._pc.createOffer())
+        check_relayed(self._ice, self._reach)
         return self._pc.localDescription.sdp
 
     async def accept(self, answer_sdp: str) -> None:
