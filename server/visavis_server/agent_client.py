@@ -105,6 +105,7 @@ class AgentSession:
         avatar: opens a session with this avatar, which ends with this object.
         session: speaks for this session instead, which somebody else has opened.
         token: for servers that ask for one.
+        show: with an avatar: viewers find it under this name; a show that waits for a voice under it is joined.
         ahead_s: so much speech is sent ahead of what is spoken, at most.
     """
 
@@ -115,6 +116,7 @@ class AgentSession:
         avatar: str | None = None,
         session: str | None = None,
         token: str | None = None,
+        show: str | None = None,
         ahead_s: float = 10.0,
     ) -> None:
         if (avatar is None) == (session is None):
@@ -122,6 +124,8 @@ class AgentSession:
         path = (
             f"/v1/agents?avatar_id={quote(avatar, '')}" if avatar else f"/v1/sessions/{quote(session or '', '')}/agent"
         )
+        if avatar and show:
+            path += f"&show={quote(show, '')}"
         self._url = _address(url, path)
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._ahead_s = ahead_s

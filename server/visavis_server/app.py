@@ -148,7 +148,8 @@ def create_app(
     app.include_router(session_routes(registry, desk, transmissions, settings.rtc.publish_token))
     app.include_router(output_routes(outputs, registry, settings.outputs))
     app.include_router(signalling_routes(registry, metrics))
-    app.include_router(agent_routes(registry, desk, settings.agents, metrics))
+    names, publish_token = transmissions.names, settings.rtc.publish_token
+    app.include_router(agent_routes(registry, desk, settings.agents, metrics, names, publish_token))
     app.include_router(transmission_routes(transmissions, settings.rtc, ice))
     app.include_router(watching_routes(transmissions, settings.rtc))
     app.include_router(show_routes(shows, settings.shows))

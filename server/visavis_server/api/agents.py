@@ -26,6 +26,7 @@ from visavis_server.call import Call, CallStats, EndReason
 from visavis_server.metrics import Metrics
 from visavis_server.registry import SessionRegistry
 from visavis_server.settings import AgentSettings
+from visavis_server.show_names import ShowNames
 
 _log = logging.getLogger(__name__)
 
@@ -260,48 +261,70 @@ class AgentConversation:
             self.on_end(reason, error)
 
 
-def agent_routes(registry: SessionRegistry, desk: AvatarDesk, settings: AgentSettings, metrics: Metrics) -> APIRouter:
+def agent_routes(
+    registry: SessionRegistry,
+    desk: AvatarDesk,
+    settings: AgentSettings,
+    metrics: Metrics,
+    names: ShowNames,
+    publish_token: str = "",
+) -> APIRouter:
     """The WebSockets /v1/agents, which opens a session of its own, and /v1/sessions/{id}/agent."""
     routes = APIRouter()
 
     @routes.websocket("/v1/agents")
-    async def speak(socket: WebSocket, avatar_id: Annotated[str, Query(max_length=100)] = "") -> None:
+    async def speak(
+        socket: WebSocket,
+        avatar_id: Annotated[str, Query(max_length=100)] = "",
+        show: Annotated[str, Query(max_length=63)] = "",
+    ) -> None:
         await socket.accept()  # refused only afterwards: a browser cannot see why a handshake failed
         try:
-            _check_token(socket)
-            call = await registry.open(await _avatar(avatar_id), page_owns=False)
+            # A show is guarded at every door: who may not speak for it over WHIP may not do so here either.
+            _check_token(socket, settings.token or (publish_token if show else ""))
+            waiting = names.awaiting(show, avatar_id)
+            call = waiting or await _open(avatar_id, show)
         except VisavisError as error:
             await _refuse(socket, error)
             return
         try:
             await _talk(socket, call)
         finally:
-            await registry.end(call.id, "client")
+            if waiting is None:
+                names.withdraw(show, call)
+                await registry.end(call.id, "client")
 
     @routes.websocket("/v1/sessions/{id}/agent")
     async def speak_for(socket: WebSocket, id: str) -> None:
         await socket.accept()
         try:
-            _check_token(socket)
+            _check_token(socket, settings.token)
             call = registry.get(id)
         except VisavisError as error:
             await _refuse(socket, error)
             return
         await _talk(socket, call)
 
-    def _check_token(socket: WebSocket) -> None:
+    def _check_token(socket: WebSocket, token: str) -> None:
         scheme, _, given = socket.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             given = socket.query_params.get("token", "")  # a browser's WebSocket cannot send headers
-        if settings.token and not hmac.compare_digest(given.strip().encode(), settings.token.encode()):
+        if token and not hmac.compare_digest(given.strip().encode(), token.encode()):
             raise BadRequest(
                 "unauthorized", "This needs the agents' bearer token.", "Send Authorization: Bearer <token>."
             )
 
-    async def _avatar(avatar_id: str) -> Any:
+    async def _open(avatar_id: str, show: str) -> Call:
         if not avatar_id:
             raise BadRequest("avatar_missing", "No avatar was named.", "Add ?avatar_id=… to the address.")
-        return await desk.get(avatar_id)
+        names.check(show)
+        call = await registry.open(await desk.get(avatar_id), page_owns=False)
+        try:
+            names.announce(show, call)
+        except VisavisError:  # somebody else was quicker
+            await registry.end(call.id, "client")
+            raise
+        return call
 
     async def _talk(socket: WebSocket, call: Call) -> None:
         conversation = AgentConversation(socket, call, settings, metrics)
