@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from numpy.typing import NDArray
 
+from rtc_loopback import until
 from stage_fakes import LoudnessListener, PaintingRenderer, PaintingState, painted_index, plain_avatar
 from visavis_models.avatar import Avatar
 from visavis_models.errors import VisavisError
@@ -102,36 +103,67 @@ class InterruptedListener(LoudnessListener):
         self.told.append(last_shown)
 
 
+class Screen:
+    """A sink that keeps what is published, in the very moment."""
+
+    def __init__(self) -> None:
+        self.items: list[Published] = []
+
+    def publish(self, item: Published) -> None:
+        self.items.append(item)
+
+    def fresh(self, since: int = 0) -> list[Published]:
+        return [item for item in self.items[since:] if not item.repeated]
+
+    async def see(self, count: int, since: int, *, loud: bool = False) -> None:
+        """Wait for so many new pictures, or for one with an open mouth among them."""
+        await until(
+            lambda: (
+                len(self.fresh(since)) >= count
+                and (not loud or any(item.picture[0, 0, 2] for item in self.fresh(since)))
+            ),
+            20,
+        )
+
+
 async def test_an_interrupted_listener_knows_which_frame_was_shown_last() -> None:
-    listener = InterruptedListener()
+    listener, screen = InterruptedListener(), Screen()
     stage = Studio(PaintingRenderer(), lambda _: listener, StudioSettings(frames_per_step=4))
     session = await stage.open_session(plain_avatar())
-    talking = asyncio.create_task(talk(session, 100))
-    for cut in range(3):
-        shown = await collect(session, 11 + cut)
-        session.interrupt()
-        after = await collect(session, 12)
-        last = max(item.index for item in shown if not item.repeated)
-        assert listener.told[cut] == last, "the picture that stays until the mouth closes"
-        assert min(item.index for item in after if not item.repeated) > last + 1, "frames that were heard are not shown"
-    talking.cancel()
-    await asyncio.gather(talking, return_exceptions=True)
-    await stage.aclose()
+    session.add_sink(screen)
+    talking = asyncio.create_task(talk(session, 200))
+    try:
+        for cut in range(3):
+            before = len(screen.items)
+            await screen.see(6, before)
+            last, at = screen.fresh()[-1].index, len(screen.items)
+            session.interrupt()
+            await screen.see(1, at)
+            assert listener.told[cut] == last, "the picture that stays until the mouth closes"
+            assert screen.fresh(at)[0].index > last + 1, "frames that were heard are not shown"
+    finally:
+        talking.cancel()
+        await asyncio.gather(talking, return_exceptions=True)
+        await stage.aclose()
 
 
 async def test_a_step_that_an_interruption_cuts_in_two_shows_nothing_of_before() -> None:
-    stage = Studio(PaintingRenderer(), LoudnessListener, StudioSettings(frames_per_step=4))
+    stage, screen = Studio(PaintingRenderer(), LoudnessListener, StudioSettings(frames_per_step=4)), Screen()
     session = await stage.open_session(plain_avatar())
-    for _ in range(4):  # whichever chunk of a step it is
-        talking = asyncio.create_task(talk(session, 25))
-        await collect(session, 15)
-        talking.cancel()
-        await asyncio.gather(talking, return_exceptions=True)
-        session.interrupt()
-        after = await collect(session, 17)
-        assert any(not item.repeated for item in after)
-        assert all(item.picture[0, 0, 2] == 0 for item in after if not item.repeated)
-    await stage.aclose()
+    session.add_sink(screen)
+    try:
+        for _ in range(4):  # whichever chunk of a step it is
+            before = len(screen.items)
+            talking = asyncio.create_task(talk(session, 100))
+            await screen.see(1, before, loud=True)
+            talking.cancel()
+            await asyncio.gather(talking, return_exceptions=True)
+            at = len(screen.items)
+            session.interrupt()
+            await screen.see(9, at)
+            assert all(item.picture[0, 0, 2] == 0 for item in screen.fresh(at))
+    finally:
+        await stage.aclose()
 
 
 async def test_state_follows_the_frames_that_are_shown(stage: Studio) -> None:
