@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from rtc_loopback import TICK_S, read_index, tick
+from rtc_loopback import BITS, TICK_S, read_index, tick
 from visavis_server.media import MediaSink
 
 TONE_EVERY = 25
@@ -71,12 +71,15 @@ class Seen:
 
 def watch(path: Path) -> Seen:
     """Decode a file as far as it goes."""
-    indices, times_s, size = [], [], (0, 0)
+    indices: list[int] = []
+    times_s, size, rounds = [], (0, 0), 0
     samples, sound_times, channels, rate = [], [], 0, 48_000
     with av.open(str(path)) as box:
         for frame in _frames(box):
             if isinstance(frame, av.VideoFrame):
-                indices.append(read_index(np.asarray(frame.to_ndarray(format="gray8"), np.uint8)))
+                index = read_index(np.asarray(frame.to_ndarray(format="gray8"), np.uint8))
+                rounds += bool(indices) and index + rounds * 2**BITS < indices[-1]
+                indices.append(index + rounds * 2**BITS)
                 times_s.append(float(frame.time or 0.0))
                 size = (frame.width, frame.height)
             else:

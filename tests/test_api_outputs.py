@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
-from output_measures import until_true, watch
+from output_measures import ticking, until_true, watch
 from rtmp_fakes import fake_rtmp
 from running_server import client_of, house
 from visavis_server.outputs.desk import recording_name, with_streams
+from visavis_server.outputs.program import Program
+from visavis_server.outputs.recording import Recording
 from visavis_server.settings import BadSetting
 from visavis_server.settings_sources import load_settings
 from whip_clients import Client, Venue, venue
@@ -242,6 +247,55 @@ async def test_a_failed_stream_is_seen_holds_nothing_and_goes_with_its_session()
             assert await it.metric('visavis_outputs{kind="rtmp",state="failed"}') == 1
             await it.http.delete(f"/v1/sessions/{session['id']}")
             await nothing_left(it)
+
+
+async def test_outputs_that_come_and_go_leave_nothing(tmp_path: Path) -> None:
+    """Descriptors, threads and tasks after six rounds are those after two."""
+    process, figures = psutil.Process(), []
+    flags: dict[str, Any] = {"outputs__private_networks": ANYWHERE, "outputs__min_free_mb": 0}
+    async with (
+        venue(None, outputs__record_dir=tmp_path, **flags) as it,
+        fake_rtmp("reads") as rtmp,
+        fake_rtmp("rejects") as rude,
+        whip_server() as whip,
+    ):
+        session = await it.session()
+        at = f"/v1/sessions/{session['id']}/outputs"
+        keeper = Client.viewer(it.http)
+        await keeper.start(session["whep_url"])
+        for _ in range(6):
+            wishes = [{"record": True}, {"url": f"rtmp://127.0.0.1:{rtmp.port}/live/k"}, {"url": whip.url()}]
+            made = [await it.http.post(at, json=wish) for wish in wishes]
+            rejected = await it.http.post(at, json={"url": f"rtmp://127.0.0.1:{rude.port}/live/k"})
+            await asyncio.sleep(0.6)
+            for answer in (*made, rejected):
+                assert (await it.http.delete(f"{at}/{answer.json()['id']}")).status_code == 200
+            await until_true(lambda: rtmp.open_now == rude.open_now == 0, "connections are closed")
+            for browser in whip.publishers:
+                await browser.close()
+            await it.app.state.outputs.aclose()
+            await asyncio.sleep(0.3)
+            threads = sum(thread.name.startswith("visavis-") for thread in threading.enumerate())
+            figures.append((process.num_fds(), threads, len(asyncio.all_tasks())))
+        await keeper.close()
+    first, last = figures[1], figures[-1]
+    assert all(b <= a + 2 for a, b in zip(first, last, strict=True)), figures
+
+
+async def test_a_pause_of_the_event_loop_keeps_the_recording_in_sync(tmp_path: Path) -> None:
+    program = Program(320, 320, 2500)
+    async with ticking() as ticker:
+        ticker.sinks.append(program)
+        recorded = Recording(program, tmp_path / "a.mp4", 0, lambda: None)
+        await until_true(lambda: recorded.report().seconds >= 2, "2 s")
+        time.sleep(1.0)  # noqa: ASYNC251 - this is the pause
+        before_s = recorded.report().seconds
+        await until_true(lambda: recorded.report().seconds >= before_s + 4, "4 s more")
+        await recorded.close()
+        await program.close()
+    seen = watch(tmp_path / "a.mp4")
+    assert len(seen.offsets_ms) >= 5 and all(abs(offset) < 15 for offset in seen.offsets_ms), seen.offsets_ms
+    assert recorded.report().voice_dropped_s == 0
 
 
 def test_the_command_line_adds_streams_and_a_folder(tmp_path: Path) -> None:

@@ -214,8 +214,9 @@ class Outputs:
             raise BadRequest("not_recording", message, "Let its operator set outputs.record_dir.")
         path = folder / recording_name(call.session.avatar_id, time.time())
         booking = Booking(secrets.token_urlsafe(6), call, "", self._closed)
+        program = self._program(call)
         call.accompany(booking)
-        return self._book(booking, Recording(self._program(call), path, free, lambda: self._over(booking)))
+        return self._book(booking, Recording(program, path, free, lambda: self._over(booking)))
 
     def _stream(self, call: Call, target: Target, name: str) -> Booking:
         booking = Booking(secrets.token_urlsafe(6), call, name, self._closed)

@@ -19,6 +19,7 @@ from av.codec.context import Flags
 from av.video.frame import PictureType
 
 from visavis_models.chunk import CHUNK_MS, FRAME_RATE_HZ, PLAYBACK_SAMPLES
+from visavis_models.errors import EngineError
 from visavis_server.channel import Channel, Closed, Overflow
 from visavis_server.media import Published
 from visavis_server.outputs.access_units import (
@@ -62,6 +63,9 @@ class Program:
         width_px: of the pictures; odd sizes lose a column.
         height_px: of the pictures; odd sizes lose a row.
         video_kbps: the pictures' rate is what their quality needs, but never more than this.
+
+    Raises:
+        EngineError: `no_encoder`.
     """
 
     def __init__(self, width_px: int, height_px: int, video_kbps: int) -> None:
@@ -70,9 +74,12 @@ class Program:
         self._ticks: Channel[Published] = Channel(TICKS_HELD_MS, CHUNK_MS, Overflow.DROP_OLDEST)
         self._takers: list[Taker] = []
         self._frames = FrameMaker()
-        self._video = _video_encoder(self._size_px, self._bps)
-        self._audio = _audio_encoder()
         self._next_tick: int | None = None
+        try:
+            self._video, self._audio = _video_encoder(self._size_px, self._bps), _audio_encoder()
+        except (av.FFmpegError, ValueError) as error:
+            message = "This machine cannot encode H.264 and AAC."
+            raise EngineError("no_encoder", message, "Install av from PyPI, whose wheels can.") from error
         self._wanted = False
         self._keyframe_at_s = -KEYFRAME_SPACING_S
         self._left_out = 0

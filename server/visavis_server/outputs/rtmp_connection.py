@@ -151,7 +151,7 @@ class RtmpConnection:
             "app": self._app,
             "type": "nonprivate",
             "flashVer": "FMLE/3.0 (compatible; visavis)",
-            "tcUrl": f"rtmp{'s' * self._target.tls}://{self._target.authority}/{self._app}",
+            "tcUrl": f"{self._target.origin}/{self._app}",
         }
         self._write(_CONTROL, Message(SET_CHUNK_SIZE, 0, struct.pack("!I", CHUNK_BYTES)), 0)
         self._command("connect", 1, about)

@@ -39,9 +39,13 @@ class Target:
     @property
     def shown(self) -> str:
         """For people and logs: everything after the host may be a key."""
+        return f"{self.origin}/…"
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host, and the port if it is not the usual one."""
         scheme = {"rtmp": "rtmp", "whip": "http"}[self.kind] + ("s" if self.tls else "")
-        usual = {entry[2] for name, entry in _KINDS.items() if name == scheme}
-        return f"{scheme}://{self.authority if self.port not in usual else _bracketed(self.host)}/…"
+        return f"{scheme}://{_bracketed(self.host) if self.port == _KINDS[scheme][2] else self.authority}"
 
     @property
     def authority(self) -> str:
