@@ -226,12 +226,16 @@ async def test_a_relay_that_only_the_server_reaches_is_named(microphone: Path, t
             await notice(page, "turn_unreachable")
 
 
-async def test_a_relay_that_the_server_itself_cannot_use_is_named(microphone: Path) -> None:
-    address = own_address()
-    url = f"turn:{address}:{dead_port(address)}?transport=tcp"
-    async with network_place(**turn(url), rtc__relay_only=True) as it, lobby(it, microphone) as page:
-        await call(page)
-        assert "rtc.turn_secret" in await notice(page, "turn_unavailable")
+async def test_a_relay_that_only_the_browser_reaches_is_named(microphone: Path, tmp_path: Path) -> None:
+    with coturn(tmp_path) as relay:
+        dead = f"turn:{relay.address}:{dead_port(relay.address)}?transport=tcp"
+        async with network_place(**turn(dead), rtc__relay_only=True) as it, lobby(it, microphone) as page:
+            mine = await (await page.request.get(f"{it.url}/v1/config")).json()
+            mine["ice_servers"][0]["urls"] = [relay.url("udp")]
+            await page.route("**/v1/config", lambda route: route.fulfill(json=mine))
+            await page.reload()
+            await call(page)
+            assert "rtc.turn_secret" in await notice(page, "turn_unavailable")
 
 
 async def test_a_browser_without_our_codecs_is_named(microphone: Path) -> None:
