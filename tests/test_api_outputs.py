@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -17,7 +19,7 @@ import pytest
 from output_measures import ticking, until_true, watch
 from rtmp_fakes import fake_rtmp
 from running_server import client_of, house
-from visavis_server.outputs.desk import recording_name, with_streams
+from visavis_server.outputs.desk import automatic_outputs, recording_name, with_streams
 from visavis_server.outputs.program import Program
 from visavis_server.outputs.recording import Recording
 from visavis_server.settings import BadSetting
@@ -304,6 +306,11 @@ def test_the_command_line_adds_streams_and_a_folder(tmp_path: Path) -> None:
     assert [target.name for target in made.outputs.targets] == ["own", "stream", "stream-2"]
     assert made.outputs.record_all and made.outputs.record_dir == tmp_path / "new" / "folder"
     assert (tmp_path / "new" / "folder").is_dir() and "hush" not in repr(made)
+    assert automatic_outputs(made.outputs) == [
+        f"Every session is recorded into {tmp_path / 'new' / 'folder'}.",
+        "The first session is streamed to rtmp://127.0.0.1/…",
+        "The first session is streamed to https://h/…",
+    ]
     with pytest.raises(BadSetting) as refused:
         with_streams(settings, ["http//hush"], None)
     assert "hush" not in str(refused.value)
@@ -313,3 +320,14 @@ def test_recordings_sort_by_time_and_have_plain_names() -> None:
     name = recording_name("../Ä b", 0.0)
     assert name.startswith("19700101-000000----") and name.endswith(".mp4") and "/" not in name
     assert recording_name("a", 0.0) != recording_name("a", 0.0)
+
+
+def test_a_stream_that_cannot_be_stops_the_start_and_shows_no_key(tmp_path: Path) -> None:
+    tests = Path(__file__).parent
+    command = [sys.executable, str(tests / "cli_with_painted_pictures.py"), "serve", "--port", "0"]
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests), *sys.path])}
+    for url in ("ftp://h/a/hush", "rtmp://h", "rtmp://user:hush@h/a/k"):
+        run = [*command, "--data-dir", str(tmp_path), "--stream", url]
+        done = subprocess.run(run, env=environ, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 2 and "error: outputs.targets" in done.stderr and "Write rtmp" in done.stderr
+        assert "hush" not in done.stdout + done.stderr and "Traceback" not in done.stderr

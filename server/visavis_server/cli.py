@@ -172,10 +172,9 @@ def serve(
     )
     from visavis_server import serving
     from visavis_server.logs import start_logging
-    from visavis_server.outputs.desk import with_streams
+    from visavis_server.outputs.desk import automatic_outputs, with_streams
 
     settings = with_streams(settings, stream or (), record)
-
     start_logging(settings.log.level)
     serving.check_tls(settings.server)
     serving.check_camera(settings)
@@ -195,6 +194,8 @@ def serve(
         if settings.shows.play:
             at = serving.page_url(settings.server, taken_port)
             typer.echo(f"Its show is watched over WHEP: {at}/whep/{settings.shows.play_name}")
+        for line in automatic_outputs(settings.outputs):
+            typer.echo(line)
         typer.echo("Ctrl+C stops it.")
         sys.stdout.flush()
 

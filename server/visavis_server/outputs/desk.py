@@ -348,6 +348,14 @@ def with_streams(settings: Settings, urls: Sequence[str], record: Path | None) -
     return replace(settings, outputs=outputs)
 
 
+def automatic_outputs(settings: OutputSettings) -> list[str]:
+    """What goes by itself, a line for each, for the operator."""
+    lines = [f"Every session is recorded into {settings.record_dir}."] if settings.record_all else []
+    targets = targets_of(settings)
+    lines += [f"The first session is streamed to {targets[t.name].shown}" for t in settings.targets if t.automatic]
+    return lines
+
+
 def recording_name(avatar_id: str, wall_s: float) -> str:
     """A file name that sorts by time and that nobody else has."""
     when = time.strftime("%Y%m%d-%H%M%S", time.gmtime(wall_s))

@@ -39,8 +39,8 @@ KEYFRAME_EVERY = 2 * FRAME_RATE_HZ
 """What YouTube and Twitch ask for."""
 KEYFRAME_SPACING_S = 0.5
 TICKS_HELD_MS = 2000
-PICTURES_BEHIND = 12
-"""An encoder that is more ticks behind encodes only the newest of their pictures, but all of their voice."""
+PICTURES_AT_ONCE = 25
+"""An encoder that is more ticks behind leaves out every other one of their pictures, or more, but none of their voice."""
 QUALITY_CRF = 20
 AUDIO_BPS = 128_000
 CHANNELS = 2
@@ -164,7 +164,8 @@ class Program:
 
     def _encode(self, batch: Sequence[Published], keyframe: bool) -> Sequence[AccessUnit]:
         """On the encoding thread."""
-        shown = batch if len(batch) <= PICTURES_BEHIND else batch[-1:]
+        every = -(-len(batch) // PICTURES_AT_ONCE)
+        shown = batch[(len(batch) - 1) % every :: every]  # the newest one always
         self._left_out += len(batch) - len(shown)
         units = [unit for item in batch for unit in self._voice(item)]
         for item in shown:
