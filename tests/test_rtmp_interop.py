@@ -1,9 +1,11 @@
-"""RTMP against a real server: nginx-rtmp takes the stream, records it, is killed and comes back."""
+"""RTMP against real servers: nginx-rtmp takes the stream, is killed and comes back; FFmpeg takes it too."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
+import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -100,3 +102,36 @@ async def test_an_application_that_is_not_there_is_an_error_and_no_key_is_told(
         assert error is not None and error.code in ("hung_up", "stream_rejected"), error
         assert "hush-hush" not in f"{error} {stream.report()} {stream.shown} {caplog.text} {caplog.records}"
         assert not server.recordings
+
+
+LISTEN = """
+import contextlib, sys, av
+def end():  # it takes the end of the connection for an error
+    return contextlib.suppress(OSError)
+with av.open(sys.argv[1], options={"listen": "1"}) as source, av.open(sys.argv[2], "w") as out, end():
+    streams = {stream: out.add_stream_from_template(stream) for stream in source.streams}
+    for packet in source.demux():
+        if packet.dts is not None:
+            packet.stream = streams[packet.stream]
+            out.mux(packet)
+"""
+
+
+async def test_ffmpeg_as_a_server_gets_it_too(tmp_path: Path) -> None:
+    """FFmpeg's own RTMP, in a process of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url, path = f"rtmp://127.0.0.1:{port}/live/a-key", tmp_path / "a.mkv"
+    server = await asyncio.create_subprocess_exec(sys.executable, "-c", LISTEN, url, str(path))
+    try:
+        async with programme() as (_, program):
+            stream = RtmpStream(program, read_target(url, policy=AddressPolicy(everywhere=True)), 60.0, lambda: None)
+            await until_true(lambda: stream.report().seconds >= 5, "5 s of stream")
+            await stream.close()
+        assert await asyncio.wait_for(server.wait(), 20) == 0
+    finally:
+        if server.returncode is None:
+            server.kill()
+            await server.wait()
+    check(path, 60)

@@ -40,7 +40,7 @@ KEYFRAME_EVERY = 2 * FRAME_RATE_HZ
 KEYFRAME_SPACING_S = 0.5
 TICKS_HELD_MS = 2000
 PICTURES_AT_ONCE = 25
-"""An encoder that is more ticks behind leaves out every other one of their pictures, or more, but none of their voice."""
+"""An encoder that is more ticks behind leaves out every other one of their pictures, or more, but no voice."""
 QUALITY_CRF = 20
 AUDIO_BPS = 128_000
 CHANNELS = 2
