@@ -1,11 +1,13 @@
 // The dialog of the connection check: runs it when it opens, shows what is found as it is found, and copies the report.
 
 import type { Api } from "../api.js";
-import { ConnectionCheck, report, verdict, type Check, type Row } from "../connection_check.js";
+import { ConnectionCheck, report, verdict, type Check, type Outcome, type Row } from "../connection_check.js";
 import { asProblem } from "../problem.js";
 import { announce, byId, fromTemplate, within } from "./dom.js";
 
 const COPIED_MS = 2500;
+/** What the marks say, for those who do not see them. */
+const SPOKEN: Readonly<Record<Outcome, string>> = { ok: ": works. ", warning: ": could be better. ", failed: ": does not work. ", skipped: ": not tried. " };
 
 export class CheckDialog {
   /** The check lets go of what it opened; the page's own microphone, for one, may be opened again. */
@@ -72,6 +74,7 @@ export class CheckDialog {
   private fill(element: HTMLLIElement, { finding }: Row): void {
     element.dataset["outcome"] = finding.outcome;
     if (finding.code !== null) element.dataset["code"] = finding.code;
+    within(element, ".check-outcome", HTMLSpanElement).textContent = SPOKEN[finding.outcome];
     within(element, ".check-finding", HTMLSpanElement).textContent = finding.words;
     within(element, ".check-remedy", HTMLParagraphElement).textContent = finding.remedy ?? "";
   }
