@@ -46,8 +46,8 @@ async def test_a_page_that_leaves_does_not_end_the_agents_session(goodbye: str) 
                     error = await hear(socket, "error")
                     assert error["error"]["code"] in ("connection_lost", "connection_failed")
                     assert (await hear(socket, "bye"))["reason"] == "failed"
-            await until(lambda: peers.made[-1].closed, 5)
-            await until(lambda: it.registry.get(agent.id).audience is None, 5)
+            await until(lambda: peers.made[-1].closed, 15)
+            await until(lambda: it.registry.get(agent.id).audience is None, 15)
         spoken = await utterance.done()
         assert not spoken.interrupted and spoken.seconds == pytest.approx(speech(16000).size / 16000, abs=0.001)
         assert agent.errors == []
@@ -92,8 +92,8 @@ async def test_an_avatar_that_attends_to_a_page_does_not_after_it_has_gone() -> 
         async with page(it, agent.id) as socket:
             await call(socket)
             await say(socket, type="attend", on=True)
-            await until(lambda: it.registry.get(agent.id).session.state == "listening", 5)
-        await until(lambda: it.registry.get(agent.id).session.state == "idle", 5)
+            await until(lambda: it.registry.get(agent.id).session.state == "listening", 15)
+        await until(lambda: it.registry.get(agent.id).session.state == "idle", 15)
 
 
 async def test_the_pages_own_session_still_ends_with_it_and_its_agent_is_told() -> None:

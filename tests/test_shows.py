@@ -67,7 +67,7 @@ async def following(it: Venue, show: dict[str, Any]) -> AsyncIterator[Follower]:
 
     follower.task = asyncio.create_task(read())
     try:
-        await until(lambda: bool(follower.events), 5)
+        await until(lambda: bool(follower.events), 15)
         yield follower
     finally:
         follower.task.cancel()
@@ -141,12 +141,12 @@ async def test_a_show_can_be_skipped_appended_to_looped_and_ended(folder: Path) 
             ]
             assert (await it.http.get(at)).json()["state"] == "finished"
             assert (await it.http.patch(at, json={"loop": True})).json()["loop"]
-            await until(lambda: ("started", "tone.wav") in follower.files()[6:], 5)
+            await until(lambda: ("started", "tone.wav") in follower.files()[6:], 15)
             interrupted = await it.http.post(f"/v1/sessions/{show['id']}/interrupt")
             assert interrupted.status_code == 202
-            await until(lambda: ("started", "first.wav") in follower.files()[6:], 5)
+            await until(lambda: ("started", "first.wav") in follower.files()[6:], 15)
             assert (await it.http.delete(at)).status_code == 204
-            await until(lambda: bool(follower.of("bye")), 5)
+            await until(lambda: bool(follower.of("bye")), 15)
         assert await refused(await it.http.get(at)) == (404, "no_such_show")
 
 
@@ -165,7 +165,7 @@ async def test_a_stranger_plays_nothing_from_outside_the_folder(folder: Path) ->
             assert await refused(answer) == told and str(folder.parent) not in answer.json()["error"]["message"]
         show = await opened(it, "out.m3u")
         async with following(it, show) as follower:
-            await until(lambda: bool(follower.of("finished")) or (len(follower.of("failed")) == 3), 5)
+            await until(lambda: bool(follower.of("finished")) or (len(follower.of("failed")) == 3), 15)
         show = (await it.http.get(f"/v1/shows/{show['id']}")).json()
         assert (show["failed"], show["played"]) == (3, 0)
 
@@ -216,7 +216,7 @@ async def test_listeners_that_leave_are_forgotten_and_there_are_never_too_many(f
             async with following(it, show):
                 pass
         inside = it.app.state.shows.get(show["id"])
-        await until(lambda: inside.listeners == 0, 5)
+        await until(lambda: inside.listeners == 0, 15)
         open_ones = [inside.listen() for _ in range(20)]
         assert await refused(await it.http.get(url)) == (503, "listeners_full")
         for _ in range(150):  # one that never reads is left
@@ -231,7 +231,7 @@ async def test_followers_are_told_good_bye_when_the_server_stops(folder: Path) -
         async with following(it, show) as follower:
             it.app.state.registry.end_soon(show["id"], "shutdown")
             assert follower.task is not None
-            await asyncio.wait_for(follower.task, 5)
+            await asyncio.wait_for(follower.task, 15)
         assert follower.events[-1] == {"type": "bye", "reason": "shutdown", "error": None}
 
 
@@ -241,9 +241,9 @@ async def test_a_failed_session_is_told_with_its_error_and_frees_the_name(folder
         async with following(it, show) as follower:
             problem = VisavisError("drawing_failed", "Drawing failed.", "Report it.")
             it.registry.end_soon(show["id"], "failed", problem)
-            await until(lambda: bool(follower.of("bye")), 5)
+            await until(lambda: bool(follower.of("bye")), 15)
         assert follower.events[-1] == {"type": "bye", "reason": "failed", "error": problem.as_dict()}
-        await until(lambda: it.registry.active == 0, 5)
+        await until(lambda: it.registry.active == 0, 15)
         await opened(it, "tone.wav", name="stage")
 
 
@@ -252,7 +252,7 @@ async def test_a_pause_holds_the_place_until_it_is_over(folder: Path) -> None:
         show = await opened(it, "tone.wav")
         at = f"/v1/shows/{show['id']}"
         async with following(it, show) as follower:
-            await until(lambda: bool(follower.of("started")), 5)
+            await until(lambda: bool(follower.of("started")), 15)
             await it.http.patch(at, json={"paused": True})
             await asyncio.sleep(0.5)
             held = (await it.http.get(at)).json()
@@ -260,7 +260,7 @@ async def test_a_pause_holds_the_place_until_it_is_over(folder: Path) -> None:
             assert (await it.http.get(at)).json()["current"] == held["current"]
             assert held["state"] == "paused" and held["current"]["file"] == "tone.wav"
             await it.http.patch(at, json={"paused": False})
-            await until(lambda: bool(follower.of("progress")), 5)
+            await until(lambda: bool(follower.of("progress")), 15)
             assert follower.of("progress")[-1]["item"]["position_s"] > held["current"]["position_s"]
         assert [event["paused"] for event in follower.of("changed")] == [True, False]
 
@@ -269,17 +269,17 @@ async def test_the_house_show_plays_on_after_a_failure_and_never_expires(folder:
     settings = ShowSettings(play=(str(folder / "tone.wav"),), play_name="house", play_pause_s=0.0)
     async with venue(sessions__max_age_s=1.0, sessions__idle_timeout_s=1.0, sessions__join_timeout_s=1.0) as it:
         keeping = asyncio.create_task(keep_playing(it.app.state.shows, it.app.state.desk, settings, first_wait_s=0.05))
-        await until(lambda: bool(it.registry.calls()), 5)
+        await until(lambda: bool(it.registry.calls()), 15)
         [call] = it.registry.calls()
         await asyncio.sleep(1.5)
         assert it.registry.calls() == (call,)
         it.registry.end_soon(call.id, "failed", VisavisError("drawing_failed", "Drawing failed.", "Report it."))
-        await until(lambda: bool(it.registry.calls()) and it.registry.calls()[0] is not call, 5)
+        await until(lambda: bool(it.registry.calls()) and it.registry.calls()[0] is not call, 15)
         viewer = Client.viewer(it.http)
         assert (await viewer.start("/whep/house")).status_code == 201
         await viewer.close()
         await it.http.delete(f"/v1/sessions/{it.registry.calls()[0].id}")
-        await asyncio.wait_for(keeping, 5)  # ended on purpose: it does not come back
+        await asyncio.wait_for(keeping, 15)  # ended on purpose: it does not come back
 
 
 async def test_a_page_may_look_in_on_a_show_and_leave(folder: Path) -> None:
