@@ -95,6 +95,10 @@ async def test_repeating_cannot_flood_a_narrow_link() -> None:
     await paced.send_again(range(100), 0.0)
     repeated = sum(len(data) for _, data in wire.sent[100:])
     assert 0 < repeated <= max(AGAIN_BURST_BYTES, 0.5 * 0.5 * 100_000 / 8)
+    await asyncio.sleep(0.4)
+    before = len(wire.sent)
+    await paced._send_rtp(packet(100))
+    assert before + 1 + 1 <= len(wire.sent) <= before + 1 + 5  # 50 kbit/s allow two or so by now, unasked
 
 
 async def test_what_is_no_longer_kept_asks_for_a_whole_picture() -> None:

@@ -25,7 +25,9 @@ KEPT_S = 10.0
 KEPT_PACKETS = 1024
 TWICE_AFTER_S = 0.03
 AGAIN_AFTER_S = 0.02
-"""A packet is not sent again before its last copy can have come, and this on top."""
+AGAIN_TRIPS = 0.85
+"""A packet is not sent again before its last copy can have come: so much of the mean round trip, and never sooner
+than the other."""
 AGAIN_SHARE = 0.5
 """Of the rate, for packets sent again: on a full link they would only lengthen the queue."""
 AGAIN_BURST_S = 0.5
@@ -70,6 +72,7 @@ class PacedTransport:
         self._pacer = Pacer()
         self._kept: OrderedDict[int, tuple[float, bytes]] = OrderedDict()
         self._again_s: dict[int, float] = {}
+        self._owed: OrderedDict[int, None] = OrderedDict()
         self._again_bytes = 0.0
         self._again_at_s = 0.0
         self._twice: deque[tuple[float, int]] = deque()
@@ -88,6 +91,7 @@ class PacedTransport:
             await self._transport._send_rtp(data)
             return
         await self._send_seconds()
+        await self._pay(time.monotonic())
         await self._transport._send_rtp(data)
         now_s = time.monotonic()
         (sequence,) = struct.unpack_from("!H", data, 2)
@@ -115,13 +119,23 @@ class PacedTransport:
                 self.too_late += 1
                 continue
             before_s = self._again_s.get(sequence)
-            if before_s is not None and now_s - before_s < (rtt_s or 0.0) + AGAIN_AFTER_S:
+            if before_s is not None and now_s - before_s < max(AGAIN_AFTER_S, AGAIN_TRIPS * (rtt_s or 0.0)):
                 continue
-            if not self._affordable(len(data), now_s):
-                continue
-            self._again_s[sequence] = now_s
-            await self._send_copy(data)
+            self._owed[sequence] = None
+        await self._pay(now_s)
         return whole
+
+    async def _pay(self, now_s: float) -> None:
+        """Send what was asked for as far as the rate allows; the rest waits, for not every receiver asks twice."""
+        while self._owed:
+            sequence = next(iter(self._owed))
+            _, data = self._kept.get(sequence, (0.0, b""))
+            if data and not self._affordable(len(data), now_s):
+                return
+            del self._owed[sequence]
+            if data:
+                self._again_s[sequence] = now_s
+                await self._send_copy(data)
 
     async def _send_seconds(self) -> None:
         """Second copies go out with the next picture: what was lost in one burst is not lost again in the same."""

@@ -1,0 +1,297 @@
+"""How a call does on bad networks: a real server, a real Chromium, and a bad link between their network namespaces.
+
+    python benchmarks/network.py [--cells table|quick|NAME,NAME] [--seconds 20] [--repeats 1] [--keep]     (root)
+    python benchmarks/network.py --hours 2 [--keep]       # a long call with induced stalls: offset of picture and voice
+
+Where the kernel has no netem (as in many containers) the link is a process of ours between two TUN devices: seeded
+loss, delay, jitter with reordering, and a rate with a queue of 300 ms (network_link.py). Delay and jitter hold for each
+way, so a round trip is twice that; loss too. The rate limits the way to the browser. Avatar: Elena, 512 px, `warp`.
+
+Columns: first (click to first frame), fps (median; and its 5th percentile), freezes (Chromium's own count, and for how
+long after the first five seconds), lag (of the picture, from the session to its playing), A/V (median, and 95th
+percentile of the absolute offset of picture and voice as they play), kbit/s received, recovery (from a change of the
+network to 20 fps without lag, for 2 s). A cell ends "well" or not: "dead" or "lagging".
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import signal
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from network_call import Place, chromium_path, readings, until_shown
+from network_figures import figures, offsets_ms, recovery_s, trend_ms_per_h
+from network_wire import WireProcess
+from playwright.async_api import async_playwright
+from record import report
+from render import speech
+
+STALLS = ("render", "loop", "reader")
+QUIET_CORES = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One network, and how it changes."""
+
+    name: str
+    loss: float = 0.0
+    delay_ms: float = 20.0
+    jitter_ms: float = 0.0
+    kbps: tuple[float | None, ...] = (None,)
+    """The rate of the way down, for equal shares of the call."""
+    cut_s: float = 0.0
+    """For so long nothing passes at all, half way through."""
+    extra_s: float = 0.0
+    tags: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def way_ms(self) -> float:
+        """What a packet takes at the most, apart from queueing."""
+        return self.delay_ms + self.jitter_ms
+
+    def down(self, kbps: float | None, *, cut: bool = False) -> dict[str, Any]:
+        """Conditions of the way to the browser."""
+        rate = {} if kbps is None else {"rate_bps": 1000 * kbps}
+        return {**self.up(cut=cut), **rate}
+
+    def up(self, *, cut: bool = False) -> dict[str, Any]:
+        """Conditions of the way to the server."""
+        return {"loss": 1.0 if cut else self.loss, "delay_ms": self.delay_ms, "jitter_ms": self.jitter_ms}
+
+
+def table() -> list[Cell]:
+    """Everything that issue 7 names."""
+    cells = [
+        Cell(f"loss {loss:.0%} delay {delay} jitter {jitter}", loss, delay, jitter)
+        for loss in (0.0, 0.02, 0.05, 0.10)
+        for delay in (20, 100, 300)
+        for jitter in (0, 30, 100)
+    ]
+    cells += [Cell(f"rate {kbps}", kbps=(kbps,)) for kbps in (300, 500, 1000, 2000, 5000)]
+    cells += [Cell(f"rate {kbps} loss 5%", 0.05, 100, 30, (kbps,)) for kbps in (300, 1000)]
+    cells += [
+        Cell("step 2000-400-2000", kbps=(2000, 400, 2000), extra_s=20),
+        Cell("step 5000-300-5000", kbps=(5000, 300, 5000), extra_s=20),
+        Cell("cut for 1 s", cut_s=1.0),
+        Cell("cut for 3 s", cut_s=3.0),
+    ]
+    return cells
+
+
+QUICK = (
+    "loss 0% delay 20 jitter 0",
+    "loss 10% delay 100 jitter 30",
+    "loss 0% delay 20 jitter 100",
+    "rate 300",
+    "rate 1000",
+    "step 2000-400-2000",
+    "cut for 1 s",
+)
+
+
+async def quiet_machine(patience_s: float) -> float:
+    """Wait until little else runs here; gives how many cores others use then."""
+    deadline_s = time.monotonic() + patience_s
+    while True:
+        psutil.cpu_percent()
+        await asyncio.sleep(1.5)
+        busy = psutil.cpu_percent() / 100 * (psutil.cpu_count() or 1)
+        if busy < QUIET_CORES or time.monotonic() > deadline_s:
+            return busy
+
+
+async def run_cell(place: Place, wire: WireProcess, cell: Cell, seconds: float, seed: int) -> dict[str, Any]:
+    """One call through one network."""
+    others = await quiet_machine(45.0)
+    await wire.order(seed=seed, down=cell.down(cell.kbps[0]), up=cell.up())
+    page = await place.call("elena")
+    seconds += cell.extra_s
+    row: dict[str, Any] = {"cell": cell.name, "others_cores": round(others, 1)}
+    try:
+        row["first_ms"] = round(await until_shown(page, 15.0))
+    except SystemExit:
+        await place.hang_up(page)
+        return {**row, "verdict": "no picture"}
+    changes: list[tuple[str, float]] = []
+    for n, kbps in enumerate(cell.kbps):
+        if n:
+            await wire.order(down=cell.down(kbps))
+            changes.append((f"{kbps}", 1000 * time.time()))
+        if cell.cut_s:
+            await asyncio.sleep(seconds / 2)
+            await wire.order(down=cell.down(None, cut=True), up=cell.up(cut=True))
+            await asyncio.sleep(cell.cut_s)
+            await wire.order(down=cell.down(None), up=cell.up())
+            changes.append(("link", 1000 * time.time()))
+            await asyncio.sleep(seconds / 2)
+        else:
+            await asyncio.sleep(seconds / len(cell.kbps))
+    told = await readings(page)
+    passed = (await wire.order())["down"]
+    await place.hang_up(page)
+    row |= figures(told, cell.way_ms)
+    row["recovery_s"] = [
+        None if (took := recovery_s(told, at_ms, cell.way_ms)) is None else round(took, 1) for _, at_ms in changes
+    ]
+    row["queue_full"] = passed["overflowed"]
+    return row
+
+
+COLUMNS = (
+    ("cell", 34),
+    ("verdict", 11),
+    ("first_ms", 9),
+    ("fps", 6),
+    ("fps_p5", 7),
+    ("freezes", 8),
+    ("frozen_settled_s", 17),
+    ("lag_ms", 7),
+    ("av_offset_p50_ms", 17),
+    ("av_offset_p95_ms", 17),
+    ("kbps", 7),
+    ("width", 6),
+    ("recovery_s", 14),
+)
+
+
+def shown(row: dict[str, Any]) -> str:
+    """A row as text."""
+    return "".join(f"{row.get(name, '')!s:>{width}}" for name, width in COLUMNS)
+
+
+def merged(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The medians of several runs of one cell; the worst verdict."""
+    bad = [row["verdict"] for row in rows if row["verdict"] != "well"]
+    row = dict(rows[0])
+    for name in row:
+        values = [r.get(name) for r in rows]
+        if all(isinstance(value, int | float) for value in values):
+            row[name] = round(statistics.median(values), 1)  # type: ignore[type-var]
+    row["verdict"], row["runs"] = (bad[0] if bad else "well"), len(rows)
+    steps = zip(*(one["recovery_s"] for one in rows if "recovery_s" in one), strict=True)
+    recoveries = [[took_s for took_s in step if took_s is not None] for step in steps]
+    row["recovery_s"] = [statistics.median(step) if step else None for step in recoveries]
+    return row
+
+
+async def run_table(place: Place, wire: WireProcess, cells: list[Cell], args: argparse.Namespace) -> dict[str, Any]:
+    """All cells."""
+    print("".join(f"{name:>{width}}" for name, width in COLUMNS), flush=True)
+    rows = []
+    for cell in cells:
+        runs = [await run_cell(place, wire, cell, args.seconds, 7 + 10 * n) for n in range(args.repeats)]
+        rows.append(merged(runs) | {"load": round(os.getloadavg()[0], 1)})
+        print(shown(rows[-1]), f"  load {rows[-1]['load']} others {rows[-1]['others_cores']}", flush=True)
+    well = sum(row["verdict"] == "well" for row in rows)
+    return {"cells": len(rows), "well": well, "seconds": args.seconds, "repeats": args.repeats, "rows": rows}
+
+
+async def run_long(place: Place, wire: WireProcess, hours: float, every_s: float) -> dict[str, Any]:
+    """One call over a good network in which something stands still for a second, again and again."""
+    await wire.order(seed=1, down={"delay_ms": 20, "jitter_ms": 5}, up={"delay_ms": 20, "jitter_ms": 5})
+    page = await place.call("elena")
+    await until_shown(page)
+    await asyncio.sleep(10)
+    dice, stalls = random.Random(5), dict.fromkeys(STALLS, 0)
+    begun_s, at_s, offset_ms = time.monotonic(), [], []
+    next_s = begun_s + every_s
+    while time.monotonic() - begun_s < 3600 * hours:
+        await asyncio.sleep(2.0)
+        told = await page.evaluate("window.network.readings.splice(0)")
+        for reading in told:
+            found = offsets_ms([reading])
+            if found.size:
+                at_s.append(reading["at_ms"] / 1000)
+                offset_ms.append(found[0])
+        if time.monotonic() >= next_s:
+            next_s += every_s
+            kind = dice.choice(STALLS)
+            stalls[kind] += 1
+            if kind == "reader":
+                await page.evaluate(
+                    "(() => { const end = performance.now() + 1000; while (performance.now() < end); })()"
+                )
+            else:
+                place.stall(signal.SIGUSR1 if kind == "render" else signal.SIGUSR2)
+            print(
+                f"{time.monotonic() - begun_s:7.0f} s  stall of the {kind:<7} offset {told_now(offset_ms)}", flush=True
+            )
+    last = (await readings(page))[-1:] or told[-1:]
+    times, offsets = np.array(at_s), np.array(offset_ms)
+    await place.hang_up(page)
+    trend = trend_ms_per_h(times, offsets)
+    return {
+        "minutes": round((times[-1] - times[0]) / 60, 1),
+        "readings": int(offsets.size),
+        "stalls": sum(stalls.values()),
+        **{f"stalls_{kind}": count for kind, count in stalls.items()},
+        "av_offset_abs_p50_ms": round(float(np.percentile(np.abs(offsets), 50)), 1),
+        "av_offset_abs_p95_ms": round(float(np.percentile(np.abs(offsets), 95)), 1),
+        "av_offset_abs_max_ms": round(float(np.abs(offsets).max()), 1),
+        "trend_ms_per_h": None if trend is None else round(trend, 1),
+        "first_half_median_ms": round(float(np.median(offsets[: offsets.size // 2])), 1),
+        "second_half_median_ms": round(float(np.median(offsets[offsets.size // 2 :])), 1),
+        "freezes": last[0]["video"].get("freezeCount") if last else None,
+        "load": round(os.getloadavg()[0], 1),
+    }
+
+
+def told_now(offset_ms: list[float]) -> str:
+    """The last half minute."""
+    recent = np.abs(offset_ms[-300:])
+    return f"|p95| {np.percentile(recent, 95):.0f} ms" if recent.size else "unknown"
+
+
+async def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """Everything that was asked for."""
+    wire = WireProcess()
+    await wire.open()
+    try:
+        with tempfile.TemporaryDirectory() as name:
+            place = Place(Path(name), args.chromium)
+            async with async_playwright() as play:
+                try:
+                    await place.open(play, speech(60.0, Path(name)))
+                    if args.hours:
+                        return await run_long(place, wire, args.hours, args.stall_every)
+                    cells = table()
+                    if args.cells != "table":
+                        names = QUICK if args.cells == "quick" else args.cells.split(",")
+                        cells = [cell for cell in cells if cell.name in names]
+                    return await run_table(place, wire, cells, args)
+                finally:
+                    await place.close()
+    finally:
+        await wire.close()
+
+
+def main() -> None:
+    """Measure and print."""
+    ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ask.add_argument("--cells", default="table", help="table, quick, or names separated by commas")
+    ask.add_argument("--seconds", type=float, default=20.0)
+    ask.add_argument("--repeats", type=int, default=1, help="runs of each cell with other seeds; medians are printed")
+    ask.add_argument("--hours", type=float, default=0.0, help="one long call with stalls instead of the table")
+    ask.add_argument("--stall-every", type=float, default=30.0, help="seconds between stalls")
+    ask.add_argument("--chromium", default=chromium_path())
+    ask.add_argument("--keep", action="store_true", help="write the record under benchmarks/results/")
+    args = ask.parse_args()
+    if not args.chromium:
+        raise SystemExit("no Chromium found: install it (Debian: apt-get install chromium) or pass --chromium PATH")
+    found = asyncio.run(measure(args))
+    report("network-long" if args.hours else "network", found, keep=args.keep)
+
+
+if __name__ == "__main__":
+    main()
