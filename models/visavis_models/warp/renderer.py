@@ -26,7 +26,7 @@ from visavis_models.warp.eyes import Eye, make_eyes
 from visavis_models.warp.lips import on_the_seam
 from visavis_models.warp.mesh import PersonMesh, build_mesh
 from visavis_models.warp.mouth import Mouth, Scene
-from visavis_models.warp.sampling import Texture, draw, draw_cover, make_texture
+from visavis_models.warp.sampling import Texture, draw, draw_cover, even_cover, make_texture
 
 KEPT_STILLS = 8
 """Prepared avatars that one renderer remembers."""
@@ -51,6 +51,8 @@ class Still:
     """float32 (478,): by how much flattening changed the depth of the landmarks."""
     body: BodyField
     person: Texture
+    evenly: NDArray[np.uint8]
+    """uint8 (M,): which triangles of the mesh are wholly the person, or not at all; see `even_cover`."""
     mouth: Mouth
     eyes: tuple[Eye, Eye]
 
@@ -112,6 +114,7 @@ def prepare(avatar: Avatar) -> Still:
     flat = _flattened(depth, avatar.face_width_px)
     rest = np.ascontiguousarray(np.concatenate([mesh.points, flat[:, None]], 1), np.float32)
     weight = np.concatenate([np.ones(LANDMARK_COUNT, np.float32), mesh.head_weight])
+    person = _person(avatar, margin)
     return Still(
         avatar=avatar,
         rig=rig,
@@ -119,7 +122,8 @@ def prepare(avatar: Avatar) -> Still:
         rest=rest,
         sides=(flat - depth)[:LANDMARK_COUNT],
         body=body_field(avatar, mesh.points, weight),
-        person=_person(avatar, margin),
+        person=person,
+        evenly=even_cover(person, mesh.points, mesh.triangles),
         mouth=Mouth(avatar, rig.model),
         eyes=make_eyes(avatar),
     )
@@ -325,7 +329,7 @@ def draw_matte(still: Still, scene: Scene, matte: NDArray[np.uint8]) -> None:
         scene: what `draw_person` gave.
         matte: uint8 (H, W), overwritten.
     """
-    draw_cover(scene.number, scene.planes, still.person, matte)
+    draw_cover(scene.number, scene.planes, still.evenly, still.person, matte)
 
 
 def paint_openings(still: Still, posed: Posed, t: int, scene: Scene) -> None:

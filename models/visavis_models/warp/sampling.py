@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _DRAW = "void(i4[:,::1], i4, i4, f4[:,:,::1], u4[:,::1], f4, f4, f4, u1[:,:,::1])"
-_COVER = "void(i4[:,::1], i4, i4, f4[:,:,::1], u4[:,::1], f4, f4, f4, u1[:,::1])"
+_COVER = "void(i4[:,::1], f4[:,:,::1], u1[::1], u4[:,::1], f4, f4, f4, u1[:,::1])"
 
 
 @numba.njit(_DRAW, nogil=True, cache=True, fastmath=True)
@@ -80,8 +80,9 @@ def _draw(number, left, top, planes, texture, scale, shift_x, shift_y, out):  # 
 
 
 @numba.njit(_COVER, nogil=True, cache=True, fastmath=True)
-def _cover(number, left, top, planes, texture, scale, shift_x, shift_y, out):  # type: ignore[no-untyped-def]
-    # The fourth lane of `_draw`, step by step the same: what it lays over a picture and what this says must agree.
+def _cover(number, planes, evenly, texture, scale, shift_x, shift_y, out):  # type: ignore[no-untyped-def]
+    # The fourth lane of `_draw`, step by step the same: what it lays over a picture and what this says must agree. Most
+    # triangles are covered evenly, and nothing need be read for them.
     last_x, last_y = np.int32(texture.shape[1] - 2), np.int32(texture.shape[0] - 2)
     bias = np.float32(16384.5)
     for y in range(np.uint64(number.shape[0])):
@@ -93,14 +94,18 @@ def _cover(number, left, top, planes, texture, scale, shift_x, shift_y, out):  #
                 seen = np.int32(-1)
                 out[y, x] = 0
                 continue
+            if evenly[np.uint64(t)] != np.uint8(1):
+                seen = np.int32(-1)
+                out[y, x] = evenly[np.uint64(t)]
+                continue
             if t == seen:
                 u += du
                 v += dv
             else:
                 seen = t
                 p = planes[np.uint64(t)]
-                dx = np.float32(np.int32(x) + left) - p[0, 0]
-                dy = np.float32(np.int32(y) + top) - p[0, 1]
+                dx = np.float32(x) - p[0, 0]
+                dy = np.float32(y) - p[0, 1]
                 sixteenths = scale * np.float32(16)
                 u = (p[0, 2] + dx * p[0, 3] + dy * p[0, 4]) * sixteenths + (shift_x * np.float32(16) + bias)
                 v = (p[1, 2] + dx * p[1, 3] + dy * p[1, 4]) * sixteenths + (shift_y * np.float32(16) + bias)
@@ -211,16 +216,50 @@ def draw(
     _draw(number, origin[0], origin[1], planes, texture.words, scale, shift[0], shift[1], out)
 
 
+def even_cover(texture: Texture, points: NDArray[np.float32], triangles: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """Which triangles are covered alike in all their pixels.
+
+    Args:
+        texture: what is drawn with them.
+        points: float32 (N, 2): where their corners read it, in mesh coordinates.
+        triangles: int32 (M, 3).
+
+    Returns:
+        uint8 (M,): 255 for those that hide what is behind them, 0 for those that show nothing, 1 for all others.
+    """
+    cover = (texture.words >> np.uint32(24)).astype(np.uint8)
+    height, width = cover.shape
+    scale = 2.0 * texture.pixels_per_unit
+    places = scale * (points[triangles] - np.array([texture.left, texture.top]))
+    size = np.array([width, height])
+    # One pixel more at each side: that is how far reading between pixels and rounding reach.
+    low = np.clip(np.floor(places.min(1)).astype(int) - 1, 0, size - 1)
+    high = np.clip(np.ceil(places.max(1)).astype(int) + 3, 1, size)
+    pixels = (high - low).prod(1)
+    found = np.ones(len(triangles), np.uint8)
+    for level in (0, 255):
+        sums = cv2.integral((cover == level).astype(np.uint8))
+        (left, top), (right, bottom) = low.T, high.T
+        alike = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
+        found[alike == pixels] = level
+    return found
+
+
 def draw_cover(
-    number: NDArray[np.int32], planes: NDArray[np.float32], texture: Texture, out: NDArray[np.uint8]
+    number: NDArray[np.int32],
+    planes: NDArray[np.float32],
+    evenly: NDArray[np.uint8],
+    texture: Texture,
+    out: NDArray[np.uint8],
 ) -> None:
     """How much of a picture `draw` covers, pixel by pixel.
 
     Args:
         number: as for `draw`.
         planes: as for `draw`.
+        evenly: what `even_cover` says of these triangles.
         texture: as for `draw`.
         out: uint8 (h, w), overwritten: 255 where `draw` leaves nothing of what was there before.
     """
     scale = 2.0 * texture.pixels_per_unit
-    _cover(number, 0, 0, planes, texture.words, scale, -scale * texture.left, -scale * texture.top, out)
+    _cover(number, planes, evenly, texture.words, scale, -scale * texture.left, -scale * texture.top, out)

@@ -48,8 +48,9 @@ class SideBySideMaker:
         if item.picture is not self._picture or self._planes is None:
             height, width = item.picture.shape[0] & ~1, item.picture.shape[1] & ~1
             person = person_alone(item.picture, item.matte)[:height, :width]
+            luma = np.asarray(cv2.LUT(np.ascontiguousarray(item.matte.cover[:height, :width]), _LUMA), np.uint8)
             colours = cv2.cvtColor(np.ascontiguousarray(person), cv2.COLOR_RGB2YUV_I420)
-            self._planes = _beside(np.asarray(colours, np.uint8), _LUMA[item.matte.cover[:height, :width]])
+            self._planes = _beside(np.asarray(colours, np.uint8), luma)
             self._picture = item.picture
         frame = av.VideoFrame.from_ndarray(self._planes, format="yuv420p")
         frame.pts, frame.time_base = item.index * PICTURE_STEP, Fraction(1, 90_000)
