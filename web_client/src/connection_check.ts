@@ -18,7 +18,7 @@ export interface Finding {
   readonly remedy: string | null;
   /** Stable, for programs; null if all is well. */
   readonly code: string | null;
-  /** For whoever helps: no addresses, no passwords. */
+  /** For whoever helps: no address of the person, no passwords. */
   readonly detail: string | null;
 }
 
@@ -141,8 +141,10 @@ export class ConnectionCheck {
     const servers = config.ice_servers.filter((server) => !hasTurn([server]));
     this.directly = await probe(this.api, servers, "all");
     const blocked = whyNoWay(this.directly.findings, servers);
-    // With a relay this is no reason to worry yet: the next check decides.
-    return carried(this.directly, blocked, hasTurn(config.ice_servers) ? "warning" : "failed");
+    if (!hasTurn(config.ice_servers)) return carried(this.directly, blocked, "failed");
+    // No reason to worry yet: the next check decides.
+    const detour = new Problem(blocked.code, "The direct way is blocked.", "That is what the relay is for: see below.");
+    return carried(this.directly, detour, "warning");
   }
 
   private async relay(): Promise<Finding> {
@@ -175,7 +177,7 @@ function carried(result: ProbeResult, blocked: Problem, outcome: "warning" | "fa
   return troubled(slow, "warning", detail);
 }
 
-/** What ICE found, without anybody's address. */
+/** What ICE found, without the person's addresses; those of STUN and TURN servers that failed are the server's. */
 export function waysInWords(findings: IceFindings): string {
   const ways = findings.ways.map((way) => `${way.type} ${way.relay_protocol === null ? way.protocol : `over ${way.relay_protocol}`}`);
   const failures = findings.failures.map((failure) => `${failure.url} ${failure.code} ${failure.text}`.trim());

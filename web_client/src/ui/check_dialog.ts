@@ -35,7 +35,7 @@ export class CheckDialog {
     void this.run();
   }
 
-  /** What was found so far, as text without addresses or passwords. */
+  /** What was found so far, as text without the person's addresses or passwords. */
   get report(): string {
     return report(this.rows, location.origin + location.pathname, navigator.userAgent, new Date());
   }
