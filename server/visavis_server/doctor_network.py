@@ -102,7 +102,7 @@ async def _tried(url: str, server: IceServer) -> NetworkFinding:
     except stun.TransactionTimeout:
         return NetworkFinding(url, "broken", "does not answer", silent)
     except OSError as error:  # TimeoutError is one
-        return NetworkFinding(url, "broken", f"cannot be reached: {error or 'no answer'}", silent)
+        return NetworkFinding(url, "broken", f"cannot be reached: {str(error) or 'no answer'}", silent)
 
 
 async def _relay(url: str, wanted: dict[str, object]) -> NetworkFinding:
