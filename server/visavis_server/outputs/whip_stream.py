@@ -15,7 +15,7 @@ from visavis_models.errors import EngineError
 from visavis_server.outputs.address_policy import refused
 from visavis_server.outputs.stream import Progress, Stream
 from visavis_server.outputs.target import Target
-from visavis_server.outputs.trouble import Unreachable
+from visavis_server.outputs.trouble import Rejected, Unreachable
 from visavis_server.outputs.whip_resource import WhipResource, publish
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class WhipStream(Stream):
             before.seconds + now.frames_sent / FRAME_RATE_HZ,
             before.sent_bytes + now.sent_bytes,
             before.pictures_dropped + now.pictures_dropped,
+            before.voice_dropped_s + now.voice_dropped_s,
         )
 
     async def _transmit(self) -> None:
@@ -87,7 +88,7 @@ class WhipStream(Stream):
             raise refused() from error
         except BadAnswer as error:
             message = "The server's answer cannot be used."
-            raise EngineError("bad_answer", message, "It must take H.264 or VP8, and Opus.") from error
+            raise Rejected("bad_answer", message, "It must take H.264 or VP8, and Opus.") from error
         except TimeoutError as error:
             message = "The server takes the stream, but no media connection comes about."
             raise Unreachable("no_media", message, "Allow UDP to it, or set up a TURN server.") from error

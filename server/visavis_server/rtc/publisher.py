@@ -15,6 +15,7 @@ from visavis_models.errors import EngineError
 from visavis_server.rtc import aiortc_patches, heap
 from visavis_server.rtc.broadcast import Broadcast
 from visavis_server.rtc.connection import CONNECT_S, HeldTasks, aiortc_servers, close_connection, new_connection
+from visavis_server.rtc.outbound import PACKET_S
 from visavis_server.rtc.reach import ANYWHERE, Reach, check_relayed
 from visavis_server.rtc.relay import RelayedPictures, RelayedVoice, RelayTrack
 from visavis_server.rtc.sdp import MAX_CANDIDATES, IceServer
@@ -88,6 +89,11 @@ class Publisher:
     def pictures_dropped(self) -> int:
         """Pictures that it missed although others got them."""
         return self.pictures.dropped if self.pictures is not None else 0
+
+    @property
+    def voice_dropped_s(self) -> float:
+        """Voice lost because sending stood still."""
+        return PACKET_S * self.voice.dropped if self.voice is not None else 0.0
 
     @property
     def sent_bytes(self) -> int:
