@@ -155,7 +155,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "none", str(folder)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("this user may not mount a small file system")
-    (folder / "ballast").write_bytes(bytes(230_000))
+    (folder / "ballast").write_bytes(bytes(250_000))
     try:
         yield folder
     finally:

@@ -106,8 +106,8 @@ async def test_a_server_that_takes_the_connection_and_says_nothing(monkeypatch: 
 
 async def test_a_server_that_never_reads_costs_neither_time_nor_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """The loop keeps its pace, what waits is bounded, what is lost is counted, and it is tried again."""
-    monkeypatch.setattr(rtmp_connection, "STALL_S", 3.0)
-    monkeypatch.setattr(rtmp_stream, "QUEUE_S", 1.0)
+    monkeypatch.setattr(rtmp_connection, "STALL_S", 2.0)
+    monkeypatch.setattr(rtmp_stream, "QUEUE_S", 0.8)
     async with fake_rtmp("stops_reading") as fake, streaming(fake, noise=True) as stream:
         worst_s = 0.0
         most_waiting = 0
@@ -116,13 +116,13 @@ async def test_a_server_that_never_reads_costs_neither_time_nor_memory(monkeypat
         await asyncio.sleep(1)
         before = process.memory_info().rss
         begun_s = time.monotonic()
-        while stream.report().reconnects < 2 and time.monotonic() - begun_s < 60:
+        while stream.report().reconnects < 1 and time.monotonic() - begun_s < 60:
             at_s = time.monotonic()
             await asyncio.sleep(0.01)
             worst_s = max(worst_s, time.monotonic() - at_s)
             most_waiting = max(most_waiting, stream._queue.waiting_bytes)
         report = stream.report()
-        assert report.reconnects >= 2 and fake.connections >= 3
+        assert report.reconnects >= 1 and fake.connections >= 2
         assert report.error is not None and report.error.code == "stalled"
         assert report.pictures_dropped >= 20 and report.voice_dropped_s > 0.5
         assert worst_s < 1.0, "nothing blocks the event loop"
