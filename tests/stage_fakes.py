@@ -87,7 +87,7 @@ class LoudnessListener:
         window.speaking[0] = loudness > 0.1
         return window
 
-    def interrupt(self, last_shown: int | None = None) -> None:
+    def interrupt(self, last_shown: int | None = None, next_shown: int | None = None) -> None:
         self.interruptions += 1
         self._waiting = [Chunk(c.index, np.zeros_like(c.samples), c.playback, c.epoch) for c in self._waiting]
 

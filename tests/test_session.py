@@ -98,8 +98,9 @@ class InterruptedListener(LoudnessListener):
         super().__init__(seed)
         self.told = []
 
-    def interrupt(self, last_shown: int | None = None) -> None:
-        super().interrupt(last_shown)
+    def interrupt(self, last_shown: int | None = None, next_shown: int | None = None) -> None:
+        super().interrupt(last_shown, next_shown)
+        assert last_shown is not None and next_shown is not None and next_shown > last_shown
         self.told.append(last_shown)
 
 

@@ -10,10 +10,11 @@ import pytest
 from heard_voices import DELAY, chunk, faces, gaps, listened, sentence
 from visavis_models.chunk import CHUNK_SAMPLES
 from visavis_models.errors import BadVoice
+from visavis_models.performer import Performer
 from visavis_models.voice.encoder import STATE_SIZE
 from visavis_models.voice.features import features_of
 from visavis_models.voice.listener import MouthListener, push_all
-from visavis_models.voice.mouth import MOUTH_COEFFICIENTS
+from visavis_models.voice.mouth import MOUTH_COEFFICIENTS, lip_gap, mouth_of_face
 
 pytestmark = pytest.mark.weights
 
@@ -159,8 +160,38 @@ def test_an_interrupted_mouth_closes_from_the_frame_that_was_shown_last(language
         silence = np.zeros(CHUNK_SAMPLES, np.float32)
         after = [listener.push(chunk(cut + ahead + DELAY + 1 + i, silence)) for i in range(5)]
         closing = gaps([motion for motion in after if motion is not None])
-        assert len(closing) == 5 and closing[0] == pytest.approx(0.74 * gap[cut], abs=0.08), (cut, gap[cut], closing)
+        assert len(closing) == 5 and closing[0] == pytest.approx(0.54 * gap[cut], abs=0.08), (cut, gap[cut], closing)
         assert np.all(np.diff(closing) <= 1e-6) and closing[-1] == 0.0
+
+
+def test_frames_that_were_told_and_can_still_be_drawn_close_too() -> None:
+    voice, _ = sentence("en")
+    parts = voice[: len(voice) // CHUNK_SAMPLES * CHUNK_SAMPLES].reshape(-1, CHUNK_SAMPLES)
+    cut = next(k for k, value in enumerate(gaps(listened(voice))) if k > 20 and value > 0.3)
+    listener, ahead, silence = MouthListener(), 5, np.zeros(CHUNK_SAMPLES, np.float32)
+    for i in range(cut + ahead + DELAY + 1):
+        listener.push(chunk(i, parts[i]))
+    again = listener.interrupt(cut, cut + 2)
+    assert [index for index, _ in again] == list(range(cut + 2, cut + ahead + 1))
+    following = listener.push(chunk(cut + ahead + DELAY + 1, silence))
+    assert following is not None and following.index == cut + ahead + 1
+    gap = lip_gap(mouth_of_face(np.stack([face for _, face in again])))
+    assert gap[0] == pytest.approx(0.54 * gaps(listened(voice))[cut], abs=0.08) and gap[2] == gap[3] == 0.0
+    assert np.all(np.diff(gap) <= 1e-6) and not following.face.any()
+    assert listener.interrupt(cut + 1, cut + 100) == [], "nothing can be drawn in time"
+
+
+def test_a_performer_goes_on_looking_about_while_its_mouth_closes() -> None:
+    voice, _ = sentence("en")
+    parts = voice[: len(voice) // CHUNK_SAMPLES * CHUNK_SAMPLES].reshape(-1, CHUNK_SAMPLES)
+    performer = Performer(seed=3)
+    told = [window for i in range(60) if (window := performer.push(chunk(i, parts[i]))) is not None]
+    again = performer.interrupt(50, 53)
+    assert again is not None and again.first_frame == 53 and len(again) == len(told) - 53
+    np.testing.assert_array_equal(again.head, np.concatenate([window.head for window in told[53:]]))
+    np.testing.assert_array_equal(again.body, np.concatenate([window.body for window in told[53:]]))
+    assert not again.speaking.any()
+    assert performer.interrupt(None) is None
 
 
 def test_an_interrupt_before_anything_was_shown_is_none() -> None:

@@ -25,7 +25,7 @@ class Listener(Protocol):
         """
         ...
 
-    def interrupt(self, last_shown: int | None = None) -> None:
+    def interrupt(self, last_shown: int | None = None, next_shown: int | None = None) -> MotionWindow | None:
         """The speaker was cut off: forget the voice heard so far.
 
         The mouth closes softly within 200 ms; frame numbering goes on.
@@ -33,6 +33,11 @@ class Listener(Protocol):
         Args:
             last_shown: the last frame that was seen, from whose motion the mouth closes: of what was heard after it
                 nothing is shown any more. None: the newest one.
+            next_shown: the first frame that can still be drawn in time; None: nothing is drawn again.
+
+        Returns:
+            What is to be shown of the frames from `next_shown` on whose motions were returned already, or None if there
+            is none of them or nothing to be changed.
         """
         ...
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from visavis_models.behaviour import Presence, Situation
 from visavis_models.chunk import Chunk
-from visavis_models.motion import MotionWindow, rest_motion
+from visavis_models.motion import MotionWindow, join_windows, rest_motion
 from visavis_models.voice.listener import MouthListener, MouthMotion
+
+_REMEMBERED_FRAMES = 50  # 2 s: longer than any frame waits between its motion and its being shown
 
 
 class Performer:
@@ -26,6 +30,7 @@ class Performer:
         self._presence = Presence(seed)
         self._mouth_only = mouth_only
         self._listening = False
+        self._presences: deque[MotionWindow] = deque(maxlen=_REMEMBERED_FRAMES)
         self.heard: MouthMotion | None = None
         """What the voice said of the newest motion; None while the look-ahead fills."""
 
@@ -39,22 +44,26 @@ class Performer:
         self.heard = mouth = self._mouth.push(chunk)
         if mouth is None:
             return None
-        if self._mouth_only:
-            still = rest_motion(1, mouth.index)
-            return replace(still, face=mouth.face[None], speaking=np.array([mouth.speaking]))
-        face, head, body = self._presence.step(Situation(mouth.speaking, self._listening, mouth.energy))
-        return MotionWindow(
-            mouth.index,
-            np.clip(face + mouth.face, 0.0, 1.0)[None],
-            head[None],
-            body[None],
-            np.array([mouth.speaking]),
-        )
+        presence = rest_motion(1, mouth.index)
+        if not self._mouth_only:
+            face, head, body = self._presence.step(Situation(mouth.speaking, self._listening, mouth.energy))
+            presence = replace(presence, face=face[None], head=head[None], body=body[None])
+        self._presences.append(presence)
+        return _speaking(presence, mouth.face, mouth.speaking)
 
-    def interrupt(self, last_shown: int | None = None) -> None:
+    def interrupt(self, last_shown: int | None = None, next_shown: int | None = None) -> MotionWindow | None:
         """Forget the voice; the mouth closes softly. See `Listener.interrupt`."""
-        self._mouth.interrupt(last_shown)
+        faces = dict(self._mouth.interrupt(last_shown, next_shown))
+        again = [presence for presence in self._presences if presence.first_frame in faces]
+        if not again:
+            return None
+        return join_windows([_speaking(presence, faces[presence.first_frame], False) for presence in again])
 
     def set_listening(self, on: bool) -> None:
         """Attend to somebody else's voice, or stop."""
         self._listening = on
+
+
+def _speaking(presence: MotionWindow, mouth: NDArray[np.float32], speaking: bool) -> MotionWindow:
+    """One frame of presence with a mouth, float32 (52,)."""
+    return replace(presence, face=np.clip(presence.face + mouth, 0.0, 1.0), speaking=np.array([speaking]))

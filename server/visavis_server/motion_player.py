@@ -38,7 +38,7 @@ class MotionPlayer:
         silent = np.zeros(1, np.bool_)
         return MotionWindow(chunk.index, shown.face * share, shown.head * share, shown.body * share, silent)
 
-    def interrupt(self, last_shown: int | None = None) -> None:
+    def interrupt(self, last_shown: int | None = None, next_shown: int | None = None) -> None:
         """Recorded motion cannot be interrupted."""
 
     def set_listening(self, on: bool) -> None:

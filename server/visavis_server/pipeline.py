@@ -116,8 +116,10 @@ def _hear(work: Work) -> MotionWindow | None:
     for chunk in work.chunks:
         if chunk.epoch != work.performance.epoch:
             work.performance.epoch = chunk.epoch
-            work.performance.listener.interrupt(work.last_shown)
-            windows.clear()  # what was heard before is never shown
+            again = work.performance.listener.interrupt(
+                work.last_shown, None if work.last_shown is None else work.first_useful_frame
+            )
+            windows = [] if again is None else [again]  # what was heard before is never shown as it was
         window = work.performance.listener.push(chunk)
         if window is not None:
             windows.append(window)

@@ -18,7 +18,7 @@ from visavis_models.errors import BadVoice
 from visavis_models.voice.activity import VoiceActivity
 from visavis_models.voice.encoder import LOOKAHEAD_CHUNKS, LOOKAHEAD_MS, Encoded, SpeechEncoder, shared_encoder
 from visavis_models.voice.features import FeatureStream
-from visavis_models.voice.lips import SpeechGate, eased, sealed
+from visavis_models.voice.lips import SpeechGate, sealed
 from visavis_models.voice.mouth import MOUTH_COUNT, face_of_mouth
 from visavis_models.voice.phones import VISEMES
 
@@ -95,17 +95,37 @@ class MouthListener:
         """
         return push_all([self], [chunk])[0]
 
-    def interrupt(self, last_shown: int | None = None) -> None:
+    def interrupt(
+        self, last_shown: int | None = None, next_shown: int | None = None
+    ) -> list[tuple[int, NDArray[np.float32]]]:
         """The speaker was cut off: forget what was heard; the mouth is shut 120 ms later. Frame numbering goes on.
 
         Args:
             last_shown: see `Listener.interrupt`.
+            next_shown: see there.
+
+        Returns:
+            Frames that were told already, with what their faces do now, float32 (52,).
         """
         seen = [mouth for index, mouth in self._mouths if last_shown is None or index <= last_shown]
         if seen:
             self._left_mouth = seen[-1]
         self._since_interrupt = 0
         self._forget()
+        again = [] if next_shown is None else [index for index, _ in self._mouths if index >= next_shown]
+        self._mouths = deque((m for m in self._mouths if m[0] not in again), _REMEMBERED_FRAMES)
+        shut = np.zeros(MOUTH_COUNT, np.float32)
+        self._mouths.extend((index, self._closing(shut)) for index in again)
+        return [(index, face_of_mouth(mouth)) for index, mouth in self._mouths if index in again]
+
+    def _closing(self, mouth: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the mouth does in the next frame, if without an interruption it did this."""
+        if self._since_interrupt >= _INTERRUPTED_FRAMES:
+            return mouth
+        self._since_interrupt += 1
+        # Quick at first and slow at last: the picture has stood still until now, and nobody sees a slow beginning.
+        kept = np.float32((1.0 - self._since_interrupt / _INTERRUPTED_FRAMES) ** 1.5)
+        return kept * self._left_mouth + (1 - kept) * mouth
 
     def _hear(self, chunk: Chunk) -> NDArray[np.float32]:
         samples = np.asarray(chunk.samples, np.float32)
@@ -137,11 +157,7 @@ class MouthListener:
         if index < self._first:
             return None
         closure = max(float(said.closure[row]), float(said.visemes[row, _BILABIAL]))
-        mouth = sealed(said.mouth[row], closure) * np.float32(share)
-        if self._since_interrupt < _INTERRUPTED_FRAMES:
-            self._since_interrupt += 1
-            kept = np.float32(eased(1.0 - self._since_interrupt / _INTERRUPTED_FRAMES))
-            mouth = kept * self._left_mouth + (1 - kept) * mouth
+        mouth = self._closing(sealed(said.mouth[row], closure) * np.float32(share))
         self._mouths.append((index, mouth))
         sounds = share > 0.0 and float(said.voicing[row]) > 0.5
         return MouthMotion(
