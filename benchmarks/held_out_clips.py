@@ -184,9 +184,8 @@ def shot_of(clip: HeldOutClip, size: RendererSize) -> Shot:
     points = (clip.points + half) / np.float32(shrink) - half
     if clip.true_places:
         posed = _placed(posed, _on_canvas(points + _error(clip) / np.float32(shrink), crops))
-    corners = None if picture.teeth is None else picture.teeth.corners
     strokes = strokes_of(
-        rig, still.avatar.landmarks, posed.driven, posed.skull, region, size.mouth_px, corners
+        rig, still.avatar.landmarks, posed.driven, posed.skull, region, size.mouth_px
     )  # fmt: skip
     warp = np.empty((frames, 3, *strokes.size_px), np.float32)
     for t in range(frames):

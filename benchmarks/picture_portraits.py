@@ -138,9 +138,8 @@ class Scene:
     def mouth_maps(self) -> tuple[Floats, Floats]:
         """Maps of the driven mouth (T, ...) and of the photo's."""
         still, picture = self.still, picture_of(self.avatar, self.still, self.size)
-        corners = None if picture.teeth is None else picture.teeth.corners
         strokes = strokes_of(
-            still.rig, still.avatar.landmarks, self.posed.driven, self.posed.skull, MOUTH, self.size.mouth_px, corners
+            still.rig, still.avatar.landmarks, self.posed.driven, self.posed.skull, MOUTH, self.size.mouth_px
         )  # fmt: skip
         return draw_maps(picture, strokes, MOUTH), reference_of(picture, still, MOUTH, self.size)
 

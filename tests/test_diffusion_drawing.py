@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from visavis_models.arkit import ARKIT
 from visavis_models.avatar import Avatar
 from visavis_models.diffusion.crops import MOUTH, REGIONS, Region, in_crop, to_crops
-from visavis_models.diffusion.drawing import FLOW_UNIT, OwnTeeth, Picture, draw_maps, draw_reference
+from visavis_models.diffusion.drawing import FLOW_UNIT, OwnTeeth, Picture, draw_maps, draw_own_teeth, draw_reference
 from visavis_models.diffusion.drawing_kernels import seen_through
 from visavis_models.diffusion.maps import MAP_CHANNELS, MAPS, REFERENCE_CHANNELS, REFERENCE_MAPS
 from visavis_models.diffusion.strokes import (
@@ -139,13 +139,6 @@ def in_plain_passes(picture: Picture, strokes: Strokes, t: int, region: Region) 
     maps["warped"] = picture.at(place).transpose(2, 0, 1) * maps["shown"]
     maps["lid_motion"] = np.full((1, *strokes.size_px), strokes.lid_motion[t], np.float32)
     maps |= behind_lips(strokes, t, maps["mouth"])
-    laid = np.zeros((*strokes.size_px, 4), np.float32)
-    if picture.teeth is not None and strokes.own_teeth.shape[1]:
-        there = picture.teeth.from_crop(strokes.own_teeth[t])
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        laid = np.asarray(cv2.warpAffine(picture.teeth.rgba, there, strokes.size_px[::-1], flags=flags), np.float32)
-    laid = laid.transpose(2, 0, 1) * maps["mouth"]
-    maps["own_teeth"], maps["own_shown"] = laid[:3], laid[3:]
     out = np.zeros((MAP_CHANNELS, *strokes.size_px), np.float32)
     for name, part in MAPS.items():
         out[part] = maps[name]
@@ -165,9 +158,23 @@ def test_a_speaking_face_is_drawn_as_by_plain_passes(
         loose = 2e-5 if name in ("teeth", "tongue") else 0.0
         assert (apart > ROUNDING).mean() <= loose, name
     seen = np.abs(drawn).max((0, 2, 3)) > 0
-    inside = ["mouth", "teeth", "tongue", "lips"] + (["own_teeth", "own_shown"] if sitter.teeth else [])
-    for name in inside if region is MOUTH else ["eye", "iris", "lids", "lid_motion"]:
+    for name in ["mouth", "teeth", "tongue", "lips"] if region is MOUTH else ["eye", "iris", "lids", "lid_motion"]:
         assert seen[MAPS[name]].all(), f"the motion shows {name}, or nothing was compared"
+
+
+def test_own_teeth_are_drawn_as_by_a_plain_pass(sitter: Sitter, motion: tuple[Floats, Floats]) -> None:
+    strokes = sitter.strokes(motion, MOUTH)
+    maps = draw_maps(sitter.picture, strokes, MOUTH)
+    drawn = draw_own_teeth(sitter.picture, strokes, maps)
+    if sitter.teeth is None:
+        assert drawn is None
+        return
+    assert drawn is not None and (drawn[:, 3].sum((1, 2)) > 0).any()
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    for t, own in enumerate(drawn):
+        there = sitter.teeth.from_crop(strokes.own_teeth[t])
+        laid = np.asarray(cv2.warpAffine(sitter.teeth.rgba, there, strokes.size_px[::-1], flags=flags), np.float32)
+        assert np.abs(own - laid.transpose(2, 0, 1) * maps[t, MAPS["mouth"]]).max() <= ROUNDING
 
 
 @pytest.mark.parametrize("region", REGIONS, ids=lambda region: region.name)

@@ -10,7 +10,7 @@ from portrait_photos import astronaut, encoded
 from visavis_models.arkit import ARKIT, ARKIT_COUNT
 from visavis_models.avatar import Avatar
 from visavis_models.diffusion.crops import LEFT_EYE, MOUTH, REGIONS, RIGHT_EYE, Region
-from visavis_models.diffusion.drawing import OwnTeeth, Picture, draw_maps, draw_reference
+from visavis_models.diffusion.drawing import OwnTeeth, Picture, draw_maps, draw_own_teeth, draw_reference
 from visavis_models.diffusion.maps import MAPS, REFERENCE_MAPS
 from visavis_models.diffusion.strokes import Strokes, crop_px_per_face_width, strokes_of
 from visavis_models.face.rig import FaceRig
@@ -54,17 +54,21 @@ def test_shut_lips_leave_no_opening_and_open_ones_show_teeth(avatar: Avatar, pic
     assert hole[0] < 8 and hole[1] > 500 and hole[2] > 100
     assert teeth[1, 0].sum() > 20 and teeth[1, 1].sum() > 5, "both rows at a wide-open mouth"
     inside = maps[:, MAPS["mouth"]] > 0
-    for name in ("teeth", "tongue", "own_teeth", "own_shown"):
+    for name in ("teeth", "tongue"):
         assert not maps[:, MAPS[name]][np.broadcast_to(~inside, maps[:, MAPS[name]].shape)].any()
     assert not maps[:, MAPS["warped"]][np.broadcast_to(inside, maps[:, MAPS["warped"]].shape)].any()
 
 
 def test_the_photos_own_teeth_are_white_and_stay_with_the_skull(avatar: Avatar, picture: Picture) -> None:
     assert picture.teeth is not None, "the astronaut smiles"
-    maps = draw_maps(picture, strokes(avatar, MOUTH, picture.teeth), MOUTH)
-    cover = maps[2, MAPS["own_shown"]][0]
+    there = strokes(avatar, MOUTH, picture.teeth)
+    maps = draw_maps(picture, there, MOUTH)
+    own = draw_own_teeth(picture, there, maps)
+    assert own is not None and not (own * (1 - maps[:, MAPS["mouth"]])).any(), "nothing outside the opening"
+    assert draw_own_teeth(picture, strokes(avatar, MOUTH), maps) is None, "nobody asked for them"
+    cover = own[2, 3]
     assert cover.sum() > 30
-    colour = maps[2, MAPS["own_teeth"]].reshape(3, -1).sum(1) / cover.sum()
+    colour = own[2, :3].reshape(3, -1).sum(1) / cover.sum()
     lips = maps[2, MAPS["lips"]][0] > 0
     red = maps[2, MAPS["warped"]][:, lips].mean(1)
     assert colour[0] - colour[2] < 0.7 * (red[0] - red[2]), "less coloured than lips"
@@ -96,14 +100,9 @@ def test_training_draws_the_same(avatar: Avatar, picture: Picture, region: Regio
     torch = pytest.importorskip("torch")
     from visavis_training.renderer.maps_in_torch import MapPainter, PictureBatch, StrokeBatch
 
-    own = picture.teeth if region is MOUTH else None
-    there = strokes(avatar, region, own)
-    rgba = np.zeros((4, 4, 4), np.float32) if own is None else own.rgba
-    batch = PictureBatch(
-        torch.from_numpy(picture.rgb).permute(2, 0, 1)[None], torch.tensor([picture.scale]),
-        torch.from_numpy(rgba).permute(2, 0, 1)[None],
-    )  # fmt: skip
-    painter, made = MapPainter("cpu"), StrokeBatch.of([there], [region], [own])
+    there = strokes(avatar, region)
+    batch = PictureBatch(torch.from_numpy(picture.rgb).permute(2, 0, 1)[None], torch.tensor([picture.scale]))
+    painter, made = MapPainter("cpu"), StrokeBatch.of([there], [region])
     pairs = (
         (draw_maps(picture, there, region), painter.driven(batch, made)[0].numpy()),
         (draw_reference(picture, there, region), painter.reference(batch, made)[0].numpy()),

@@ -76,7 +76,7 @@ def test_decoder_keeps_the_driven_photo_when_it_adds_nothing() -> None:
     torch.nn.init.zeros_(decode.out.bias)
     maps = torch.rand(2, MAP_CHANNELS, 48, 64) * 2 - 1
     made = decode(unit_latents(torch.randn(2, 16, 6, 8)), stem(maps), maps)
-    assert torch.equal(made[:, :3], maps[:, MAPS["warped"]] + maps[:, MAPS["own_teeth"]])
+    assert torch.equal(made[:, :3], maps[:, MAPS["warped"]])
 
 
 def test_windows_of_any_length_and_frames_that_hear_one_another() -> None:

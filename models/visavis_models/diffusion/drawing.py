@@ -130,7 +130,32 @@ def draw_maps(picture: Picture, strokes: Strokes, region: Region, out: Floats | 
         mouth_box = _face(picture, points, places, strokes, out[t])
         out[t, MAPS["lid_motion"]] = strokes.lid_motion[t]
         if mouth_box[2] > mouth_box[0]:
-            _inside(picture, strokes, t, mouth_box, out[t])
+            _inside(strokes, t, mouth_box, out[t])
+    return out
+
+
+def draw_own_teeth(picture: Picture, strokes: Strokes, maps: Floats) -> Floats | None:
+    """The photo's own upper teeth where the driven mouth is open, carried by the skull.
+
+    They are laid over what the networks make, which are not told of them: networks that were painted them too bright.
+
+    Args:
+        picture: the portrait's photo.
+        strokes: T frames of a mouth.
+        maps: float32 (T, MAP_CHANNELS, h, w) of the same frames.
+
+    Returns:
+        float32 (T, 4, h, w): RGB -1..1 times coverage, and coverage; None if the photo shows no teeth.
+    """
+    if picture.teeth is None or not strokes.own_teeth.shape[1]:
+        return None
+    height, width = strokes.size_px
+    out = np.zeros((len(strokes), 4, height, width), np.float32)
+    everywhere = np.array([0, 0, width, height], np.int32)
+    for t, laid in enumerate(out):
+        from_crop = picture.teeth.from_crop(strokes.own_teeth[t])
+        hole = np.ascontiguousarray(maps[t, MAPS["mouth"]])
+        paint_patch(picture.teeth.rgba, from_crop, everywhere, hole, laid[:3], laid[3:])
     return out
 
 
@@ -203,13 +228,10 @@ def _behind_lips() -> _BehindLips:
     )
 
 
-def _inside(picture: Picture, strokes: Strokes, t: int, box: Ints, out: Floats) -> None:
+def _inside(strokes: Strokes, t: int, box: Ints, out: Floats) -> None:
     """Teeth and tongue, where the mouth is open."""
     mesh, maps = _behind_lips(), {name: out[part] for name, part in MAPS.items()}
     left, top, right, bottom = (int(edge) for edge in box)
     points = np.concatenate([strokes.upper_teeth[t], strokes.lower_teeth[t], strokes.tongue[t]])
     seen = seen_through(points, mesh.triangles, mesh.tooth, (bottom - top, right - left), (left, top))
     paint_behind_lips(seen, mesh.part, (left, top), maps["mouth"], maps["teeth"], maps["tooth_middle"], maps["tongue"])
-    if picture.teeth is not None and strokes.own_teeth.shape[1]:
-        from_crop = picture.teeth.from_crop(strokes.own_teeth[t])
-        paint_patch(picture.teeth.rgba, from_crop, box, maps["mouth"], maps["own_teeth"], maps["own_shown"])

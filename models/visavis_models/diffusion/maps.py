@@ -21,8 +21,6 @@ _DRIVEN: tuple[tuple[str, int], ...] = (
     ("teeth", 2),  # upper, lower: where they are, within the mouth's opening
     ("tooth_middle", 1),  # 1 in the middle of each tooth, 0 where it touches its neighbour
     ("tongue", 1),
-    ("own_teeth", 3),  # the photo's teeth carried by the upper jaw, RGB -1..1 times coverage
-    ("own_shown", 1),  # coverage
     ("lid_motion", 1),  # how far the lids have moved from the photo's, 0..1, the same at every place
 )
 _AT_REST: tuple[tuple[str, int], ...] = (

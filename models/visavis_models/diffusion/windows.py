@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis_models.diffusion.crops import MOUTH, Region, mirrored_motion
-from visavis_models.diffusion.drawing import draw_maps
+from visavis_models.diffusion.drawing import draw_maps, draw_own_teeth
 from visavis_models.diffusion.likeness import Likeness
 from visavis_models.diffusion.maps import MAPS
 from visavis_models.diffusion.memory import Overlap, ShownCrop
@@ -44,6 +44,8 @@ class RegionWindow:
     motion: Floats
     """float32 (N, 5, 58), mirrored as the region is."""
     overlap: Overlap
+    own_teeth: Floats | None = None
+    """float32 (N, 4, H, W): RGB -1..1 times coverage, and coverage; None if the photo shows none."""
 
     def __len__(self) -> int:
         return len(self.maps)
@@ -59,6 +61,7 @@ class RegionWindow:
             maps=np.concatenate([newest.maps[None], self.maps]),
             motion=np.concatenate([newest.motion[None], self.motion]),
             overlap=overlap,
+            own_teeth=_led(newest.own_teeth, self.own_teeth),
         )
 
 
@@ -109,7 +112,8 @@ def region_window(
     if region.mirrored:
         motion = np.concatenate(mirrored_motion(motion[..., :52], motion[..., 52:]), -1)
     maps = draw_maps(likeness.picture, strokes, region)
-    return RegionWindow(region, likeness, first_frame, maps, np.ascontiguousarray(motion), overlap)
+    own = draw_own_teeth(likeness.picture, strokes, maps) if region is MOUTH else None
+    return RegionWindow(region, likeness, first_frame, maps, np.ascontiguousarray(motion), overlap, own)
 
 
 class WindowMaker:
@@ -158,6 +162,9 @@ class WindowMaker:
         made = self.networks.decode(latents.reshape(-1, *latents.shape[2:]), features, maps)
         made = made.reshape(count, frames, *made.shape[1:])
         for k, window in enumerate(windows):
+            if window.own_teeth is not None:
+                made[k, :, :3] *= 1.0 - window.own_teeth[:, 3:]
+                made[k, :, :3] += window.own_teeth[:, :3]
             if window.region is not MOUTH:
                 made[k, :, 3] *= 1.0 - _own_eye(window.maps)
             if window.likeness.grey:
@@ -168,6 +175,10 @@ class WindowMaker:
         if (height, width) not in self._noise:
             self._noise[height, width] = noise_of(self._seed, (height, width))
         return self._noise[height, width]
+
+
+def _led(first: Floats | None, others: Floats | None) -> Floats | None:
+    return None if first is None or others is None else np.concatenate([first[None], others])
 
 
 def _own_eye(maps: Floats) -> Floats:

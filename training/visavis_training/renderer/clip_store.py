@@ -111,8 +111,7 @@ def graded(batch: CropBatch, generator: torch.Generator) -> CropBatch:
         return (scale * colours + shift * cover).clamp(-1, 1)
 
     maps, reference = batch.maps.clone(), batch.reference.clone()
-    for name, cover in (("warped", "shown"), ("own_teeth", "own_shown")):
-        maps[:, :, MAPS[name]] = regraded(maps[:, :, MAPS[name]], maps[:, :, MAPS[cover]])
+    maps[:, :, MAPS["warped"]] = regraded(maps[:, :, MAPS["warped"]], maps[:, :, MAPS["shown"]])
     photo = REFERENCE_MAPS["photo"]
     reference[:, photo] = regraded(reference[:, photo])
     shade = ((1 + more) * batch.shade + lighter).clamp(-1, 1)

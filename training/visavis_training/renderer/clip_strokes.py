@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from visavis_models.avatar import Avatar
 from visavis_models.diffusion.crops import MOUTH, Region, in_crop, laid
-from visavis_models.diffusion.drawing import OwnTeeth
 from visavis_models.diffusion.strokes import Strokes, strokes_of
 from visavis_models.face import topology as topo
 from visavis_models.face.basis import face_basis
@@ -50,6 +49,9 @@ class ClipFacts:
     """float32 (N, 6): the driven heads against the reference's."""
     true_places: bool
     """Whether the driven landmarks are the person's own; else the rig's."""
+    inside: Floats | None = None
+    """float32 (N, n, 3): where the rig's points of upper teeth, lower teeth and tongue truly are, in the camera's axes;
+    None leaves them where the rig has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,6 @@ class ClipStrokes:
     truth: Floats
     """float32 (N, 2, 3): from px of the reference's picture to the crops in which the true frames are drawn; never
     mirrored (pixel centres at whole numbers)."""
-    teeth: OwnTeeth | None
     shade: Floats
     """float32 (3,): the teeth's colour as the product would estimate it, RGB -1..1."""
 
@@ -138,6 +139,13 @@ def _lips_apart_as_they_are(error: Floats) -> Floats:
     return error
 
 
+def _with_true_mouth(strokes: Strokes, inside: Floats) -> Strokes:
+    """Teeth and tongue where they are, whoever's lips are before them: what is told is then what is seen."""
+    ends = np.cumsum([strokes.upper_teeth.shape[1], strokes.lower_teeth.shape[1]])
+    upper, lower, tongue = np.split(inside, ends, 1)
+    return replace(strokes, upper_teeth=upper, lower_teeth=lower, tongue=tongue)
+
+
 def unmirrored(crops: Floats, width: int) -> Floats:
     """Crops (N, 2, 3) whose columns run the other way."""
     other = crops.copy()
@@ -151,11 +159,9 @@ def clip_strokes(facts: ClipFacts, region: Region, mouth_px: tuple[int, int]) ->
     true = seen_px(facts.marks, facts)
     avatar = stand_in(facts.picture, detected(facts.picture, true[0]))
     rig = FaceRig.fit(avatar)
-    teeth = OwnTeeth.of(avatar) if region is MOUTH else None
     skull = rig.head_transform(facts.head)
     strokes = strokes_of(
-        rig, avatar.landmarks, rig.drive(facts.face, facts.head), skull, region, mouth_px,
-        None if teeth is None else teeth.corners,
+        rig, avatar.landmarks, rig.drive(facts.face, facts.head), skull, region, mouth_px
     )  # fmt: skip
     anchors = rig.neutral_points[list(region.anchors)]
     truth = true_crops(facts, anchors, region, rig.face_width_px, mouth_px)
@@ -163,7 +169,9 @@ def clip_strokes(facts: ClipFacts, region: Region, mouth_px: tuple[int, int]) ->
         # The detector's error with this face stays with it, so that lips meet where the photo's lips were seen.
         error = _lips_apart_as_they_are((avatar.landmarks - true[0]) * np.array([1, 1, 0], np.float32))
         strokes = replace(strokes, points=in_crop(true[1:] + error, truth))
+    if facts.inside is not None and region is MOUTH:
+        strokes = _with_true_mouth(strokes, in_crop(seen_px(facts.inside, facts), truth))
     shade = mouth_colours(avatar, visible_teeth(avatar)).tooth / 127.5 - 1.0
     if region.mirrored:
         truth = unmirrored(truth, strokes.size_px[1])
-    return ClipStrokes(strokes, truth, teeth, shade.astype(np.float32))
+    return ClipStrokes(strokes, truth, shade.astype(np.float32))

@@ -34,6 +34,7 @@ from visavis_training.people.people_pool import People, PeoplePool, Studio
 from visavis_training.people.scenery import backgrounds, photographs
 from visavis_training.renderer.clip_strokes import ClipFacts, ClipStrokes, clip_strokes
 from visavis_training.renderer.maps_in_torch import MapPainter, PictureBatch, StrokeBatch, read
+from visavis_training.renderer.true_mouths import TrueMouths
 
 _CANVAS_PX = 1024
 """Of the whole picture that the photo is cut out of; only ratios count."""
@@ -144,6 +145,7 @@ class CropStream:
         self._pool = PeoplePool(studio, seed, pool, self.settings.group, self.settings.keep_steps)
         self._photos = photographs().to(self.device)
         self._painter = MapPainter(self.device)
+        self._mouths = TrueMouths(studio.anatomy)
         self._ahead: deque[_Scene] = deque()
         self._depth = ahead if workers else 0
         self._workers = ProcessPoolExecutor(workers, get_context("spawn")) if workers else None
@@ -205,8 +207,13 @@ class CropStream:
         photos = capture(light, response, noise)
         every = torch.arange(settings.people, device=device).repeat_interleave(count)
         seen = camera.rows(every).view(marks).reshape(settings.people, count, -1, 3)
+        inside = None
+        if regions[0] is MOUTH:
+            driven = torch.arange(len(every), device=device).reshape(settings.people, count)[:, 1:].reshape(-1)
+            inside = camera.rows(every[driven]).view(self._mouths(vertices[driven]))
+            inside = inside.reshape(settings.people, frames, -1, 3)
         facts = self._facts(
-            photos, seen, camera.view(studio.anatomy.marks(rest)), camera, motion.face, motion.head, chance
+            photos, seen, camera.view(studio.anatomy.marks(rest)), camera, motion.face, motion.head, chance, inside
         )
         strokes = [
             self._submit(clip_strokes, fact, region, settings.mouth_px)
@@ -218,14 +225,25 @@ class CropStream:
         )  # fmt: skip
 
     def _facts(
-        self, photos: Tensor, marks: Tensor, rest: Tensor, camera: Camera, face: Tensor, head: Tensor, chance: Chance
+        self,
+        photos: Tensor,
+        marks: Tensor,
+        rest: Tensor,
+        camera: Camera,
+        face: Tensor,
+        head: Tensor,
+        chance: Chance,
+        inside: Tensor | None,
     ) -> list[ClipFacts]:
         """What workers are told, on the CPU."""
         true = chance.happens("true places", self.settings.true_share) > 0
         moved = head[:, 1:] - head[:, :1]
         given = (photos, marks, rest, camera.focal_px, camera.centre_px, face[:, 1:], moved, true)
         arrays = [x.cpu().numpy() for x in given]
-        return [ClipFacts(p, m, r, float(f), c, a, h, bool(t)) for p, m, r, f, c, a, h, t in zip(*arrays, strict=True)]
+        found = [ClipFacts(p, m, r, float(f), c, a, h, bool(t)) for p, m, r, f, c, a, h, t in zip(*arrays, strict=True)]
+        if inside is None:
+            return found
+        return [replace(fact, inside=points) for fact, points in zip(found, inside.cpu().numpy(), strict=True)]
 
     def _cameras(self, step: int, marks: Tensor) -> Camera:
         settings = self.settings
@@ -240,9 +258,9 @@ class CropStream:
         settings, device = self.settings, self.device
         made = [future.result() for future in scene.strokes]
         people, frames = settings.people, settings.takes * settings.frames
-        strokes = StrokeBatch.of([m.strokes for m in made], scene.regions, [m.teeth for m in made]).to(device)
+        strokes = StrokeBatch.of([m.strokes for m in made], scene.regions).to(device)
         truth = torch.from_numpy(np.stack([m.truth for m in made])).to(device)
-        pictures = self._pictures(scene.photos, made)
+        pictures = self._pictures(scene.photos)
         maps = self._painter.driven(pictures, strokes)
         reference = self._painter.reference(pictures, strokes)
         target = self._true_pictures(scene, truth, strokes.size_px)
@@ -262,18 +280,10 @@ class CropStream:
             shade.repeat_interleave(settings.takes, 0), scene.in_order.repeat_interleave(settings.takes),
         )  # fmt: skip
 
-    def _pictures(self, photos: Tensor, made: Sequence[ClipStrokes]) -> PictureBatch:
+    def _pictures(self, photos: Tensor) -> PictureBatch:
         """The references as crops read them; they are about as fine as crops, so nothing is shrunk."""
-        shown = [m.teeth.rgba for m in made if m.teeth is not None]
-        height = max((t.shape[0] for t in shown), default=1)
-        width = max((t.shape[1] for t in shown), default=1)
-        teeth = np.zeros((len(made), 4, height, width), np.float32)
-        for row, clip in zip(teeth, made, strict=True):
-            if clip.teeth is not None:
-                rgba = clip.teeth.rgba.transpose(2, 0, 1)
-                row[:, : rgba.shape[1], : rgba.shape[2]] = rgba
         rgb = photos.permute(0, 3, 1, 2).float() / 127.5 - 1
-        return PictureBatch(rgb, rgb.new_ones(len(rgb)), torch.from_numpy(teeth).to(self.device))
+        return PictureBatch(rgb, rgb.new_ones(len(rgb)))
 
     def _true_pictures(self, scene: _Scene, truth: Tensor, size_px: tuple[int, int]) -> Tensor:
         """float32 (P, F, 3, h, w), -1..1: what the camera would have seen in each crop, without its noise."""

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from visavis_models.diffusion.crops import Region
-from visavis_models.diffusion.drawing import FLOW_UNIT, OwnTeeth
+from visavis_models.diffusion.drawing import FLOW_UNIT
 from visavis_models.diffusion.maps import MAP_CHANNELS, MAPS, REFERENCE_CHANNELS, REFERENCE_MAPS
 from visavis_models.diffusion.strokes import (
     EYE_OPENING,
@@ -43,8 +43,6 @@ class StrokeBatch:
     """float32 (P, 478, 2)."""
     at_rest: Tensor
     """float32 (P, 2, 3)."""
-    own_teeth: Tensor
-    """float32 (P, N, 2, 3): from crop px to px of the picture of the photo's teeth."""
     lid_motion: Tensor
     """float32 (P, N)."""
     canonical: Tensor
@@ -52,25 +50,18 @@ class StrokeBatch:
     size_px: tuple[int, int]
 
     @classmethod
-    def of(cls, clips: Sequence[Strokes], regions: Sequence[Region], teeth: Sequence[OwnTeeth | None]) -> StrokeBatch:
+    def of(cls, clips: Sequence[Strokes], regions: Sequence[Region]) -> StrokeBatch:
         """Gather clips of equally many frames and equally large crops on the CPU."""
 
         def stacked(arrays: Sequence[np.ndarray]) -> Tensor:
             return torch.from_numpy(np.stack(arrays).astype(np.float32))
 
-        nothing = np.array([[0, 0, -9.0], [0, 0, -9.0]], np.float32)
-        laid = [
-            np.repeat(nothing[None], len(clip), 0)
-            if own is None
-            else np.stack([own.from_crop(c) for c in clip.own_teeth])
-            for clip, own in zip(clips, teeth, strict=True)
-        ]
         points, upper, lower, tongue = (
             stacked([getattr(c, name) for c in clips]) for name in ("points", "upper_teeth", "lower_teeth", "tongue")
         )
         return cls(
             points, upper, lower, tongue, stacked([c.photo for c in clips]), stacked([c.at_rest for c in clips]),
-            stacked(laid), stacked([c.lid_motion for c in clips]), stacked([canonical_of(r) for r in regions]),
+            stacked([c.lid_motion for c in clips]), stacked([canonical_of(r) for r in regions]),
             clips[0].size_px,
         )  # fmt: skip
 
@@ -88,8 +79,6 @@ class PictureBatch:
     """float (P, 3, H, W), -1..1, about as fine as the crops."""
     scale: Tensor
     """float32 (P,): its pixels for one of the canvas."""
-    teeth: Tensor
-    """float (P, 4, h, w): the photos' own teeth, RGB -1..1 times coverage, and coverage 0..1."""
 
     def at(self, place: Tensor) -> Tensor:
         """(P, N, h, w, 2) canvas points to colours (P, N, 3, h, w)."""
@@ -134,7 +123,7 @@ class MapPainter:
         flow = (before - _pixels(height, width, out.device)) * (FLOW_UNIT / width)
         maps["flow"].copy_(flow.movedim(-1, 2) * shown)
         maps["lid_motion"].copy_(strokes.lid_motion[:, :, None, None, None].expand_as(maps["lid_motion"]))
-        self._inside(pictures, strokes, maps)
+        self._inside(strokes, maps)
         return out
 
     def reference(self, pictures: PictureBatch, strokes: StrokeBatch) -> Tensor:
@@ -167,7 +156,7 @@ class MapPainter:
         for iris in (topo.LEFT_IRIS, topo.RIGHT_IRIS):
             maps["iris"].add_(_disc(points[:, :, list(iris), :2], maps["iris"].shape[-2:])[:, :, None] * maps["eye"])
 
-    def _inside(self, pictures: PictureBatch, strokes: StrokeBatch, maps: dict[str, Tensor]) -> None:
+    def _inside(self, strokes: StrokeBatch, maps: dict[str, Tensor]) -> None:
         half = strokes.points.new_tensor([0.5, 0.5, 0.0])
         values, along, depths = [], [], []
         for part, points in zip(self.parts, (strokes.upper_teeth, strokes.lower_teeth, strokes.tongue), strict=True):
@@ -185,12 +174,6 @@ class MapPainter:
             maps["tooth_middle"][:, :, 0].add_((1 - (2 * along[k].frac() - 1).abs()) * seen * hole)
         maps["tongue"][:, :, 0].copy_((depths[2] <= nearest) & depths[2].isfinite())
         maps["tongue"][:, :, 0].mul_(hole)
-        linear, shift = strokes.own_teeth[..., :2], strokes.own_teeth[..., 2]
-        pixel = _pixels(*strokes.size_px, hole.device)
-        at = (linear[:, :, None, None] @ pixel[..., None])[..., 0] + shift[:, :, None, None]
-        laid = read(pictures.teeth, at, "zeros") * hole[:, :, None]
-        maps["own_teeth"].copy_(laid[:, :, :3])
-        maps["own_shown"].copy_(laid[:, :, 3:])
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ class LatentDecoder(nn.Module):
         deep, middle, shallow = size.decoder_depth
         self.at_eighth = _Level(LATENT_CHANNELS + size.stem[2], eighth, deep)
         self.to_quarter, self.at_quarter = Grow(eighth, quarter), _Level(quarter + size.stem[1], quarter, middle)
-        self.to_half, self.at_half = Grow(quarter, half), _Level(half + size.stem[0] + 4 * 5, half, shallow, 1)
+        self.to_half, self.at_half = Grow(quarter, half), _Level(half + size.stem[0] + 4 * 4, half, shallow, 1)
         self.out = nn.Conv2d(half, 4 * PICTURE_CHANNELS, 3, padding=1)
 
     def forward(self, latents: Tensor, features: Features, maps: Tensor) -> Tensor:
@@ -116,11 +116,10 @@ class LatentDecoder(nn.Module):
         Returns:
             (B, 4, H, W): RGB about -1..1, then the mask's logits.
         """
-        # The driven photo, and within the mouth the photo's own teeth: what is known of the picture.
-        known = maps[:, MAPS["warped"]] + maps[:, MAPS["own_teeth"]]
+        known = maps[:, MAPS["warped"]]
         x = self.at_eighth(torch.cat([latents, features.eighth], 1))
         x = self.at_quarter(torch.cat([self.to_quarter(x), features.quarter], 1))
-        seen = torch.cat([known, maps[:, MAPS["shown"]], maps[:, MAPS["own_shown"]]], 1)
+        seen = torch.cat([known, maps[:, MAPS["shown"]]], 1)
         fine = functional.pixel_unshuffle(seen, 2)
         x = self.at_half(torch.cat([self.to_half(x), features.half, fine], 1))
         made = functional.pixel_shuffle(self.out(x), 2)

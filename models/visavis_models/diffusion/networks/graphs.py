@@ -17,7 +17,7 @@ from visavis_models.diffusion.networks.renderer_networks import RendererNetworks
 from visavis_models.diffusion.networks.synthesis_region import covered
 from visavis_models.diffusion.sizes import RendererSize
 
-_SEEN = 5
+_SEEN = 4
 """Channels of what is known of a picture, and of where it is known."""
 
 
@@ -61,10 +61,10 @@ class DecoderGraph(nn.Module):
     def forward(self, latents: Tensor, half: Tensor, quarter: Tensor, eighth: Tensor, maps: Tensor) -> Tensor:
         """See `LatentDecoder.forward`; (F, 4, H, W): RGB -1..1 and cover 0..1, limited to the synthesis region."""
         net = self.decoder
-        known = maps[:, MAPS["warped"]] + maps[:, MAPS["own_teeth"]]
+        known = maps[:, MAPS["warped"]]
         x = net.at_eighth(torch.cat([latents, eighth], 1))
         x = net.at_quarter(torch.cat([net.to_quarter(x), quarter], 1))
-        seen = torch.cat([known, maps[:, MAPS["shown"]], maps[:, MAPS["own_shown"]]], 1)
+        seen = torch.cat([known, maps[:, MAPS["shown"]]], 1)
         x = self.grow(x) + self.tell(half) + self.see(seen)
         made = functional.pixel_shuffle(net.out(functional.silu(net.at_half.blocks(x))), 2)
         made = torch.cat([made[:, :3] + known, made[:, 3:]], 1)
