@@ -337,6 +337,8 @@ interface StartOptions {
     readonly voice?: MediaStreamTrack | null;
     /** Ask for transparency: see docs/obs.md for what the video then shows. */
     readonly alpha?: Alpha;
+    /** A name under which others can watch the call, and a microphone or agent may take over the voice. */
+    readonly show?: string;
     /** When the person asked for the call, on the clock of `performance.now()`; by default now. */
     readonly clicked_ms?: number;
 }
@@ -379,6 +381,7 @@ declare class AvatarClient extends Emitter<ClientEvents> {
     private call;
     private server;
     private offsets;
+    private lipSync;
     /** Counts calls: what belongs to an older one is thrown away. */
     private turn;
     constructor(options: ClientOptions);

@@ -620,6 +620,13 @@ var Connection = class extends Emitter {
   get findings() {
     return this.evidence.findings;
   }
+  /** Lets the player hold a track back at least so long, for the other one's sake. */
+  hold(holds) {
+    for (const receiver of this.peer.getReceivers()) {
+      const hold_ms = receiver.track.kind === "video" ? holds.video_ms : holds.audio_ms;
+      if ("jitterBufferTarget" in receiver && receiver.jitterBufferTarget !== hold_ms) receiver.jitterBufferTarget = hold_ms;
+    }
+  }
   /** Hangs up. */
   close() {
     this.send({ type: "bye" });
@@ -796,6 +803,51 @@ var FrameMeter = class {
   }
 };
 
+// src/lip_sync.ts
+var UNSEEN_MS = 45;
+var SHARE = 0.7;
+var MOST_MS = 1500;
+var LipSync = class {
+  constructor() {
+    this.held = /* @__PURE__ */ new Map();
+    this.before_ms = 0;
+    this.holds = { video_ms: 0, audio_ms: 0 };
+  }
+  /** Takes one reading, about a second after the last. Positive offset: the picture is ahead of the voice. */
+  read(entries, offset_ms) {
+    const held = { video: 0, audio: 0 };
+    for (const entry of entries) {
+      const kind = entry["kind"];
+      if (entry["type"] !== "inbound-rtp" || kind !== "video" && kind !== "audio") continue;
+      held[kind] = this.mean(kind, Number(entry["jitterBufferDelay"]), Number(entry["jitterBufferEmittedCount"]));
+    }
+    if (offset_ms === null) return this.holds;
+    const certain = Math.abs(offset_ms) > UNSEEN_MS && this.before_ms * offset_ms > 0 && Math.abs(this.before_ms) > UNSEEN_MS;
+    this.before_ms = offset_ms;
+    if (certain) this.holds = this.next(offset_ms, held.video, held.audio);
+    return this.holds;
+  }
+  next(offset_ms, video_ms, audio_ms) {
+    const step_ms = SHARE * offset_ms;
+    if (step_ms > 0) {
+      if (this.holds.audio_ms > 0) return { video_ms: 0, audio_ms: less(this.holds.audio_ms, step_ms) };
+      return { video_ms: Math.round(Math.min(MOST_MS, video_ms + step_ms)), audio_ms: 0 };
+    }
+    if (this.holds.video_ms > 0) return { video_ms: less(this.holds.video_ms, -step_ms), audio_ms: 0 };
+    return { video_ms: 0, audio_ms: Math.round(Math.min(MOST_MS, audio_ms - step_ms)) };
+  }
+  mean(kind, delay_s, emitted) {
+    const last = this.held.get(kind);
+    this.held.set(kind, { delay_s, emitted });
+    const mean_ms = last === void 0 ? 0 : 1e3 * (delay_s - last.delay_s) / (emitted - last.emitted);
+    return Number.isFinite(mean_ms) ? Math.max(0, mean_ms) : 0;
+  }
+};
+function less(hold_ms, by_ms) {
+  const left_ms = Math.round(hold_ms - by_ms);
+  return left_ms > UNSEEN_MS ? left_ms : 0;
+}
+
 // src/stats.ts
 function readReport(entries, time_ms, before) {
   const all = [...entries];
@@ -910,6 +962,7 @@ var AvatarClient = class extends Emitter {
     this.call = null;
     this.server = null;
     this.offsets = [];
+    this.lipSync = new LipSync();
     /** Counts calls: what belongs to an older one is thrown away. */
     this.turn = 0;
     this.video = options.video;
@@ -940,6 +993,7 @@ var AvatarClient = class extends Emitter {
     this.timeline = { ...emptyTimeline(), clicked_ms };
     this.totals = this.call = this.server = null;
     this.offsets = [];
+    this.lipSync = new LipSync();
     this.setPhase("connecting");
     try {
       assertCallsPossible();
@@ -947,7 +1001,7 @@ var AvatarClient = class extends Emitter {
       const voice = this.obtainVoice(options.voice);
       voice.catch(() => void 0);
       if (options.voice === void 0 && await microphonePermission() !== "granted") await voice;
-      const opening = this.openSession(avatarId, turn);
+      const opening = this.openSession(avatarId, options.show ?? null, turn);
       opening.catch(() => void 0);
       const config = await settings;
       if (turn === this.turn) this.prepare(config, turn, options.alpha ?? null);
@@ -1015,8 +1069,8 @@ var AvatarClient = class extends Emitter {
     if (given === void 0) return openMicrophone(null);
     return given === null ? null : given.clone();
   }
-  async openSession(avatarId, turn) {
-    const session = await this.api.openSession(avatarId);
+  async openSession(avatarId, show, turn) {
+    const session = await this.api.openSession(avatarId, show);
     if (turn === this.turn) return session;
     void this.api.closeSession(session.id);
     return null;
@@ -1078,6 +1132,7 @@ var AvatarClient = class extends Emitter {
     const { stats, totals } = readReport(entries, performance.now(), this.totals);
     this.totals = totals;
     this.call = stats;
+    connection.hold(this.lipSync.read(entries, stats.av_offset_ms));
     if (stats.av_offset_ms !== null) this.offsets.push(stats.av_offset_ms);
     if (this.offsets.length > OFFSETS_KEPT) this.offsets.shift();
     this.emit("stats", this.stats());

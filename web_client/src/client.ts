@@ -8,6 +8,7 @@ import { Emitter } from "./events.js";
 import { FrameMeter } from "./frames.js";
 import { asProblem, type Problem } from "./problem.js";
 import type { Alpha, Avatar, AvatarState, ServerConfig, ServerStats, Session } from "./protocol.js";
+import { LipSync } from "./lip_sync.js";
 import { readReport, type CallStats, type Totals } from "./stats.js";
 import { emptyTimeline, type ClientStats, type Timeline } from "./timeline.js";
 
@@ -30,6 +31,8 @@ export interface StartOptions {
   readonly voice?: MediaStreamTrack | null;
   /** Ask for transparency: see docs/obs.md for what the video then shows. */
   readonly alpha?: Alpha;
+  /** A name under which others can watch the call, and a microphone or agent may take over the voice. */
+  readonly show?: string;
   /** When the person asked for the call, on the clock of `performance.now()`; by default now. */
   readonly clicked_ms?: number;
 }
@@ -75,6 +78,7 @@ export class AvatarClient extends Emitter<ClientEvents> {
   private call: CallStats | null = null;
   private server: ServerStats | null = null;
   private offsets: number[] = [];
+  private lipSync = new LipSync();
   /** Counts calls: what belongs to an older one is thrown away. */
   private turn = 0;
 
@@ -111,6 +115,7 @@ export class AvatarClient extends Emitter<ClientEvents> {
     this.timeline = { ...emptyTimeline(), clicked_ms };
     this.totals = this.call = this.server = null;
     this.offsets = [];
+    this.lipSync = new LipSync();
     this.setPhase("connecting");
     try {
       assertCallsPossible();
@@ -119,7 +124,7 @@ export class AvatarClient extends Emitter<ClientEvents> {
       voice.catch(() => undefined);
       // While the browser still asks for permission, no place on the server is taken.
       if (options.voice === undefined && (await microphonePermission()) !== "granted") await voice;
-      const opening = this.openSession(avatarId, turn);
+      const opening = this.openSession(avatarId, options.show ?? null, turn);
       opening.catch(() => undefined);
       // The offer is made while the server opens the session.
       const config = await settings;
@@ -197,8 +202,8 @@ export class AvatarClient extends Emitter<ClientEvents> {
     return given === null ? null : given.clone();
   }
 
-  private async openSession(avatarId: string, turn: number): Promise<Session | null> {
-    const session = await this.api.openSession(avatarId);
+  private async openSession(avatarId: string, show: string | null, turn: number): Promise<Session | null> {
+    const session = await this.api.openSession(avatarId, show);
     if (turn === this.turn) return session;
     // Hung up while the server was still answering: give the place back.
     void this.api.closeSession(session.id);
@@ -267,6 +272,7 @@ export class AvatarClient extends Emitter<ClientEvents> {
     const { stats, totals } = readReport(entries, performance.now(), this.totals);
     this.totals = totals;
     this.call = stats;
+    connection.hold(this.lipSync.read(entries, stats.av_offset_ms));
     if (stats.av_offset_ms !== null) this.offsets.push(stats.av_offset_ms);
     if (this.offsets.length > OFFSETS_KEPT) this.offsets.shift();
     this.emit("stats", this.stats());

@@ -3,6 +3,7 @@
 
 import { Emitter } from "./events.js";
 import { IceEvidence, whyNoWay, type IceFindings } from "./ice_evidence.js";
+import type { Holds } from "./lip_sync.js";
 import { asProblem, connectionLost, Problem } from "./problem.js";
 import {
   readServerMessage,
@@ -94,6 +95,14 @@ export class Connection extends Emitter<ConnectionEvents> {
   /** What the browser found while it looked for a way to the server. */
   get findings(): IceFindings {
     return this.evidence.findings;
+  }
+
+  /** Lets the player hold a track back at least so long, for the other one's sake. */
+  hold(holds: Holds): void {
+    for (const receiver of this.peer.getReceivers()) {
+      const hold_ms = receiver.track.kind === "video" ? holds.video_ms : holds.audio_ms;
+      if ("jitterBufferTarget" in receiver && receiver.jitterBufferTarget !== hold_ms) receiver.jitterBufferTarget = hold_ms;
+    }
   }
 
   /** Hangs up. */
