@@ -189,3 +189,25 @@ async def test_a_direct_call_does_not_need_the_relay_that_is_there(relay: Coturn
             await browser.connected()
             assert browser.ice._nominated[1].local_candidate.type == "host"
         await browser.close()
+
+
+@pytest.mark.parametrize("how", ["cancelled", "closed"])
+@pytest.mark.parametrize("wait_s", [0.0, 0.002, 0.01])
+async def test_who_leaves_while_we_ask_for_a_relay_leaves_no_allocation_behind(
+    relay: Coturn, how: str, wait_s: float
+) -> None:
+    """The fixture that looks for leaked tasks would find the one that keeps an allocation alive."""
+    peer = Peer(
+        on_voice=lambda *_: None,
+        on_closed=lambda _: None,
+        ice_servers=[relay.server("tcp")],
+        reach=Reach(relay_only=True),
+    )
+    browser = Browser.open()
+    answering = asyncio.create_task(peer.answer(await browser.offer()))
+    await asyncio.sleep(wait_s)
+    if how == "cancelled":
+        answering.cancel()
+    await peer.close()
+    await asyncio.gather(answering, return_exceptions=True)
+    await browser.close()

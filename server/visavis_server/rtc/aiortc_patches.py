@@ -22,6 +22,7 @@ from aiortc.rtcdtlstransport import RTCCertificate
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 from OpenSSL import SSL
 
+from visavis_server.rtc.gathering import Gathering
 from visavis_server.rtc.liveness import PACKETS_PER_S, Liveness
 from visavis_server.rtc.microphone import Microphone
 from visavis_server.rtc.outbound import Outbound
@@ -206,7 +207,9 @@ def patch_ice(
     methods: dict[str, Callable[..., Any]] = {
         "data_received": liveness.data_received,
         "query_consent": liveness.query_consent,
-        "get_component_candidates": partial(connection.get_component_candidates, timeout=GATHER_S),
+        "get_component_candidates": Gathering(
+            connection, partial(connection.get_component_candidates, timeout=GATHER_S)
+        ).get_component_candidates,
     }
     _replace(connection, methods)
     return liveness
@@ -220,7 +223,8 @@ def patch_ports(connection: aioice.Connection, reach: Reach) -> bool:
     if reach.ordinary or not fits("ports"):
         return False
     sockets = HostSockets(connection, reach, connection.get_component_candidates)
-    _replace(connection, {"get_component_candidates": sockets.get_component_candidates})
+    gathering = Gathering(connection, sockets.get_component_candidates)
+    _replace(connection, {"get_component_candidates": gathering.get_component_candidates})
     return True
 
 

@@ -24,6 +24,7 @@ from visavis_server.port_range import PortRange
 logger = logging.getLogger(__name__)
 
 RECEIVE_BUFFER_BYTES = 262_144
+STUN_S = 2.0
 _Gather = Callable[..., Coroutine[Any, Any, list[Candidate]]]
 
 
@@ -109,7 +110,7 @@ class HostSockets:
         self._reach = reach
         self._gather = gather
 
-    async def get_component_candidates(self, component: int, addresses: list[str], timeout: int = 5) -> list[Candidate]:
+    async def get_component_candidates(self, component: int, addresses: list[str]) -> list[Candidate]:
         """Stands for the connection's own.
 
         Raises:
@@ -120,7 +121,7 @@ class HostSockets:
         self._connection._protocols += protocols
         relayed, reflexive = await asyncio.gather(
             self._gather(component, []),
-            asyncio.gather(*(self._reflexive(protocol, timeout) for protocol in protocols)),
+            asyncio.gather(*(self._reflexive(protocol) for protocol in protocols)),
         )
         outside = self._outside(component, hosts)
         known = {(candidate.host, candidate.port) for candidate in (*outside, *hosts)}
@@ -148,13 +149,13 @@ class HostSockets:
             raise ports_exhausted(self._reach.ports.ports)
         return opened
 
-    async def _reflexive(self, protocol: ice.StunProtocol, timeout_s: float) -> Candidate | None:
+    async def _reflexive(self, protocol: ice.StunProtocol) -> Candidate | None:
         """The address at which a STUN server sees a socket."""
         server = self._connection.stun_server
         if server is None or ipaddress.ip_address(protocol.local_candidate.host).version != 4:
             return None
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(STUN_S):
                 candidate, _ = await ice.server_reflexive_candidate(protocol, server)
         except (OSError, stun.TransactionError):  # TimeoutError is an OSError
             return None
