@@ -40,10 +40,21 @@ Pixels = NDArray[np.uint8]
 
 
 @asynccontextmanager
-async def obs_page(base: str, fragment: str = "", size_px: int = SIDE_PX, **options: Any) -> AsyncIterator[Page]:
-    """The page in a window of this size; what its console says is in `page.said`."""
+async def obs_page(
+    base: str, fragment: str = "", size_px: int = SIDE_PX, beeping: bool = False, **options: Any
+) -> AsyncIterator[Page]:
+    """The page in a window of this size; what its console says is in `page.said`.
+
+    Args:
+        base: the server.
+        fragment: what follows the query.
+        size_px: width and height.
+        beeping: whether there is a microphone, in which Chromium's own beeps are heard.
+        options: the query.
+    """
+    microphone = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"] if beeping else []
     async with async_playwright() as play:
-        browser = await play.chromium.launch(executable_path=chromium_path(), args=FLAGS)
+        browser = await play.chromium.launch(executable_path=chromium_path(), args=[*FLAGS, *microphone])
         page = await browser.new_page(viewport={"width": size_px, "height": size_px})
         said: list[str] = []
         page.on("console", lambda message: said.append(message.text))
@@ -290,6 +301,28 @@ async def test_a_voice_over_whip_is_heard_in_the_show_that_waits_and_its_delay_i
             await page.reload()
             again = await until(page, lambda found: found["frames"] >= 10)
             assert again["what"] == "watching stage" and it.registry.active == 1, "a reloaded page finds its show"
+
+
+async def test_one_page_has_the_microphone_and_another_one_watches_it_by_name() -> None:
+    chromium_path()
+    async with venue(CutoutRenderer()) as it:
+        base = f"http://127.0.0.1:{it.port}"
+        async with (
+            obs_page(base, beeping=True, avatar="astronaut", show="stage", mic="1", muted="1") as speaking,
+            obs_page(base, watch="stage", background="00ff00") as watching,
+        ):
+            spoken, seen = [await until(page, lambda found: found["frames"] >= 10) for page in (speaking, watching)]
+            assert spoken["layout"] == seen["layout"] == "side-by-side" and it.registry.active == 1
+            assert spoken["microphone"] != "not asked for" and seen["microphone"] == "not asked for"
+            assert (spoken["sound"], seen["sound"]) == ("muted", "on")
+            assert await it.metric("visavis_alpha_takers") == 2
+            assert (await screenshot(watching))[3, 3].tolist() == [0, 255, 0]
+            heard = await until(watching, lambda found: found["delay"]["server_ms"] is not None)
+            assert heard["connections"] == 1
+            await speaking.goto("about:blank")
+            await until(watching, lambda found: found["phase"] == "waiting", 20)
+            codes = {problem["code"] for problem in (await stats(watching))["problems"]}
+            assert codes <= {"no_such_session", "connection_lost", "picture_stopped"} and codes
 
 
 async def test_a_renderer_without_mattes_shows_the_plain_picture_and_says_so() -> None:

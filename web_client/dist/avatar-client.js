@@ -514,6 +514,57 @@ function isRefusal(code) {
   return code >= 400 && code < 500;
 }
 
+// src/lip_sync.ts
+var UNSEEN_MS = 45;
+var SHARE = 0.7;
+var MOST_MS = 1500;
+var LipSync = class {
+  constructor() {
+    this.held = /* @__PURE__ */ new Map();
+    this.before_ms = 0;
+    this.holds = { video_ms: 0, audio_ms: 0 };
+  }
+  /** Takes one reading, about a second after the last. Positive offset: the picture is ahead of the voice. */
+  read(entries, offset_ms) {
+    const held = { video: 0, audio: 0 };
+    for (const entry of entries) {
+      const kind = entry["kind"];
+      if (entry["type"] !== "inbound-rtp" || kind !== "video" && kind !== "audio") continue;
+      held[kind] = this.mean(kind, Number(entry["jitterBufferDelay"]), Number(entry["jitterBufferEmittedCount"]));
+    }
+    if (offset_ms === null) return this.holds;
+    const certain = Math.abs(offset_ms) > UNSEEN_MS && this.before_ms * offset_ms > 0 && Math.abs(this.before_ms) > UNSEEN_MS;
+    this.before_ms = offset_ms;
+    if (certain) this.holds = this.next(offset_ms, held.video, held.audio);
+    return this.holds;
+  }
+  next(offset_ms, video_ms, audio_ms) {
+    const step_ms = SHARE * offset_ms;
+    if (step_ms > 0) {
+      if (this.holds.audio_ms > 0) return { video_ms: 0, audio_ms: less(this.holds.audio_ms, step_ms) };
+      return { video_ms: Math.round(Math.min(MOST_MS, video_ms + step_ms)), audio_ms: 0 };
+    }
+    if (this.holds.video_ms > 0) return { video_ms: less(this.holds.video_ms, -step_ms), audio_ms: 0 };
+    return { video_ms: 0, audio_ms: Math.round(Math.min(MOST_MS, audio_ms - step_ms)) };
+  }
+  mean(kind, delay_s, emitted) {
+    const last = this.held.get(kind);
+    this.held.set(kind, { delay_s, emitted });
+    const mean_ms = last === void 0 ? 0 : 1e3 * (delay_s - last.delay_s) / (emitted - last.emitted);
+    return Number.isFinite(mean_ms) ? Math.max(0, mean_ms) : 0;
+  }
+};
+function less(hold_ms, by_ms) {
+  const left_ms = Math.round(hold_ms - by_ms);
+  return left_ms > UNSEEN_MS ? left_ms : 0;
+}
+function applyHolds(peer, holds) {
+  for (const receiver of peer.getReceivers()) {
+    const hold_ms = receiver.track.kind === "video" ? holds.video_ms : holds.audio_ms;
+    if ("jitterBufferTarget" in receiver && receiver.jitterBufferTarget !== hold_ms) receiver.jitterBufferTarget = hold_ms;
+  }
+}
+
 // src/connection.ts
 var CONNECT_TIMEOUT_MS = 15e3;
 var DISCONNECTED_GRACE_MS = 5e3;
@@ -622,10 +673,7 @@ var Connection = class extends Emitter {
   }
   /** Lets the player hold a track back at least so long, for the other one's sake. */
   hold(holds) {
-    for (const receiver of this.peer.getReceivers()) {
-      const hold_ms = receiver.track.kind === "video" ? holds.video_ms : holds.audio_ms;
-      if ("jitterBufferTarget" in receiver && receiver.jitterBufferTarget !== hold_ms) receiver.jitterBufferTarget = hold_ms;
-    }
+    applyHolds(this.peer, holds);
   }
   /** Hangs up. */
   close() {
@@ -802,51 +850,6 @@ var FrameMeter = class {
     this.next();
   }
 };
-
-// src/lip_sync.ts
-var UNSEEN_MS = 45;
-var SHARE = 0.7;
-var MOST_MS = 1500;
-var LipSync = class {
-  constructor() {
-    this.held = /* @__PURE__ */ new Map();
-    this.before_ms = 0;
-    this.holds = { video_ms: 0, audio_ms: 0 };
-  }
-  /** Takes one reading, about a second after the last. Positive offset: the picture is ahead of the voice. */
-  read(entries, offset_ms) {
-    const held = { video: 0, audio: 0 };
-    for (const entry of entries) {
-      const kind = entry["kind"];
-      if (entry["type"] !== "inbound-rtp" || kind !== "video" && kind !== "audio") continue;
-      held[kind] = this.mean(kind, Number(entry["jitterBufferDelay"]), Number(entry["jitterBufferEmittedCount"]));
-    }
-    if (offset_ms === null) return this.holds;
-    const certain = Math.abs(offset_ms) > UNSEEN_MS && this.before_ms * offset_ms > 0 && Math.abs(this.before_ms) > UNSEEN_MS;
-    this.before_ms = offset_ms;
-    if (certain) this.holds = this.next(offset_ms, held.video, held.audio);
-    return this.holds;
-  }
-  next(offset_ms, video_ms, audio_ms) {
-    const step_ms = SHARE * offset_ms;
-    if (step_ms > 0) {
-      if (this.holds.audio_ms > 0) return { video_ms: 0, audio_ms: less(this.holds.audio_ms, step_ms) };
-      return { video_ms: Math.round(Math.min(MOST_MS, video_ms + step_ms)), audio_ms: 0 };
-    }
-    if (this.holds.video_ms > 0) return { video_ms: less(this.holds.video_ms, -step_ms), audio_ms: 0 };
-    return { video_ms: 0, audio_ms: Math.round(Math.min(MOST_MS, audio_ms - step_ms)) };
-  }
-  mean(kind, delay_s, emitted) {
-    const last = this.held.get(kind);
-    this.held.set(kind, { delay_s, emitted });
-    const mean_ms = last === void 0 ? 0 : 1e3 * (delay_s - last.delay_s) / (emitted - last.emitted);
-    return Number.isFinite(mean_ms) ? Math.max(0, mean_ms) : 0;
-  }
-};
-function less(hold_ms, by_ms) {
-  const left_ms = Math.round(hold_ms - by_ms);
-  return left_ms > UNSEEN_MS ? left_ms : 0;
-}
 
 // src/stats.ts
 function readReport(entries, time_ms, before) {

@@ -3,7 +3,7 @@
 
 import { Emitter } from "./events.js";
 import { IceEvidence, whyNoWay, type IceFindings } from "./ice_evidence.js";
-import type { Holds } from "./lip_sync.js";
+import { applyHolds, type Holds } from "./lip_sync.js";
 import { asProblem, connectionLost, Problem } from "./problem.js";
 import {
   readServerMessage,
@@ -99,10 +99,7 @@ export class Connection extends Emitter<ConnectionEvents> {
 
   /** Lets the player hold a track back at least so long, for the other one's sake. */
   hold(holds: Holds): void {
-    for (const receiver of this.peer.getReceivers()) {
-      const hold_ms = receiver.track.kind === "video" ? holds.video_ms : holds.audio_ms;
-      if ("jitterBufferTarget" in receiver && receiver.jitterBufferTarget !== hold_ms) receiver.jitterBufferTarget = hold_ms;
-    }
+    applyHolds(this.peer, holds);
   }
 
   /** Hangs up. */

@@ -65,3 +65,11 @@ function less(hold_ms: number, by_ms: number): number {
   const left_ms = Math.round(hold_ms - by_ms);
   return left_ms > UNSEEN_MS ? left_ms : 0;
 }
+
+/** Lets a player hold its tracks back at least so long. */
+export function applyHolds(peer: RTCPeerConnection, holds: Holds): void {
+  for (const receiver of peer.getReceivers()) {
+    const hold_ms = receiver.track.kind === "video" ? holds.video_ms : holds.audio_ms;
+    if ("jitterBufferTarget" in receiver && receiver.jitterBufferTarget !== hold_ms) receiver.jitterBufferTarget = hold_ms;
+  }
+}

@@ -14,7 +14,7 @@ export interface Options {
   readonly avatar: string | null;
   /** A session, show or watch id to look at, if it is to open none. */
   readonly watch: string | null;
-  /** The name under which a voice finds the page's own session. */
+  /** The name under which a voice, and others who watch, find the page's own session. */
   readonly show: string | null;
   /** Whether to speak with this browser's microphone. */
   readonly mic: boolean;
@@ -78,9 +78,8 @@ export function readOptions(address: URL): { options: Options; problems: Problem
   const hold_s = seconds >= 0 && seconds <= MOST_HOLD_S ? seconds : HOLD_S;
   if (hold_s !== seconds) complain("hold", "Write a number of seconds.");
   const muted = flag("muted", false);
-  // A show waits for a voice of somebody else: with one, the microphone must be asked for.
+  // A show waits for a voice of somebody else, unless this microphone is asked for.
   const mic = flag("mic", show === null);
-  if (mic && show !== null) complain("show", "A show waits for a voice from elsewhere: leave out mic=1, or the show.");
   const options: Options = {
     avatar, watch, show, mic, background, fit, hold_s, muted,
     token: text("token"),

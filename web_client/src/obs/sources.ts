@@ -3,6 +3,7 @@
 
 import { Api } from "../api.js";
 import { AvatarClient } from "../client.js";
+import { applyHolds, LipSync } from "../lip_sync.js";
 import { asProblem, connectionLost, type Problem } from "../problem.js";
 import { readReport, type CallStats, type Totals } from "../stats.js";
 import { nothingToShow, type Options } from "./options.js";
@@ -58,6 +59,7 @@ export class Sources {
     });
     await watcher.open();
     let totals: Totals | null = null;
+    const lipSync = new LipSync();
     return {
       what, id, ended,
       stats: async () => {
@@ -66,6 +68,7 @@ export class Sources {
         report.forEach((entry) => entries.push(entry as Record<string, unknown>));
         const read = readReport(entries, performance.now(), totals);
         totals = read.totals;
+        applyHolds(watcher.peer, lipSync.read(entries, read.stats.av_offset_ms));
         return read.stats;
       },
       close: () => watcher.close(),
@@ -110,9 +113,10 @@ export class Sources {
     });
     // Its only end without a problem is one that somebody else asked for.
     client.on("phase", (phase) => phase === "idle" && window.setTimeout(() => finish(connectionLost())));
-    await client.start(avatar, layout === "plain" ? { voice } : { voice, alpha: layout });
+    const { show } = this.options;
+    await client.start(avatar, { voice, ...(layout === "plain" ? {} : { alpha: layout }), ...(show === null ? {} : { show }) });
     return {
-      what: `${avatar}, this browser's microphone`,
+      what: `${avatar}, this browser's microphone${show === null ? "" : `, as ${show}`}`,
       id: client.session?.id ?? "",
       ended,
       stats: async () => client.stats().call,
