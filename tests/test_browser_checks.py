@@ -69,12 +69,12 @@ async def lobby(
         if script is not None:
             await page.add_init_script(script)
         await page.goto(it.url)
-        await page.wait_for_selector('[data-avatar="astronaut"]')
+        await page.wait_for_selector('[data-avatar="astronaut"]', timeout=60_000)
         yield page
 
 
 async def call(page: Page) -> None:
-    await page.click('[data-avatar="astronaut"]')
+    await page.click('[data-avatar="astronaut"]', timeout=60_000)
     await page.click("#start")
 
 
