@@ -8,7 +8,7 @@ nothing of faces or of what a camera makes of the light.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -100,6 +100,18 @@ class Lights:
         """Scenes `index` (N,), repeated as it says."""
         return Lights(*(getattr(self, name)[index] for name in self.__slots__))
 
+    def turned(self, rotation: Tensor) -> Lights:
+        """The same with everything that shines turned by rotations (B, 3, 3)."""
+        spread = functional.normalize(_AROUND.to(rotation), dim=-1)
+        before = torch.einsum("kx,bxy->bky", spread, rotation)  # each direction turned back
+        waves = torch.linalg.pinv(harmonics(spread)) @ harmonics(before)
+        return replace(
+            self,
+            direction=torch.einsum("bxy,bly->blx", rotation, self.direction),
+            right=torch.einsum("bxy,bly->blx", rotation, self.right),
+            around=waves @ self.around,
+        )
+
     def irradiance(self, normal: Tensor) -> Tensor:
         """(B, ..., 3) light from around on surfaces with unit normals (B, ..., 3), as a share of a white card's."""
         bands = normal.new_tensor([1.0, 2 / 3, 2 / 3, 2 / 3, 0.25, 0.25, 0.25, 0.25, 0.25])
@@ -157,6 +169,12 @@ def sent(waves: Tensor, around: Tensor) -> Tensor:
 def _inside(value: Tensor, limit: Tensor, edge: Tensor) -> Tensor:
     share = ((limit + edge - value) / (2 * edge).clamp(min=1e-4)).clamp(0.0, 1.0)
     return share * share * (3.0 - 2.0 * share)
+
+
+_AROUND = torch.tensor(
+    [(x, y, z) for x in (-1.0, 0.0, 1.0) for y in (-1.0, 0.0, 1.0) for z in (-1.0, 0.0, 1.0) if x or y or z]
+)
+"""(26, 3) directions by which functions of the first three bands are known."""
 
 
 def harmonics(direction: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from visavis_models.arkit import ARKIT
 from visavis_models.diffusion.crops import FACE_MIRROR, LEFT_EYE, MOUTH, RIGHT_EYE, Region
@@ -38,6 +39,9 @@ from visavis_training.renderer.true_mouths import TrueMouths
 
 _CANVAS_PX = 1024
 """Of the whole picture that the photo is cut out of; only ratios count."""
+
+_SKULL = 234, 454, 10
+"""Landmarks: the face's right side, its left one, and the top of the forehead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,8 @@ class _Scene:
     in_order: Tensor
     camera: Camera
     lights: Lights
+    turned: Tensor
+    """float32 (P, F, 3, 3): the driven heads' rotations against the reference's."""
     response: Camcorder
     behind: Tensor
     person: Tensor
@@ -220,8 +226,8 @@ class CropStream:
             for fact, region in zip(facts, regions, strict=True)
         ]
         return _Scene(
-            step, regions, vertices, motion.face, motion.head, motion.in_order, camera, lights, response, behind, who,
-            pool, photos, strokes,
+            step, regions, vertices, motion.face, motion.head, motion.in_order, camera, lights,
+            _turned(marks.reshape(settings.people, count, -1, 3)), response, behind, who, pool, photos, strokes,
         )  # fmt: skip
 
     def _facts(
@@ -286,7 +292,10 @@ class CropStream:
         return PictureBatch(rgb, rgb.new_ones(len(rgb)))
 
     def _true_pictures(self, scene: _Scene, truth: Tensor, size_px: tuple[int, int]) -> Tensor:
-        """float32 (P, F, 3, h, w), -1..1: what the camera would have seen in each crop, without its noise."""
+        """float32 (P, F, 3, h, w), -1..1: what the camera would have seen in each crop, without its noise.
+
+        Light turns with the head: a photo that is moved keeps its light, and crops must fit in with what is around.
+        """
         settings, device = self.settings, self.device
         people, frames = truth.shape[:2]
         half = torch.full((2, 1), 0.5, device=device)
@@ -296,12 +305,13 @@ class CropStream:
         cameras = scene.camera.rows(clip).similar(change, *size_px)
         behind = self._behind(scene.behind, truth, size_px).flatten(0, 1)
         rows = torch.arange(people * (frames + 1), device=device).reshape(people, -1)[:, 1:].reshape(-1)
-        face = scene.face[:, 1:].flatten(0, 1)
+        face, turned = scene.face[:, 1:].flatten(0, 1), scene.turned.flatten(0, 1)
         drawn = []
         for part in torch.arange(len(rows), device=device).split(settings.frames_at_once):
             light, _ = self.studio.painter.draw(
                 scene.pool.looks, scene.person[clip[part]], scene.vertices[rows[part]], face[part],
-                scene.lights.rows(clip[part]), cameras.rows(part), behind[part], settings.finer, True, scene.pool.worn,
+                scene.lights.rows(clip[part]).turned(turned[part]), cameras.rows(part), behind[part],
+                settings.finer, True, scene.pool.worn,
             )  # fmt: skip
             drawn.append(capture(light, scene.response.rows(clip[part]), clean=True))
         shown = torch.cat(drawn).permute(0, 3, 1, 2).float() / 127.5 - 1
@@ -317,6 +327,18 @@ class CropStream:
         linear = torch.linalg.inv(truth[:, :, :, :2])
         at = (linear[:, :, None, None] @ (pixel - truth[:, :, None, None, :, 2])[..., None])[..., 0]
         return read(behind.permute(0, 3, 1, 2), at).permute(0, 1, 3, 4, 2)
+
+
+def _turned(marks: Tensor) -> Tensor:
+    """(P, F, 3, 3): rotations that carry the heads of first frames onto those after them, by landmarks (P, K, 478, 3).
+
+    Both sides of the face and the top of the forehead: no expression moves them.
+    """
+    right, left, top = (marks[:, :, mark] for mark in _SKULL)
+    x = functional.normalize(left - right, dim=-1)
+    z = functional.normalize(torch.linalg.cross(x, top - (left + right) / 2), dim=-1)
+    frame = torch.stack([x, torch.linalg.cross(z, x), z], -1)
+    return frame[:, 1:] @ frame[:, :1].transpose(-1, -2)
 
 
 def _with_kept_smile(face: Tensor) -> Tensor:
