@@ -98,8 +98,13 @@ async def test_tokens_are_asked_for_and_options_tell_what_to_send() -> None:
         for headers in ({}, {"Authorization": "Bearer look"}, {"Authorization": "Basic speak"}):
             refused = await it.http.post("/whip/astronaut", content="v=0", headers={**SDP, **headers})
             assert refused.status_code == 401 and refused.headers["WWW-Authenticate"] == "Bearer"
-        refused = await it.http.post("/whep/astronaut", content="v=0", headers={**SDP, "Authorization": "Bearer speak"})
+        refused = await it.http.post("/whep/astronaut", content="v=0", headers={**SDP, "Authorization": "Bearer talk"})
         assert refused.status_code == 401
+        for token in ("look", "speak"):  # whoever may speak for an avatar may watch it
+            heard = await it.http.post(
+                "/whep/astronaut", content="v=0", headers={**SDP, "Authorization": f"Bearer {token}"}
+            )
+            assert heard.status_code == 400
         assert (await it.http.delete("/whep/a/b")).status_code == 401
 
 
