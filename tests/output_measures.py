@@ -62,10 +62,12 @@ class Seen:
 
     @property
     def offsets_ms(self) -> list[float]:
-        """Voice against pictures, at every tone: positive when the voice is late."""
-        shown = dict(zip(self.indices, self.times_s, strict=True))
-        marks = [at for index, at in shown.items() if index % TONE_EVERY == 0]
-        found = [1000 * (onset - min(marks, key=lambda at: abs(at - onset))) for onset in self.onsets_s]
+        """Voice against pictures, at every tone: positive when the voice is late. Pictures may lack."""
+        times_s, found = np.array(self.times_s), []
+        for onset_s in self.onsets_s:
+            nearest = int(np.argmin(np.abs(times_s - onset_s)))
+            at = self.indices[nearest] + (onset_s - self.times_s[nearest]) / TICK_S
+            found.append(1000 * TICK_S * (at - TONE_EVERY * round(at / TONE_EVERY)))
         return found
 
 
@@ -102,7 +104,8 @@ def _onsets(samples: list[np.ndarray], times_s: list[float], rate: int) -> list[
     """Where silence ends, to the millisecond."""
     if not samples:
         return []
-    loud = np.concatenate([part > 0.1 * max(float(p.max()) for p in samples) for part in samples])
+    peak = max(float(part.max()) for part in samples)
+    loud = np.concatenate(samples) > 0.1 * peak
     at = np.concatenate([begin + np.arange(len(part)) / rate for part, begin in zip(samples, times_s, strict=True)])
     quiet = int(0.2 * rate)
     where = np.flatnonzero(loud)
