@@ -187,7 +187,8 @@ async def test_the_avatar_can_be_seen_through_where_its_matte_says(server: Serve
         expected = matte * raw[:, :SIDE_PX] + (1 - matte) * bare
         error = np.abs(shown - expected)
         assert error.mean() < 1.0 and np.percentile(error, 99.5) < 10, (error.mean(), error.max())
-        assert np.array_equal(shown[matte[..., 0] == 0], bare[matte[..., 0] == 0]), "the checkerboard, untouched"
+        empty = matte[..., 0] == 0
+        assert np.abs(shown - bare)[empty].max() <= 2 and empty.mean() > 0.3, "the checkerboard, untouched"
 
     # What is seen through, measured from outside: by how much two checkerboards differ behind it.
     apart = np.abs(dark_bare - light_bare).sum(-1)
@@ -202,7 +203,7 @@ async def test_the_avatar_can_be_seen_through_where_its_matte_says(server: Serve
 
 
 async def test_nothing_but_the_avatar_is_on_the_page(server: Served) -> None:
-    async with obs_page(server.url, size_px=400, avatar="amara", mic="0", fit="contain") as page:
+    async with obs_page(server.url, size_px=400, avatar="amara", mic="0") as page:
         await until(page, lambda found: found["frames"] >= 5)
         shown = await page.evaluate(
             """() => [...document.body.querySelectorAll("*")].filter((one) => {
@@ -219,6 +220,9 @@ async def test_nothing_but_the_avatar_is_on_the_page(server: Served) -> None:
         clear = await screenshot(page, transparent=True)
         assert clear[:, :45, 3].max() == 0 and clear[:, -45:, 3].max() == 0, "a portrait is 300 wide in 400"
         assert clear[380, 200, 3] == 255
+        await page.set_viewport_size({"width": 300, "height": 800})
+        tall = await screenshot(page, transparent=True)
+        assert tall[:390, :, 3].max() == 0 and tall[797, 150, 3] == 255, "it stands on the lower edge"
         assert "amara" in await avatars_in_use(server)
     for _ in range(30):
         if "amara" not in await avatars_in_use(server):

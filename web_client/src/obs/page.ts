@@ -202,6 +202,8 @@ export class ObsPage {
     if (before === undefined) document.body.prepend(painter.canvas);
     else before.canvas.replaceWith(painter.canvas);
     painter.canvas.style.objectFit = this.options.fit;
+    // A bust that is cut off by its picture's lower edge must stand on the source's, not float above it.
+    if (this.options.fit === "contain") painter.canvas.style.objectPosition = "50% 100%";
     return painter;
   }
 
