@@ -188,7 +188,9 @@ async def test_the_avatar_can_be_seen_through_where_its_matte_says(server: Serve
         error = np.abs(shown - expected)
         assert error.mean() < 1.0 and np.percentile(error, 99.5) < 10, (error.mean(), error.max())
         empty = matte[..., 0] == 0
-        assert np.abs(shown - bare)[empty].max() <= 2 and empty.mean() > 0.3, "the checkerboard, untouched"
+        untouched = np.abs(shown - bare)[empty]
+        # The video may be one frame further on than the canvas: at an edge that moved, a few pixels differ.
+        assert np.percentile(untouched, 99.9) <= 1 and untouched.mean() < 0.01 and empty.mean() > 0.3
 
     # What is seen through, measured from outside: by how much two checkerboards differ behind it.
     apart = np.abs(dark_bare - light_bare).sum(-1)
