@@ -102,9 +102,8 @@ class Lights:
 
     def turned(self, rotation: Tensor) -> Lights:
         """The same with everything that shines turned by rotations (B, 3, 3)."""
-        spread = functional.normalize(_AROUND.to(rotation), dim=-1)
-        before = torch.einsum("kx,bxy->bky", spread, rotation)  # each direction turned back
-        waves = torch.linalg.pinv(harmonics(spread)) @ harmonics(before)
+        before = torch.einsum("kx,bxy->bky", _AROUND.to(rotation), rotation)  # each direction turned back
+        waves = _OF_AROUND.to(rotation) @ harmonics(before)
         return replace(
             self,
             direction=torch.einsum("bxy,bly->blx", rotation, self.direction),
@@ -171,16 +170,18 @@ def _inside(value: Tensor, limit: Tensor, edge: Tensor) -> Tensor:
     return share * share * (3.0 - 2.0 * share)
 
 
-_AROUND = torch.tensor(
-    [(x, y, z) for x in (-1.0, 0.0, 1.0) for y in (-1.0, 0.0, 1.0) for z in (-1.0, 0.0, 1.0) if x or y or z]
-)
-"""(26, 3) directions by which functions of the first three bands are known."""
-
-
 def harmonics(direction: Tensor) -> Tensor:
     """(..., 9) polynomials of unit directions (..., 3): 1; x, y, z; xy, yz, 3z^2 - 1, xz, x^2 - y^2, unnormalised."""
     x, y, z = direction.unbind(-1)
     return torch.stack([torch.ones_like(x), x, y, z, x * y, y * z, 3 * z * z - 1, x * z, x * x - y * y], -1)
+
+
+_AROUND = functional.normalize(
+    torch.tensor([(x, y, z) for x in (-1.0, 0, 1) for y in (-1.0, 0, 1) for z in (-1.0, 0, 1) if x or y or z]), dim=-1
+)
+"""(26, 3) directions by which functions of the first three bands are known."""
+_OF_AROUND = torch.linalg.pinv(harmonics(_AROUND))
+"""(9, 26): their harmonics."""
 
 
 @lru_cache(maxsize=1)
