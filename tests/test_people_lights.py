@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="training needs torch; the product does not")
+pytest.importorskip("torch", reason="training needs torch; the product does not")
+
+import torch  # noqa: E402
+from torch import Tensor  # noqa: E402
 
 from visavis_training.people.chance import Chance  # noqa: E402
 from visavis_training.people.lighting import sample_lights  # noqa: E402
@@ -13,9 +16,9 @@ from visavis_training.renderer.crop_stream import _turned  # noqa: E402
 pytestmark = pytest.mark.unit
 
 
-def rotations(count: int) -> torch.Tensor:
+def rotations(count: int) -> Tensor:
     matrix, _ = torch.linalg.qr(torch.randn(count, 3, 3, generator=torch.Generator().manual_seed(3)))
-    result: torch.Tensor = matrix * torch.linalg.det(matrix)[:, None, None]
+    result: Tensor = matrix * torch.linalg.det(matrix)[:, None, None]
     return result
 
 
