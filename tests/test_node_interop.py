@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import os
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import numpy as np
 import pytest
 
 from agent_speech import speech
+from foreign_client import told_by
 from rtc_loopback import until
 from whip_clients import Client, Venue, venue
 
@@ -37,25 +36,8 @@ def node(client: str) -> str:
 
 async def client(name: str, protocol: str, it: Venue, path: str, seconds: float, *more: str) -> dict[str, Any]:
     """What a client tells when it has ended."""
-    process = await asyncio.create_subprocess_exec(
-        node(name),
-        str(FOLDER / f"{name}_client.mjs"),
-        protocol,
-        f"http://127.0.0.1:{it.port}{path}",
-        str(seconds),
-        *more,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        out, _ = await asyncio.wait_for(process.communicate(), 60)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert out, f"{name} said nothing and left with {process.returncode}"
-    told: dict[str, Any] = json.loads(out.splitlines()[-1])
-    print(told, file=sys.stderr)
-    return told
+    script, address = str(FOLDER / f"{name}_client.mjs"), f"http://127.0.0.1:{it.port}{path}"
+    return await told_by(node(name), script, protocol, address, str(seconds), *more)
 
 
 def opus_packets(path: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shutil
 import sys
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 
 from chromium import open_page
+from foreign_client import told_by
 from rtc_loopback import until
 from whip_clients import Client, Venue, venue
 
@@ -41,23 +41,8 @@ async def gstreamer(protocol: str, it: Venue, path: str, seconds: float) -> dict
     if found != 0:
         assert not os.environ.get("REQUIRE_GSTREAMER"), "GStreamer is required here and is not installed"
         pytest.skip("no GStreamer webrtcbin (Debian: gstreamer1.0-plugins-bad gstreamer1.0-nice python3-gst-1.0)")
-    process = await asyncio.create_subprocess_exec(
-        python,
-        str(HERE / "gstreamer_client.py"),
-        protocol,
-        f"http://127.0.0.1:{it.port}{path}",
-        str(seconds),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        out, _ = await asyncio.wait_for(process.communicate(), 60)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    told: dict[str, Any] = json.loads(out.splitlines()[-1])
-    print(told, file=sys.stderr)
-    return told
+    script, address = str(HERE / "gstreamer_client.py"), f"http://127.0.0.1:{it.port}{path}"
+    return await told_by(python, script, protocol, address, str(seconds))
 
 
 async def test_gstreamer_speaks_over_whip() -> None:
