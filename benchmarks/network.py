@@ -1,6 +1,7 @@
 """How a call does on bad networks: a real server, a real Chromium, and a bad link between their network namespaces.
 
     python benchmarks/network.py [--cells table|quick|NAME,NAME] [--seconds 20] [--repeats 1] [--keep]     (root)
+    python benchmarks/network.py --virtual [--repeats 3] [--keep]  # the same table in virtual time, on any machine
     python benchmarks/network.py --hours 2 [--keep]       # a long call with induced stalls: offset of picture and voice
 
 Where the kernel has no netem (as in many containers) the link is a process of ours between two TUN devices: seeded
@@ -11,6 +12,10 @@ Columns: first (click to first frame), fps (median; and its 5th percentile), fre
 long after the first five seconds), lag (of the picture, from the session to its playing), A/V (median, and 95th
 percentile of the absolute offset of picture and voice as they play), kbit/s received, recovery (from a change of the
 network to 20 fps without lag, for 2 s). A cell ends "well" or not: "dead" or "lagging".
+
+--virtual runs the server's sending (encoder, rate, pacing, repetition) against a modelled player in virtual time
+(network_virtual.py): no browser, no privileges, and the same figures however busy the machine is. A/V is there how much
+later than the voice the pictures are whole, which a player evens out; 95 % of it in absolute value.
 """
 
 from __future__ import annotations
@@ -29,12 +34,18 @@ from typing import Any
 
 import numpy as np
 import psutil
+from encoders import spoken
 from network_call import Place, chromium_path, readings, until_shown
 from network_figures import figures, offsets_ms, recovery_s, trend_ms_per_h
+from network_link import Conditions, Link
+from network_virtual import play, run
 from network_wire import WireProcess
+from numpy.typing import NDArray
 from playwright.async_api import async_playwright
 from record import report
-from render import speech
+from render import SPEECH, speech
+
+from visavis_server.voice_file import VoiceFile
 
 STALLS = ("render", "loop", "reader")
 QUIET_CORES = 0.6
@@ -100,6 +111,12 @@ QUICK = (
 )
 
 
+def chosen(names: str) -> list[Cell]:
+    """The cells that were asked for."""
+    wanted = QUICK if names == "quick" else names.split(",")
+    return [cell for cell in table() if names == "table" or cell.name in wanted]
+
+
 async def quiet_machine(patience_s: float) -> float:
     """Wait until little else runs here; gives how many cores others use then."""
     deadline_s = time.monotonic() + patience_s
@@ -146,6 +163,47 @@ async def run_cell(place: Place, wire: WireProcess, cell: Cell, seconds: float, 
     ]
     row["queue_full"] = passed["overflowed"]
     return row
+
+
+def run_virtual(
+    cell: Cell, pictures: list[NDArray[np.uint8]], voice: NDArray[np.int16], seconds: float, seed: int
+) -> dict[str, Any]:
+    """The same in virtual time, with a modelled player."""
+    seconds += cell.extra_s
+    down = Link(Conditions(**cell.down(cell.kbps[0])), seed)
+    up = Link(Conditions(**cell.up()), seed + 1)
+    changes_s = [seconds * n / len(cell.kbps) for n in range(1, len(cell.kbps))]
+    if cell.cut_s:
+        changes_s = [seconds / 2 + cell.cut_s]
+
+    def on_tick(at_s: float) -> None:
+        cut = seconds / 2 <= at_s < seconds / 2 + cell.cut_s
+        kbps = cell.kbps[min(len(cell.kbps) - 1, int(len(cell.kbps) * at_s / seconds))]
+        down.conditions, up.conditions = Conditions(**cell.down(kbps, cut=cut)), Conditions(**cell.up(cut=cut))
+
+    called = run(lambda: play(pictures, voice, seconds + cell.cut_s, down, up, on_tick))
+    readings = called.readings()
+    first = called.player.shown[0].at_s - called.player.begun_s if called.player.shown else None
+    row: dict[str, Any] = {"cell": cell.name, "first_ms": None if first is None else round(1000 * first)}
+    row |= figures(readings, cell.way_ms)
+    recovered = [recovery_s(readings, 1000 * (called.player.begun_s + at_s), cell.way_ms) for at_s in changes_s]
+    row["recovery_s"] = [None if took is None else round(took, 1) for took in recovered]
+    row["queue_full"], row["copies"] = down.overflowed, called.out.copies
+    row["target_kbps"] = round(float(np.median(called.targets_bps[len(called.targets_bps) // 2 :])) / 1000)
+    return row
+
+
+def virtual_table(cells: list[Cell], args: argparse.Namespace) -> dict[str, Any]:
+    """All cells in virtual time."""
+    pictures = spoken(8.0)
+    voice = np.concatenate([chunk.playback for chunk in VoiceFile(SPEECH).chunks()])
+    print("".join(f"{name:>{width}}" for name, width in COLUMNS), flush=True)
+    rows = []
+    for cell in cells:
+        rows.append(merged([run_virtual(cell, pictures, voice, args.seconds, 7 + 10 * n) for n in range(args.repeats)]))
+        print(shown(rows[-1]), flush=True)
+    well = sum(row["verdict"] == "well" for row in rows)
+    return {"cells": len(rows), "well": well, "seconds": args.seconds, "repeats": args.repeats, "rows": rows}
 
 
 COLUMNS = (
@@ -266,11 +324,7 @@ async def measure(args: argparse.Namespace) -> dict[str, Any]:
                     await place.open(play, speech(60.0, Path(name)))
                     if args.hours:
                         return await run_long(place, wire, args.hours, args.stall_every)
-                    cells = table()
-                    if args.cells != "table":
-                        names = QUICK if args.cells == "quick" else args.cells.split(",")
-                        cells = [cell for cell in cells if cell.name in names]
-                    return await run_table(place, wire, cells, args)
+                    return await run_table(place, wire, chosen(args.cells), args)
                 finally:
                     await place.close()
     finally:
@@ -283,11 +337,15 @@ def main() -> None:
     ask.add_argument("--cells", default="table", help="table, quick, or names separated by commas")
     ask.add_argument("--seconds", type=float, default=20.0)
     ask.add_argument("--repeats", type=int, default=1, help="runs of each cell with other seeds; medians are printed")
+    ask.add_argument("--virtual", action="store_true", help="in virtual time, with a modelled player")
     ask.add_argument("--hours", type=float, default=0.0, help="one long call with stalls instead of the table")
     ask.add_argument("--stall-every", type=float, default=30.0, help="seconds between stalls")
     ask.add_argument("--chromium", default=chromium_path())
     ask.add_argument("--keep", action="store_true", help="write the record under benchmarks/results/")
     args = ask.parse_args()
+    if args.virtual:
+        report("network-virtual", virtual_table(chosen(args.cells), args), keep=args.keep)
+        return
     if not args.chromium:
         raise SystemExit("no Chromium found: install it (Debian: apt-get install chromium) or pass --chromium PATH")
     found = asyncio.run(measure(args))

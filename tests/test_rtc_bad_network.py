@@ -73,7 +73,7 @@ async def test_a_long_lossy_way_gets_second_copies_and_shows_nearly_every_pictur
         spoil(browser, network, network)
         await costly(peer, range(150))
         assert peer._picture_out is not None and peer._picture_out._paced is not None
-        await until(lambda: bool(peer._picture_out and peer._picture_out._paced and peer._picture_out._paced.redundant))
+        await until(lambda: bool(peer._picture_out and peer._picture_out._paced and peer._picture_out._paced.copies))
         came = arrivals_of(browser)
         await costly(peer, range(150, 300))
         first, last = sorted(came)[20], max(came)  # old ones may still be asked for again at the beginning

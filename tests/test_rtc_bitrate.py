@@ -38,7 +38,7 @@ def lossy(share: float) -> Reception:
 def test_an_estimate_below_what_was_sent_takes_effect_at_once_but_deep_only_if_confirmed() -> None:
     started = BitrateController(LIMITS)
     started.on_estimate(500_000, sent_bps=1_400_000, now_s=1.0)
-    assert started.target_bps == 560_000
+    assert started.target_bps == 800_000
     mild = BitrateController(LIMITS)
     mild.on_estimate(1_300_000, sent_bps=1_400_000, now_s=1.0)
     assert mild.target_bps == 1_170_000
@@ -46,6 +46,16 @@ def test_an_estimate_below_what_was_sent_takes_effect_at_once_but_deep_only_if_c
     queueing.on_report(CLEAR, 0.04, 1_400_000, 1.0)
     queueing.on_estimate(500_000, sent_bps=1_400_000, now_s=1.1)
     assert queueing.target_bps == 450_000
+
+
+def test_an_estimate_that_is_low_but_rises_only_slows_growth() -> None:
+    controller, free = BitrateController(LIMITS), BitrateController(LIMITS)
+    controller.on_estimate(100_000, sent_bps=50_000, now_s=0.0)
+    for n in range(1, 4):
+        for one in (controller, free):
+            one.on_report(CLEAR, 0.0, one.target_bps, float(n))
+        controller.on_estimate(100_000 + n, sent_bps=1_400_000, now_s=n + 0.1)
+    assert LIMITS.start_bps < controller.target_bps < 0.7 * free.target_bps
 
 
 def test_an_estimate_that_only_mirrors_a_resting_face_changes_nothing() -> None:

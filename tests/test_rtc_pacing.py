@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from aiortc.rtp import HeaderExtensionsMap, RtpPacket
 
-from visavis_server.rtc.outbound import keyframe_spacing_s, worth_sending_twice
 from visavis_server.rtc.pacing import AGAIN_BURST_BYTES, PacedTransport, Pacer
+from visavis_server.rtc.repairs import copies_worth_sending, keyframe_spacing_s
 
 pytestmark = pytest.mark.unit
 
@@ -111,7 +111,7 @@ async def test_what_is_no_longer_kept_asks_for_a_whole_picture() -> None:
 
 async def test_second_copies_go_out_with_the_next_picture() -> None:
     paced, wire, _ = stand(None)
-    paced.redundant = True
+    paced.copies = 1
     for n in (1, 2):
         await paced._send_rtp(packet(n))
     assert len(wire.sent) == 2
@@ -123,13 +123,16 @@ async def test_second_copies_go_out_with_the_next_picture() -> None:
 
 
 def test_packets_go_twice_only_where_asking_again_takes_long() -> None:
-    assert worth_sending_twice(False, 0.05, 0.24)
-    assert not worth_sending_twice(False, 0.05, 0.04)
-    assert not worth_sending_twice(False, 0.001, 0.6)
-    assert worth_sending_twice(True, 0.006, 0.1)  # once begun it goes on a little longer
-    assert not worth_sending_twice(False, 0.006, 0.1)
+    assert copies_worth_sending(0, 0.05, 0.24) == 1
+    assert copies_worth_sending(0, 0.10, 0.24) == 2
+    assert copies_worth_sending(2, 0.05, 0.24) == 2  # once begun it goes on a little longer
+    assert copies_worth_sending(0, 0.05, 0.04) == 0
+    assert copies_worth_sending(0, 0.001, 0.6) == 0
+    assert copies_worth_sending(1, 0.006, 0.1) == 1
+    assert copies_worth_sending(0, 0.006, 0.1) == 0
 
 
 def test_keyframes_follow_only_when_the_last_one_can_have_come() -> None:
     assert keyframe_spacing_s(2_000, 2_000_000, None) == pytest.approx(0.4)
-    assert keyframe_spacing_s(10_000, 100_000, 0.3) == pytest.approx(1.9)
+    assert keyframe_spacing_s(5_000, 100_000, 0.3) == pytest.approx(1.1)
+    assert keyframe_spacing_s(90_000, 60_000, 0.3) == pytest.approx(1.5)  # nobody waits for ever

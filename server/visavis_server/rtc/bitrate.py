@@ -24,17 +24,23 @@ DRAIN = 0.6
 DRAIN_S = 1.0
 """At most."""
 QUEUE_FULL_S = 0.05
+QUEUE_LONG_S = 0.12
+LONG_QUEUE_CUT = 0.8
+"""Whatever seems to come through: so long a queue does not empty by itself."""
+MISSING_QUEUED_S = 0.2
+"""Where so much is lost at once, a queue is full: so much of it is waited for."""
 QUEUE_SUSPECT_S = 0.02
 LOSS_HIGH = 0.10
 LOSS_SUSPECT = 0.04
 """Beyond what the link always loses: a radio that loses packets is not full, and fewer bits do not mend it."""
 MOST_INHERENT_LOSS = 0.25
+DEEP = 0.7
 CUT_SPACING_S = 1.0
 """A cut shows its effect after a round trip at the soonest."""
 COMPLAINT_S = 1.0
-COMPLAINT = 0.95
-"""An estimate below this share of what was sent asks for less; above that it only says that there is no more."""
-UNCONFIRMED_SHARE = 0.14
+FALLING = 0.97
+"""A receiver that sees the link filling lowers its estimate; one that rises, if only slowly, has no complaint."""
+UNCONFIRMED_SHARE = 0.2
 """Of the highest rate: no estimate cuts deeper alone, without queueing or loss. Jitter deceives receivers."""
 SILENT_S = 2.5
 """Without a report for this long, nothing is known to arrive."""
@@ -45,7 +51,7 @@ class BitrateLimits:
     """What pictures of 640×640 may take, in bits per second; other sizes scale with pixels to the power of 0.75."""
 
     min_bps: int = 60_000
-    start_bps: int = 350_000
+    start_bps: int = 280_000
     max_bps: int = 2_500_000
 
     def __post_init__(self) -> None:
@@ -64,8 +70,8 @@ class BitrateController:
 
     The link is full when packets queue on the way, or when more are lost than it always loses. A receiver's estimate
     (REMB) never exceeds about 1.5 times what reached it, so for a face at rest it says how little was sent and not how
-    much the link carries; and jitter makes it fall for nothing. It therefore counts only when it is near what was sent,
-    and cuts deep only when queueing or loss confirms it.
+    much the link carries; and jitter makes it fall for nothing. It therefore counts only when it falls below what was
+    sent, and cuts deep only when queueing or loss confirms it; one that is low but rises slows growth.
     """
 
     def __init__(self, limits: BitrateLimits) -> None:
@@ -79,10 +85,13 @@ class BitrateController:
         self._drain_bps = 0.0
         self._cut_at_s = -CUT_SPACING_S
         self._complained_at_s = -COMPLAINT_S
-        self._soft_at_s = -COMPLAINT_S
+        self._doubted_at_s = -COMPLAINT_S
+        self._estimate_bps = 1 << 40
         self._grown_at_s: float | None = None
         self._heard_at_s: float | None = None
         self.target_bps = limits.start_bps
+        self.deep_cuts = 0
+        """How often the link was found to be much narrower, or full."""
 
     @property
     def inherent_loss(self) -> float:
@@ -97,15 +106,18 @@ class BitrateController:
     def on_estimate(self, estimate_bps: int, sent_bps: int, now_s: float) -> None:
         """Take a receiver's estimate of the link; `sent_bps` is what went out over the last seconds."""
         self._heard_at_s = now_s
+        falls = estimate_bps < FALLING * self._estimate_bps
+        self._estimate_bps = estimate_bps
         if estimate_bps >= sent_bps or now_s - self._cut_at_s < CUT_SPACING_S:
             return  # right after a cut it tells of the little that is sent while the queue empties
-        self._complained_at_s = now_s
+        self._doubted_at_s = now_s
         if self._queued_s > QUEUE_SUSPECT_S or self._excess_loss > LOSS_HIGH:
             if BACKOFF * estimate_bps < self._rate_bps:
                 self._cut(BACKOFF * estimate_bps, now_s)
-        elif estimate_bps < COMPLAINT * sent_bps and now_s - self._soft_at_s >= COMPLAINT_S / 2:
-            self._soft_at_s = now_s
+        elif falls:
+            self._complained_at_s = now_s
             floor_bps = UNCONFIRMED_SHARE * self._limits.max_bps
+            self.deep_cuts += max(BACKOFF * estimate_bps, floor_bps) < DEEP * self._rate_bps
             self._set(min(self._rate_bps, max(BACKOFF * estimate_bps, floor_bps)), now_s)
 
     def on_report(self, reception: Reception, queued_s: float, sent_bps: int, now_s: float) -> None:
@@ -126,7 +138,8 @@ class BitrateController:
             if now_s - self._cut_at_s >= CUT_SPACING_S:
                 if self._full_bps is None and self._excess_loss < LOSS_SUSPECT:  # it rose faster than it is measured
                     through_bps = max(through_bps, self._rate_bps / RAMP_PER_S)
-                self._cut(min(self._rate_bps, BACKOFF * through_bps), now_s, DRAIN * through_bps)
+                most_bps = self._rate_bps if queued_s < QUEUE_LONG_S else LONG_QUEUE_CUT * self._rate_bps
+                self._cut(min(most_bps, BACKOFF * through_bps), now_s, DRAIN * through_bps)
         elif self._excess_loss > LOSS_HIGH:
             if now_s - self._cut_at_s >= CUT_SPACING_S:
                 kept_bps = self._rate_bps * (1.0 - 0.5 * self._excess_loss)
@@ -141,6 +154,20 @@ class BitrateController:
             self._inherent_loss += 0.2 * (loss - self._inherent_loss)
         elif queued_s < QUEUE_SUSPECT_S:
             self._inherent_loss += 0.12 * (min(loss, MOST_INHERENT_LOSS) - self._inherent_loss)
+
+    def on_missing(self, share: float, queued_s: float, now_s: float) -> bool:
+        """Take that so many packets of the last half second were asked for again: known sooner than any report.
+
+        Returns:
+            Whether the link is thought to have become narrower, so that a new beginning is needed.
+        """
+        excess = share - self._inherent_loss
+        if excess < 0.25 or now_s - self._cut_at_s < CUT_SPACING_S:
+            return False
+        through_bps = self._rate_bps * (1.0 - min(excess, 0.6))
+        self._queued_s = max(queued_s, MISSING_QUEUED_S)
+        self._cut(BACKOFF * through_bps, now_s, DRAIN * through_bps)
+        return True
 
     def at(self, now_s: float) -> int:
         """The target now: less while a queue empties, and less and less while nothing is heard from the receiver."""
@@ -157,16 +184,18 @@ class BitrateController:
             return
         if sent_bps < SATURATED * self._rate_bps:
             return
-        if self._full_bps is None:
-            per_s = RAMP_PER_S
+        if self._full_bps is not None and 0.8 <= self._rate_bps / self._full_bps <= 1.1:
+            per_s = CLOSE_GROWTH_PER_S
+        elif self._full_bps is not None or now_s - self._doubted_at_s < COMPLAINT_S:
+            per_s = GROWTH_PER_S
         else:
-            close = 0.8 <= self._rate_bps / self._full_bps <= 1.1
-            per_s = CLOSE_GROWTH_PER_S if close else GROWTH_PER_S
+            per_s = RAMP_PER_S
         self._set(self._rate_bps * per_s**since_s, now_s)
 
     def _cut(self, bps: float, now_s: float, drain_bps: float | None = None) -> None:
         self._full_bps = self._rate_bps if drain_bps is None else bps / BACKOFF
         self._cut_at_s = self._grown_at_s = now_s
+        self.deep_cuts += bps < DEEP * self._rate_bps or drain_bps is not None
         if drain_bps is not None:
             self._drains_until_s = now_s + min(DRAIN_S, self._queued_s / (1.0 - DRAIN))
             self._drain_bps = drain_bps

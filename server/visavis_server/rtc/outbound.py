@@ -45,37 +45,24 @@ from visavis_server.rtc.media_clock import MediaClock
 from visavis_server.rtc.pacing import PacedTransport
 from visavis_server.rtc.picture_steps import PictureSteps
 from visavis_server.rtc.reception import QueueWatch, ReceptionReader
+from visavis_server.rtc.repairs import LEAST_EACH_BPS, copies_worth_sending, keyframe_spacing_s
 from visavis_server.rtc.stats import RateMeter
 from visavis_server.rtc.tracks import VOICE_STEP, PictureTrack, VoiceTrack
 
 logger = logging.getLogger(__name__)
 
-KEYFRAME_SPACING_S = 0.4
-TWICE_LOSS = (0.004, 0.01)
-TWICE_RTT_S = (0.08, 0.12)
-"""To go on with it, to begin with it."""
+SOME_MISSING = 0.15
+MISSING_KNOWN_S = 1.5
+RECEPTIONS_KNOWN = 5
+"""Before so many reports nobody knows what this link always loses."""
+MUCH_MISSING = 0.6
+"""Of the packets of half a second: the link has become narrower all at once, or was gone."""
+DOUBT_S = 20.0
+"""Where packets overtake one another, they are asked for although they come; then only reports are believed."""
 REPORT_SPACING_S = 0.25
 REPORTS_KEPT = 32
 PACKET_S = 0.020
 """Two packets at once look like 20 ms of jitter to the browser, which then delays the voice by as much."""
-
-
-def keyframe_spacing_s(size_bytes: int, target_bps: int, rtt_s: float | None) -> float:
-    """How long after a keyframe the next one may be made.
-
-    A receiver asks again until it has one. Until this one has had the time to come whole, another would only be in its
-    way: on a narrow link nothing but halves of keyframes would arrive.
-    """
-    return max(KEYFRAME_SPACING_S, (rtt_s or 0.0) + 2.0 * 8 * size_bytes / target_bps)
-
-
-def worth_sending_twice(now: bool, loss: float, rtt_s: float) -> bool:
-    """Whether to send every packet twice, given whether that is done now.
-
-    Asking for a lost packet again costs a round trip, in which the picture stands still; half the bits cost a little
-    sharpness (SSIM 0.950 at 600 kbit/s, 0.941 at 300).
-    """
-    return loss > TWICE_LOSS[not now] and rtt_s > TWICE_RTT_S[not now]
 
 
 class Outbound(ABC):
@@ -169,6 +156,10 @@ class PicturesOut(Outbound):
         self._queue_watch = QueueWatch()
         self._paced: PacedTransport | None = None
         self._reported_at_s = 0.0
+        self._doubted_until_s = 0.0
+        self._most_missing = self._most_missing_at_s = 0.0
+        self._deep_cut_at_s = -MISSING_KNOWN_S
+        self._receptions = 0
 
     def _controlled(self, canvas_px: tuple[int, int]) -> BitrateController:
         """The rate's controller, made anew when pictures of another canvas come."""
@@ -206,6 +197,15 @@ class PicturesOut(Outbound):
         if isinstance(packet, RtcpRtpfbPacket) and packet.fmt == RTCP_RTPFB_NACK and self._paced is not None:
             if not await self._paced.send_again(packet.lost, self.rtt_s):
                 self.want_keyframe()
+            now_s = time.monotonic()
+            missing = self._paced.missing_share(now_s)
+            if missing >= self._most_missing:
+                self._most_missing, self._most_missing_at_s = missing, now_s
+            if self._controller is not None:
+                cuts = self._controller.deep_cuts
+                if missing > MUCH_MISSING and self._believed(now_s):
+                    self._controller.on_missing(missing, self._queue_watch.queued_s, now_s)
+                self._begin_anew(cuts, now_s)
             return
         await super().handle_rtcp(packet)
 
@@ -219,26 +219,58 @@ class PicturesOut(Outbound):
                 return
             if self._sender._ssrc in ssrcs:
                 now_s = time.monotonic()
+                cuts = self._controller.deep_cuts
                 self._controller.on_estimate(estimate_bps, self.meter.bps(now_s) or 0, now_s)
+                self._begin_anew(cuts, now_s)
 
     def _on_report(self, report: RtcpReceiverInfo) -> None:
         super()._on_report(report)
         now_s = time.monotonic()
         reception = self._reception.reported(report.highest_sequence, report.packets_lost, now_s)
         if reception is not None:
+            self._receptions += 1
             self.loss = reception.loss
             if self._controller is not None:
                 sent_bps = self.meter.bps(now_s) or 0
+                cuts = self._controller.deep_cuts
                 self._controller.on_report(reception, self._queue_watch.queued_s, sent_bps, now_s)
+                self._begin_anew(cuts, now_s)
                 if self._paced is not None:
-                    self._paced.redundant = worth_sending_twice(
-                        self._paced.redundant, self._controller.inherent_loss, self.rtt_s or 0.0
-                    )
+                    wanted = copies_worth_sending(self._paced.copies, self._controller.inherent_loss, self.rtt_s or 0.0)
+                    self._paced.copies = min(wanted, max(1, self._controller.rate_bps // LEAST_EACH_BPS - 1))
+                    if reception.loss < 0.02 and self._most_missing > 0.1:
+                        self._doubted_until_s = now_s + DOUBT_S
+                    if now_s - self._most_missing_at_s > MISSING_KNOWN_S:
+                        self._most_missing = 0.0
+
+    @property
+    def copies(self) -> int:
+        """How many more times every packet is sent."""
+        return 0 if self._paced is None else self._paced.copies
 
     @property
     def share(self) -> float:
-        """How much of the rate pictures themselves may take: the rest is for second copies of their packets."""
-        return 0.5 if self._paced is not None and self._paced.redundant else 1.0
+        """How much of the rate pictures themselves may take: the rest is for copies of their packets."""
+        return 1.0 / (1 + self.copies)
+
+    def _believed(self, now_s: float) -> bool:
+        """Whether what is asked for is lost, and lost because the link is full."""
+        inherent_loss = 0.0 if self._controller is None else self._controller.inherent_loss
+        known = self._receptions >= RECEPTIONS_KNOWN
+        return known and now_s > self._doubted_until_s and inherent_loss < SOME_MISSING / 3
+
+    def _begin_anew(self, cuts: int, now_s: float) -> None:
+        """After a deep cut with losses, a small whole picture comes sooner than all that was lost of large ones."""
+        if self._controller is None or self._paced is None:
+            return
+        if self._controller.deep_cuts != cuts:
+            self._deep_cut_at_s = now_s
+        if now_s - self._deep_cut_at_s > MISSING_KNOWN_S:
+            return
+        if max(self._most_missing, self.loss or 0.0) > SOME_MISSING and self._believed(now_s):
+            self._most_missing, self._deep_cut_at_s = 0.0, -MISSING_KNOWN_S
+            self._paced.forget_lost()
+            self.want_keyframe()
 
     def _on_sent(self, sequence: int | None, size_bytes: int) -> None:
         self._reception.sent(sequence, size_bytes)

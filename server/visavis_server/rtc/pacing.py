@@ -23,14 +23,16 @@ FRESH_S = 1.5
 """A picture that is that late is worth less than a new one; some receivers insist on it all the same."""
 KEPT_S = 10.0
 KEPT_PACKETS = 1024
-TWICE_AFTER_S = 0.03
+COPY_AFTER_S = 0.03
 AGAIN_AFTER_S = 0.02
 AGAIN_TRIPS = 0.85
 """A packet is not sent again before its last copy can have come: so much of the mean round trip, and never sooner
 than the other."""
-AGAIN_SHARE = 0.5
+AGAIN_SHARE = 0.35
 """Of the rate, for packets sent again: on a full link they would only lengthen the queue."""
 AGAIN_BURST_S = 0.5
+MISSING_WINDOW_S = 0.5
+RECENT_S = 1.0
 AGAIN_BURST_BYTES = 5_000
 """At least so much at once, however low the rate."""
 
@@ -75,9 +77,11 @@ class PacedTransport:
         self._owed: OrderedDict[int, None] = OrderedDict()
         self._again_bytes = 0.0
         self._again_at_s = 0.0
-        self._twice: deque[tuple[float, int]] = deque()
-        self.redundant = False
-        """Send every packet twice: on a long way that loses packets, to ask for them again takes too long."""
+        self._copies: deque[tuple[float, int, int]] = deque()
+        self.copies = 0
+        """Send every packet so many times more: on a long way that loses packets, to ask for them takes too long."""
+        self._sent_s: deque[float] = deque()
+        self._missed_s: deque[float] = deque()
         self.sent_again = 0
         self.too_late = 0
         """Packets asked for that are not kept any more."""
@@ -95,8 +99,8 @@ class PacedTransport:
         await self._transport._send_rtp(data)
         now_s = time.monotonic()
         (sequence,) = struct.unpack_from("!H", data, 2)
-        if self.redundant:
-            self._twice.append((now_s + TWICE_AFTER_S, sequence))
+        if self.copies:
+            self._copies.append((now_s + COPY_AFTER_S, sequence, self.copies))
         self._keep(sequence, data, now_s)
         self._on_sent(sequence, len(data))
         rate_bps = self._rate_bps()
@@ -119,11 +123,25 @@ class PacedTransport:
                 self.too_late += 1
                 continue
             before_s = self._again_s.get(sequence)
+            if before_s is None and now_s - sent_s < RECENT_S:
+                self._missed_s.append(now_s)
             if before_s is not None and now_s - before_s < max(AGAIN_AFTER_S, AGAIN_TRIPS * (rtt_s or 0.0)):
                 continue
             self._owed[sequence] = None
         await self._pay(now_s)
         return whole
+
+    def missing_share(self, now_s: float) -> float:
+        """How many packets were asked for in the last half second, of those that were sent in it, 0..1."""
+        for times_s in (self._sent_s, self._missed_s):
+            while times_s and times_s[0] < now_s - MISSING_WINDOW_S:
+                times_s.popleft()
+        return min(1.0, len(self._missed_s) / len(self._sent_s)) if len(self._sent_s) >= 10 else 0.0
+
+    def forget_lost(self) -> None:
+        """A whole picture comes: nobody needs what is owed of those before."""
+        self._owed.clear()
+        self._missed_s.clear()
 
     async def _pay(self, now_s: float) -> None:
         """Send what was asked for as far as the rate allows; the rest waits, for not every receiver asks twice."""
@@ -138,13 +156,15 @@ class PacedTransport:
                 await self._send_copy(data)
 
     async def _send_seconds(self) -> None:
-        """Second copies go out with the next picture: what was lost in one burst is not lost again in the same."""
+        """Copies go out with the next pictures: what was lost in one burst is not lost again in the same."""
         now_s = time.monotonic()
-        while self._twice and self._twice[0][0] <= now_s:
-            _, sequence = self._twice.popleft()
+        while self._copies and self._copies[0][0] <= now_s:
+            _, sequence, left = self._copies.popleft()
             kept, rate_bps = self._kept.get(sequence), self._rate_bps()
-            if kept is None or sequence in self._again_s:
+            if kept is None:
                 continue
+            if left > 1:
+                self._copies.append((now_s + COPY_AFTER_S, sequence, left - 1))
             self._again_s[sequence] = now_s
             if rate_bps is not None:
                 self._pacer.wait_s(len(kept[1]), PACE * rate_bps, now_s)
@@ -159,6 +179,9 @@ class PacedTransport:
         self._kept[sequence] = now_s, data
         self._kept.move_to_end(sequence)
         self._again_s.pop(sequence, None)
+        self._sent_s.append(now_s)
+        while self._sent_s[0] < now_s - MISSING_WINDOW_S:
+            self._sent_s.popleft()
         while len(self._kept) > KEPT_PACKETS or next(iter(self._kept.values()))[0] < now_s - KEPT_S:
             self._again_s.pop(self._kept.popitem(last=False)[0], None)
 

@@ -5,6 +5,7 @@ One report spans a few packets only, so figures are taken over a second. Knows n
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -17,13 +18,12 @@ FEWEST_PACKETS = 12
 CERTAINTY = 1.5
 """Of so few packets a share is a guess: the lower bound lies so many standard deviations below."""
 SENT_KEPT = 2048
-MOST_JITTER_S = 0.1
+MOST_JITTER_S = 0.2
 JITTER_MEMORY = 0.15
+JITTER_WEIGHT = 1.2
+SMOOTH_S = 0.8
 BASE_S = 30.0
 """The shortest round trip of so long counts as the way itself; what comes on top is queueing."""
-TRIP_MEMORY = 0.4
-JITTER_WEIGHT = 2.0
-"""A queue that fills moves round trips little by little, jitter from one to the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +93,21 @@ class QueueWatch:
     """Tells queueing from a long way: the round trip, smoothed, against its own lowest, less what jitter explains."""
 
     def __init__(self) -> None:
-        self._last_s: float | None = None
+        self._last: tuple[float, float] | None = None
+        self._drift_s = 0.0
         self._smooth_s = 0.0
         self._varies_s = 0.0
         self._lowest: deque[tuple[float, float]] = deque()
 
     def measured(self, rtt_s: float, now_s: float) -> None:
         """A round trip was measured."""
-        if self._last_s is None:
-            self._last_s = self._smooth_s = rtt_s
-        off_s = min(MOST_JITTER_S, abs(rtt_s - self._last_s))
-        self._varies_s += JITTER_MEMORY * (off_s - self._varies_s)
-        self._smooth_s += TRIP_MEMORY * (rtt_s - self._smooth_s)
-        self._last_s = rtt_s
+        if self._last is None:
+            self._last, self._smooth_s = (now_s, rtt_s), rtt_s
+        then_s, before_s = self._last
+        drift_s = rtt_s - before_s  # a queue that fills drifts one way; jitter goes to and fro
+        self._varies_s += JITTER_MEMORY * (min(MOST_JITTER_S, abs(drift_s - self._drift_s)) - self._varies_s)
+        self._smooth_s += (1.0 - math.exp((then_s - now_s) / SMOOTH_S)) * (rtt_s - self._smooth_s)
+        self._drift_s, self._last = drift_s, (now_s, rtt_s)
         while self._lowest and self._lowest[-1][1] >= self._smooth_s:
             self._lowest.pop()
         self._lowest.append((now_s, self._smooth_s))
