@@ -48,7 +48,7 @@ def main() -> None:
         facts.write(json.dumps({"at_s": time.time(), **asdict(told)}) + "\n")
         return told
 
-    WarpRenderer.render = render  # type: ignore[method-assign]
+    WarpRenderer.render = render  # type: ignore[method-assign, assignment]
     Peer.stats = stats  # type: ignore[method-assign]
     signal.signal(signal.SIGUSR1, _stall_render)
     signal.signal(signal.SIGUSR2, _stall_loop)

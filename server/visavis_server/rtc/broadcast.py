@@ -25,10 +25,10 @@ from visavis_server.rtc.encoders import H264Encoder, OpusVoiceEncoder, PictureEn
 from visavis_server.rtc.fitting import FittedFrames
 from visavis_server.rtc.layouts import Layout, frame_size_px, frames_of
 from visavis_server.rtc.media_clock import MediaClock
-from visavis_server.rtc.outbound import PACKET_S, level_dbov
 from visavis_server.rtc.picture_steps import PictureSteps
 from visavis_server.rtc.relay import EncodedPicture, EncodedVoice, RelayedPictures, RelayedVoice
 from visavis_server.rtc.tracks import PICTURES_HELD, VOICE_HELD, VOICE_STEP, BoundedQueue
+from visavis_server.rtc.voice_outbound import PACKET_S, level_dbov
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,6 @@ from concurrent.futures import Executor
 from typing import Any
 
 import av
-import numpy as np
 from aiortc import RTCRtpSender
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtcrtpsender import RTCEncodedFrame
@@ -34,11 +33,10 @@ from aiortc.rtp import (
     RtcpSrPacket,
     unpack_remb_fci,
 )
-from numpy.typing import NDArray
 
 from visavis_server.media import Published
 from visavis_server.rtc.bitrate import BitrateController, BitrateLimits
-from visavis_server.rtc.encoders import H264Encoder, OpusVoiceEncoder, PictureEncoder, Vp8Encoder
+from visavis_server.rtc.encoders import H264Encoder, PictureEncoder, Vp8Encoder
 from visavis_server.rtc.fitting import FittedFrames
 from visavis_server.rtc.layouts import Layout, frame_size_px, frames_of
 from visavis_server.rtc.media_clock import MediaClock
@@ -47,7 +45,7 @@ from visavis_server.rtc.picture_steps import PictureSteps
 from visavis_server.rtc.reception import QueueWatch, ReceptionReader
 from visavis_server.rtc.repairs import LEAST_EACH_BPS, copies_worth_sending, keyframe_spacing_s
 from visavis_server.rtc.stats import RateMeter
-from visavis_server.rtc.tracks import VOICE_STEP, PictureTrack, VoiceTrack
+from visavis_server.rtc.tracks import PictureTrack
 
 logger = logging.getLogger(__name__)
 
@@ -61,8 +59,6 @@ DOUBT_S = 20.0
 """Where packets overtake one another, they are asked for although they come; then only reports are believed."""
 REPORT_SPACING_S = 0.25
 REPORTS_KEPT = 32
-PACKET_S = 0.020
-"""Two packets at once look like 20 ms of jitter to the browser, which then delays the voice by as much."""
 
 
 class Outbound(ABC):
@@ -375,43 +371,3 @@ class PictureOutbound(PicturesOut):
             self._encoder.restart()
             payloads = self._encoder.encode(frame, target_bps, keyframe=True)
         return payloads, frame.pts, (frame.width, frame.height)
-
-
-class VoiceOutbound(Outbound):
-    """The avatar's voice: two packets of 20 ms for each tick, none ever left out."""
-
-    def __init__(self, sender: RTCRtpSender, track: VoiceTrack, clock: MediaClock, executor: Executor) -> None:
-        super().__init__(sender, clock, 48_000)
-        self._executor = executor
-        self._track = track
-        self._encoder: OpusVoiceEncoder | None = None
-        self._second_half: tuple[NDArray[np.int16], int] | None = None
-        self._second_due_s = 0.0
-
-    async def _encoded(self, codec: RTCRtpCodecParameters) -> RTCEncodedFrame | None:
-        if self._second_half is None:
-            item = await self._track.next_item()
-            half, pts = item.voice[: VOICE_STEP // 2], item.index * VOICE_STEP
-            self._second_half = item.voice[VOICE_STEP // 2 :], pts + VOICE_STEP // 2
-            self._second_due_s = time.monotonic() + PACKET_S
-        else:
-            if not self._track.waiting:
-                await asyncio.sleep(self._second_due_s - time.monotonic())
-            (half, pts), self._second_half = self._second_half, None
-        data, timestamp = await asyncio.get_running_loop().run_in_executor(self._executor, self._encode, half, pts)
-        return RTCEncodedFrame([data], timestamp, level_dbov(half))
-
-    def release(self) -> None:
-        """Drop the encoder."""
-        self._encoder = None
-
-    def _encode(self, samples: NDArray[np.int16], pts: int) -> tuple[bytes, int]:
-        if self._encoder is None:
-            self._encoder = OpusVoiceEncoder()
-        return self._encoder.encode(np.ascontiguousarray(samples), pts)
-
-
-def level_dbov(samples: NDArray[np.int16]) -> int:
-    """Loudness for RFC 6464: 0 (as loud as can be) to -127 (silence)."""
-    power = float(np.mean(np.square(samples.astype(np.float32) / 32768.0)))
-    return -127 if power <= 0.0 else max(-127, min(0, round(10.0 * np.log10(power))))

@@ -27,11 +27,12 @@ from visavis_server.rtc.layouts import Layout
 from visavis_server.rtc.liveness import Liveness
 from visavis_server.rtc.media_clock import MediaClock
 from visavis_server.rtc.microphone import GuardedVoice, Microphone, OnVoice
-from visavis_server.rtc.outbound import PictureOutbound, VoiceOutbound
+from visavis_server.rtc.outbound import PictureOutbound
 from visavis_server.rtc.reach import ANYWHERE, Reach, check_relayed
 from visavis_server.rtc.sdp import MAX_CANDIDATES, IceServer, Offer, parse_candidate, read_offer
 from visavis_server.rtc.stats import PeerStats
 from visavis_server.rtc.tracks import PictureTrack, VoiceTrack
+from visavis_server.rtc.voice_outbound import VoiceOutbound
 
 logger = logging.getLogger(__name__)
 

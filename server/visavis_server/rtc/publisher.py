@@ -15,10 +15,10 @@ from visavis_models.errors import EngineError
 from visavis_server.rtc import aiortc_patches, heap
 from visavis_server.rtc.broadcast import Broadcast
 from visavis_server.rtc.connection import CONNECT_S, HeldTasks, aiortc_servers, close_connection, new_connection
-from visavis_server.rtc.outbound import PACKET_S
 from visavis_server.rtc.reach import ANYWHERE, Reach, check_relayed
 from visavis_server.rtc.relay import RelayedPictures, RelayedVoice, RelayTrack
 from visavis_server.rtc.sdp import MAX_CANDIDATES, IceServer
+from visavis_server.rtc.voice_outbound import PACKET_S
 
 PACKETS_PER_S = 300.0
 """A server sends reports, requests and checks, nothing else; some send them often."""
