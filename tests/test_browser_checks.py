@@ -214,14 +214,19 @@ async def test_a_browser_that_lets_no_call_out_is_named(microphone: Path) -> Non
         assert (await checked(page))["direct"] == ("failed", "calls_forbidden")
 
 
+async def tell_of_another_relay(page: Page, server: str, url: str) -> None:
+    """The page, loaded again, is told of a relay at another address than the server's own."""
+    mine = await (await page.request.get(f"{server}/v1/config")).json()
+    mine["ice_servers"][0]["urls"] = [url]
+    await page.route("**/v1/config", lambda route: route.fulfill(json=mine))
+    await page.reload()
+
+
 async def test_a_relay_that_only_the_server_reaches_is_named(microphone: Path, tmp_path: Path) -> None:
     with coturn(tmp_path) as relay:
         dead = f"turn:{relay.address}:{dead_port(relay.address)}?transport=tcp"
         async with network_place(**turn(relay.url("udp")), rtc__relay_only=True) as it, lobby(it, microphone) as page:
-            mine = await (await page.request.get(f"{it.url}/v1/config")).json()
-            mine["ice_servers"][0]["urls"] = [dead]
-            await page.route("**/v1/config", lambda route: route.fulfill(json=mine))
-            await page.reload()
+            await tell_of_another_relay(page, it.url, dead)
             await call(page)
             await notice(page, "turn_unreachable")
 
@@ -230,10 +235,7 @@ async def test_a_relay_that_only_the_browser_reaches_is_named(microphone: Path, 
     with coturn(tmp_path) as relay:
         dead = f"turn:{relay.address}:{dead_port(relay.address)}?transport=tcp"
         async with network_place(**turn(dead), rtc__relay_only=True) as it, lobby(it, microphone) as page:
-            mine = await (await page.request.get(f"{it.url}/v1/config")).json()
-            mine["ice_servers"][0]["urls"] = [relay.url("udp")]
-            await page.route("**/v1/config", lambda route: route.fulfill(json=mine))
-            await page.reload()
+            await tell_of_another_relay(page, it.url, relay.url("udp"))
             await call(page)
             assert "rtc.turn_secret" in await notice(page, "turn_unavailable")
 
