@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 FOLDER = Path(__file__).parent / "interop"
 LOUD = np.tile(np.repeat(np.array([12_000, -12_000], np.int16), 24), 10_000)
+LONGEST_S = 30.0  # a busy machine takes longer for what an idle one shows in three
 PACKAGES = {"werift": "werift", "wrtc": "@roamhq/wrtc"}
 
 
@@ -78,13 +79,13 @@ async def test_a_library_of_node_watches_over_whep(name: str) -> None:
     async with venue() as it:
         microphone = Client.microphone(it.http, LOUD)
         assert (await microphone.start("/whip/astronaut?show=node")).status_code == 201
-        told = await client(name, "whep", it, "/whep/node", 4.0)
+        pictures, sounds = (75, 150) if name == "werift" else (75, 300)  # three seconds of each
+        told = await client(name, "whep", it, "/whep/node", LONGEST_S, str(pictures), str(sounds))
         assert (told["status"], told["connection"], told["deleted"]) == (201, "connected", 200)
+        assert told["video"] >= pictures and told["audio"] >= sounds
         if name == "wrtc":
-            assert told["video"] >= 50 and (told["width"], told["height"]) == (320, 320)
-            assert told["audio"] >= 200 and told["loudest"] > 3000
+            assert (told["width"], told["height"]) == (320, 320) and told["loudest"] > 3000
         else:
-            assert told["video"] >= 75 and told["audio"] >= 150
             assert told["keyframes"] >= 1 and told["lost"] == 0
         assert await it.metric('visavis_transmissions{protocol="whep"}') == 0
         await microphone.close()

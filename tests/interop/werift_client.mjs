@@ -1,11 +1,12 @@
 // A WHIP or WHEP client made of werift: WebRTC in plain TypeScript, with packets at hand.
-// Usage: node werift_client.mjs whip|whep URL SECONDS [FILE of Opus packets, base64, one a line, 20 ms each]
+// Usage: node werift_client.mjs whip URL SECONDS FILE (Opus packets, base64, one a line, 20 ms each)
+//        node werift_client.mjs whep URL SECONDS PICTURES SOUNDS, which ends as soon as so many packets of each have come
 
 import { readFileSync } from "node:fs";
 import { MediaStreamTrack, RTCPeerConnection, RtpHeader, RtpPacket, useOPUS, useVP8, Vp8RtpPayload } from "werift";
 import { end, named, start, tell, until } from "./transmission.mjs";
 
-const [protocol, url, seconds, opusFile] = process.argv.slice(2);
+const [protocol, url, seconds, ...more] = process.argv.slice(2);
 const facts = { client: named("werift"), audio: 0, video: 0, keyframes: 0, lost: 0 };
 const pc = new RTCPeerConnection({ iceServers: [], codecs: { audio: [useOPUS()], video: [useVP8()] } });
 pc.connectionStateChange.subscribe((state) => (facts.connection ??= state === "connected" ? state : undefined));
@@ -28,7 +29,7 @@ function watch() {
 function speak() {
   const track = new MediaStreamTrack({ kind: "audio" });
   pc.addTransceiver(track, { direction: "sendonly" });
-  const packets = readFileSync(opusFile, "utf8").trim().split("\n");
+  const packets = readFileSync(more[0], "utf8").trim().split("\n");
   let sent = 0;
   const begun = Date.now();
   return setInterval(() => {
@@ -43,7 +44,8 @@ function speak() {
 const timer = protocol === "whip" ? speak() : watch();
 const { status, address } = await start(pc, url);
 facts.status = status;
-if (await until(() => facts.connection, 15)) await until(() => false, Number(seconds));
+const enough = () => protocol === "whep" && facts.video >= more[0] && facts.audio >= more[1];
+if (await until(() => facts.connection, 15)) await until(enough, Number(seconds));
 clearInterval(timer);
 facts.deleted = await end(address);
 await pc.close();

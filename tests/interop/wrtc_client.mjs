@@ -1,11 +1,12 @@
 // A WHIP or WHEP client made of @roamhq/wrtc: Chromium's own WebRTC library for Node, decoded pictures and sound at hand.
-// Usage: node wrtc_client.mjs whip|whep URL SECONDS
+// Usage: node wrtc_client.mjs whip URL SECONDS
+//        node wrtc_client.mjs whep URL SECONDS PICTURES SOUNDS, which ends as soon as so many of each have come
 
 import wrtc from "@roamhq/wrtc";
 import { end, named, start, tell, until } from "./transmission.mjs";
 
 const RATE_HZ = 48000;
-const [protocol, url, seconds] = process.argv.slice(2);
+const [protocol, url, seconds, pictures = Infinity, sounds = Infinity] = process.argv.slice(2);
 const facts = { client: named("@roamhq/wrtc"), audio: 0, video: 0, loudest: 0 };
 const pc = new wrtc.RTCPeerConnection({ iceServers: [] });
 pc.onconnectionstatechange = () => (facts.connection ??= pc.connectionState === "connected" ? "connected" : undefined);
@@ -53,7 +54,8 @@ async function codecs() {
 const timer = protocol === "whip" ? speak() : watch();
 const { status, address } = await start(pc, url);
 facts.status = status;
-if (await until(() => facts.connection, 15)) await until(() => false, Number(seconds));
+const enough = () => protocol === "whep" && facts.video >= pictures && facts.audio >= sounds;
+if (await until(() => facts.connection, 15)) await until(enough, Number(seconds));
 facts.codecs = await codecs();
 clearInterval(timer);
 facts.deleted = await end(address);
