@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from visavis_models.mood import Feeling
+
 FRAME_RATE_HZ = 25
 CHUNK_MS = 40
 LISTENING_RATE_HZ = 16_000
@@ -32,6 +34,8 @@ class Chunk:
     """How many interruptions came before it."""
     arrived_s: float = 0.0
     """`time.monotonic()` when its last sample reached this process; 0 for files."""
+    feeling: Feeling | None = None
+    """With what feeling it is said; None: nobody told, the session's mood holds."""
 
 
 def silent_chunk(index: int, epoch: int = 0, arrived_s: float = 0.0) -> Chunk:

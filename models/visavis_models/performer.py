@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis_models.behaviour import Presence, Situation
+from visavis_models.behaviour.emotional_face import Colour, EmotionalFace, coloured_face
+from visavis_models.behaviour.presets import conduct
 from visavis_models.chunk import Chunk
+from visavis_models.mood import Mood
 from visavis_models.motion import MotionWindow, join_windows, rest_motion
 from visavis_models.voice.listener import MouthListener, MouthMotion
 
@@ -23,14 +26,19 @@ class Performer:
         seed: two performers with one seed blink and sway alike.
         engine_kind: which engine runs the network; None takes the best that works.
         mouth_only: leave out presence: eyes, brows, head and body stay at rest.
+        mood: how the avatar is to be; see `set_mood`.
     """
 
-    def __init__(self, seed: int, engine_kind: str | None = None, mouth_only: bool = False) -> None:
+    def __init__(
+        self, seed: int, engine_kind: str | None = None, mouth_only: bool = False, mood: Mood | None = None
+    ) -> None:
         self._mouth = MouthListener(engine_kind)
         self._presence = Presence(seed)
+        self._emotion = EmotionalFace(seed)
+        self._mood = mood or Mood()
         self._mouth_only = mouth_only
         self._listening = False
-        self._presences: deque[MotionWindow] = deque(maxlen=_REMEMBERED_FRAMES)
+        self._presences: deque[tuple[MotionWindow, Colour | None]] = deque(maxlen=_REMEMBERED_FRAMES)
         self.heard: MouthMotion | None = None
         """What the voice said of the newest motion; None while the look-ahead fills."""
 
@@ -44,26 +52,43 @@ class Performer:
         self.heard = mouth = self._mouth.push(chunk)
         if mouth is None:
             return None
-        presence = rest_motion(1, mouth.index)
+        presence, colour = rest_motion(1, mouth.index), None
         if not self._mouth_only:
+            feeling, manner = conduct(self._mood, chunk.feeling)
+            colour = self._emotion.step(feeling)
             face, head, body = self._presence.step(Situation(mouth.speaking, self._listening, mouth.energy))
+            head = (head + colour.head).astype(np.float32)
             presence = replace(presence, face=face[None], head=head[None], body=body[None])
-        self._presences.append(presence)
-        return _speaking(presence, mouth.face, mouth.speaking)
+        self._presences.append((presence, colour))
+        return _speaking(presence, colour, mouth.face, mouth.speaking)
 
     def interrupt(self, last_shown: int | None = None, next_shown: int | None = None) -> MotionWindow | None:
         """Forget the voice; the mouth closes softly. See `Listener.interrupt`."""
         faces = dict(self._mouth.interrupt(last_shown, next_shown))
-        again = [presence for presence in self._presences if presence.first_frame in faces]
+        again = [(presence, colour) for presence, colour in self._presences if presence.first_frame in faces]
         if not again:
             return None
-        return join_windows([_speaking(presence, faces[presence.first_frame], False) for presence in again])
+        return join_windows(
+            [_speaking(presence, colour, faces[presence.first_frame], False) for presence, colour in again]
+        )
 
     def set_listening(self, on: bool) -> None:
         """Attend to somebody else's voice, or stop."""
         self._listening = on
 
+    def set_mood(self, mood: Mood) -> None:
+        """From the next frame on be like this; faces and manners ease into it.
 
-def _speaking(presence: MotionWindow, mouth: NDArray[np.float32], speaking: bool) -> MotionWindow:
-    """One frame of presence with a mouth, float32 (52,)."""
-    return replace(presence, face=np.clip(presence.face + mouth, 0.0, 1.0), speaking=np.array([speaking]))
+        Raises:
+            BadInput: `bad_preset`.
+        """
+        conduct(mood)
+        self._mood = mood
+
+
+def _speaking(
+    presence: MotionWindow, colour: Colour | None, mouth: NDArray[np.float32], speaking: bool
+) -> MotionWindow:
+    """One frame of presence with a mouth, float32 (52,), coloured by emotion; None: only the mouth moves."""
+    face = mouth if colour is None else coloured_face(presence.face[0], mouth, colour)
+    return replace(presence, face=np.clip(face, 0.0, 1.0)[None], speaking=np.array([speaking]))

@@ -6,6 +6,7 @@ and lids are settled absolutely, then the head turns. Knows nothing of pixels' c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,10 @@ _EYE_UNITS = [k for k, name in enumerate(ARKIT_NAMES) if name.startswith("eye")]
 _OUTER_CREASE = [247, 467]
 _OUTER_CREASE_FOLLOWS = 0.4
 """The crease beside the outer corner of the eye must not cross the lid's edge in a blink."""
+BROW_REACH = {"browInnerUp": 2.6, "browOuterUpLeft": 2.0, "browOuterUpRight": 2.0, "browDownLeft": 1.4,
+              "browDownRight": 1.4}  # fmt: skip
+"""People raise their brows by 7.6 to 9 mm over the middle of the eye (Cruz and Cruz 2004), the model's by 4: what its
+units are multiplied by where a photo is to show what ARKit means by 1."""
 _MOUTH_DEPTH_FOLLOWS = 0.6
 """The depth of a photo's lips is uncertain: teeth follow it only in part."""
 
@@ -83,7 +88,14 @@ class _DrivenPart:
 class FaceRig:
     """One person's face, ready to be driven. Immutable; safe to share between threads and sessions."""
 
-    def __init__(self, model: FaceModel, landmarks: Floats, face_width_px: float, fit: FaceFit | None = None) -> None:
+    def __init__(
+        self,
+        model: FaceModel,
+        landmarks: Floats,
+        face_width_px: float,
+        fit: FaceFit | None = None,
+        reach: Mapping[str, float] | None = None,
+    ) -> None:
         self.model = model
         self.fit_result = fit_face(model, landmarks) if fit is None else fit
         self.face_width_px = face_width_px
@@ -94,7 +106,7 @@ class FaceRig:
         self._thickness = lip_thickness(neutral)
         self._kept = kept_expression(fit).astype(np.float32)
         self._eyes = (Eye(model, rest, "Left"), Eye(model, rest, "Right"))
-        self._motion = self._own_motion().reshape(len(ARKIT_NAMES), -1)
+        self._motion = self._own_motion(reach or {}).reshape(len(ARKIT_NAMES), -1)
         self._turn = (fit.scale * fit.rotation.T).astype(np.float32)
         self._shift = fit.shift.astype(np.float32)
         self._shell = DepthShell(fit, landmarks, face_width_px)
@@ -102,17 +114,21 @@ class FaceRig:
         self._parts = [_DrivenPart(p, fit, offset, width) for p in (model.teeth_upper, model.teeth_lower, model.tongue)]
 
     @classmethod
-    def fit(cls, avatar: Avatar) -> FaceRig:
+    def fit(cls, avatar: Avatar, reach: Mapping[str, float] | None = None) -> FaceRig:
         """The rig of an avatar: its person's own, or where analysis found nobody, the generic one.
+
+        Args:
+            avatar: whose face.
+            reach: what units are multiplied by, such as `BROW_REACH`; without, they go as far as the model's.
 
         Raises:
             WeightsError: the face model or the basis of faces is missing or altered.
         """
         model = face_model()
         if avatar.person is None:
-            return cls(model, avatar.landmarks, avatar.face_width_px)
+            return cls(model, avatar.landmarks, avatar.face_width_px, reach=reach)
         own = own_face(model, face_basis(), avatar.person, avatar.landmarks)
-        return cls(own.model, avatar.landmarks, avatar.face_width_px, own.fit)
+        return cls(own.model, avatar.landmarks, avatar.face_width_px, own.fit, reach)
 
     @property
     def triangles(self) -> Indices:
@@ -182,9 +198,11 @@ class FaceRig:
         result[:, _ROUNDING] /= np.maximum(total, 1.0)  # pucker and funnel are two ways to the same narrow mouth
         return result
 
-    def _own_motion(self) -> Floats:
+    def _own_motion(self, reach: Mapping[str, float]) -> Floats:
         """(52, 478, 3) the model's motion with eyes scaled to the person's own, without lid edges and irises."""
         motion = self.model.expression.copy()
+        for name, factor in reach.items():
+            motion[ARKIT[name]] *= factor
         for eye, rows in zip(self._eyes, ("Left", "Right"), strict=True):
             units = [k for k in _EYE_UNITS if ARKIT_NAMES[k].endswith(rows)]
             motion[units] *= eye.size

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from visavis_models.arkit import ARKIT
 from visavis_models.avatar import Avatar
-from visavis_models.face.rig import DrivenFace, FaceRig
+from visavis_models.face.rig import BROW_REACH, DrivenFace, FaceRig
 from visavis_models.face.topology import FACE_OVAL, LANDMARK_COUNT
 from visavis_models.motion import MotionWindow
 from visavis_models.raster import affine_planes, rasterise
@@ -107,7 +107,7 @@ def scaled_avatar(avatar: Avatar, long_side_px: int | None) -> Avatar:
 def prepare(avatar: Avatar) -> Still:
     """Everything about an avatar that does not change from frame to frame."""
     avatar = replace(on_the_seam(avatar), plate=clean_plate(avatar))
-    rig = FaceRig.fit(avatar)
+    rig = FaceRig.fit(avatar, BROW_REACH)
     margin = int(_MARGIN * avatar.face_width_px) + 2
     mesh = build_mesh(avatar, rig.triangles, rig.depth_shell, margin)
     depth = np.concatenate([avatar.landmarks[:, 2], mesh.depth_px])
