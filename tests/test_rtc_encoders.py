@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import av
 import cv2
@@ -142,6 +143,22 @@ def test_a_repeated_picture_costs_next_to_nothing() -> None:
         item = Published(k, still.picture, still.voice, k > 0, 0)
         sizes.append(_size_bytes(encoder.encode(maker.frame(item), 1_500_000, keyframe=False)))
     assert np.mean(sizes[10:]) < 0.05 * sizes[0]
+
+
+def test_pictures_and_voice_carry_real_time_behind_a_gap() -> None:
+    """25 ticks were left out while the machine stood still."""
+    opus, maker, item = OpusVoiceEncoder(), FrameMaker(), tick(0)
+    shown, heard = [], []
+    for index in range(6):
+        skipped = 25 if index >= 3 else 0
+        late = replace(item, index=index, skipped_ticks=skipped)
+        shown.append(maker.frame(late).pts)
+        for half in range(2):
+            pts = late.moment * 1920 + half * 960
+            heard.append(opus.encode(item.voice[half * 960 : (half + 1) * 960], pts)[1] - pts)
+    assert shown == [0, 3600, 7200, 28 * 3600, 29 * 3600, 30 * 3600]
+    assert len(set(heard)) == 1  # the encoder's own delay, and nothing of the gap
+    assert heard[0] <= 0
 
 
 def test_odd_sizes_are_made_even() -> None:

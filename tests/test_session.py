@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import time
 from collections.abc import AsyncIterator, Sequence
 
@@ -296,3 +297,26 @@ async def test_a_machine_that_is_too_slow_shows_fewer_frames_but_never_freezes()
     assert len(fresh) >= 50 * 40 / 70 * 0.5
     assert max(np.diff(fresh)) <= 5
     await stage.aclose()
+
+
+async def test_live_receivers_time_goes_on_while_the_machine_stands_still(stage: Studio) -> None:
+    session = await stage.open_session(plain_avatar())
+    items: list[Published] = []
+
+    async def read() -> None:
+        async for item in session.stream(size_ms=4000):
+            items.append(item)
+
+    reading = asyncio.create_task(read())
+    await until(lambda: len(items) >= 5)
+    skipped = stage.skipped_ticks
+    time.sleep(0.6)  # noqa: ASYNC251 - the event loop stands still
+    await until(lambda: stage.skipped_ticks > skipped and items[-1].skipped_ticks > 0)
+    await until(lambda: len(items) >= 30)
+    reading.cancel()
+    await session.aclose()
+    assert [item.index for item in items] == list(range(items[0].index, items[0].index + len(items)))
+    left_out = [after.moment - before.moment - 1 for before, after in itertools.pairwise(items)]
+    assert min(left_out) == 0
+    assert max(left_out) >= 13  # 0.6 s are 15 ticks
+    assert items[-1].moment - items[-1].index == items[-1].skipped_ticks

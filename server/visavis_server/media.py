@@ -27,6 +27,17 @@ class Published:
     """How many interruptions came before it."""
     matte: Matte | None = None
     """What of the picture is the person; None unless somebody asked for it."""
+    skipped_ticks: int = 0
+    """How many ticks the clock has left out so far because the machine stood still."""
+
+    @property
+    def moment(self) -> int:
+        """The tick of real time at which it is shown: what live receivers go by.
+
+        A receiver that waits through a gap which its timestamps do not have thinks that packets have become so much
+        later, and delays everything for many seconds.
+        """
+        return self.index + self.skipped_ticks
 
 
 class MediaSink(Protocol):

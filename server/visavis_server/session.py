@@ -106,6 +106,7 @@ class Session:
         self._voices: deque[Chunk] = deque()
         self._frames: dict[int, Frame] = {}
         self._tick = 0
+        self._skipped_ticks = 0
         self._next_frame = 0
         self._last_shown = -1
         self._epoch = 0
@@ -269,6 +270,10 @@ class Session:
                 self._publish(self._voices.popleft(), now_s)
         return chunk
 
+    def skip(self, ticks: int) -> None:
+        """The clock has left out so many ticks: the machine stood still."""
+        self._skipped_ticks += ticks
+
     def deliver(self, frames: list[Frame]) -> None:
         """Take frames from the studio; what is late or of an older epoch is dropped."""
         for frame in frames:
@@ -317,7 +322,8 @@ class Session:
                 self._latencies_ms.append(latency_ms)
                 if self.on_latency is not None:
                     self.on_latency(latency_ms)
-        item = Published(chunk.index, self._picture, chunk.playback, frame is None, self._epoch, self._matte)
+        late, skipped = frame is None, self._skipped_ticks
+        item = Published(chunk.index, self._picture, chunk.playback, late, self._epoch, self._matte, skipped)
         for sink in tuple(self._sinks):
             sink.publish(item)
         self._show_state()

@@ -209,10 +209,14 @@ class Studio:
     async def _run_clock(self) -> None:
         clock = MediaClock(time.monotonic())
         while True:
-            for _ in range(clock.due(time.monotonic())):
+            due = clock.due(time.monotonic())
+            if clock.skipped:
+                self.skipped_ticks += clock.skipped
+                for session in self._sessions:
+                    session.skip(clock.skipped)
+                clock.skipped = 0
+            for _ in range(due):
                 self._tick(time.monotonic())
-            self.skipped_ticks += clock.skipped
-            clock.skipped = 0
             await asyncio.sleep(clock.wait_s(time.monotonic()))
 
     def _tick(self, now_s: float) -> None:

@@ -114,7 +114,7 @@ class Broadcast:
 
     def publish(self, item: Published) -> None:
         """Take one tick of the media clock."""
-        self.clock.tick(item.index, time.monotonic(), time.time())
+        self.clock.tick(item.moment, time.monotonic(), time.time())
         self._pictures.put(item)
         self._voices.put(item)
 
@@ -266,6 +266,6 @@ class Broadcast:
         packets, half = [], VOICE_STEP // 2
         for n in range(2):
             samples = np.ascontiguousarray(item.voice[n * half : (n + 1) * half])
-            data, pts = self._opus.encode(samples, item.index * VOICE_STEP + n * half)
+            data, pts = self._opus.encode(samples, item.moment * VOICE_STEP + n * half)
             packets.append(EncodedVoice(data, pts, level_dbov(samples)))
         return packets

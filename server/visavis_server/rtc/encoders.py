@@ -257,23 +257,32 @@ def hardware_opens() -> bool:
     return _HARDWARE[0]
 
 
+def _opus() -> av.AudioCodecContext:
+    codec = av.CodecContext.create("libopus", "w")
+    assert isinstance(codec, av.AudioCodecContext)
+    codec.bit_rate = OPUS_BPS
+    codec.format, codec.layout, codec.sample_rate = "s16", "mono", VOICE_HZ
+    codec.time_base = Fraction(1, VOICE_HZ)
+    codec.options = {"application": "voip", "frame_duration": "20", "fec": "1", "packet_loss": "10", "vbr": "on"}
+    return codec
+
+
 class OpusVoiceEncoder:
     """Mono voice to Opus: 20 ms packets at 48 kbit/s with in-band repair for lost packets, no gaps in silence."""
 
     def __init__(self) -> None:
-        codec = av.CodecContext.create("libopus", "w")
-        assert isinstance(codec, av.AudioCodecContext)
-        codec.bit_rate = OPUS_BPS
-        codec.format, codec.layout, codec.sample_rate = "s16", "mono", VOICE_HZ
-        codec.time_base = Fraction(1, VOICE_HZ)
-        codec.options = {"application": "voip", "frame_duration": "20", "fec": "1", "packet_loss": "10", "vbr": "on"}
-        self._codec = codec
+        self._codec = _opus()
+        self._next_pts: int | None = None
 
     def encode(self, samples: NDArray[np.int16], pts: int) -> tuple[bytes, int]:
         """One packet of 960 samples at 48 kHz that begin at `pts`, and the RTP time of the sound in it.
 
-        The encoder delays sound by a few milliseconds; its own pts takes that back, so that lips stay exact.
+        The encoder delays sound by a few milliseconds; its own pts takes that back, so that lips stay exact. Behind a
+        gap it begins anew, or it would close it.
         """
+        if self._next_pts not in (None, pts):
+            self._codec = _opus()
+        self._next_pts = pts + OPUS_SAMPLES
         frame = av.AudioFrame.from_ndarray(samples.reshape(1, OPUS_SAMPLES), format="s16", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = VOICE_HZ, pts, Fraction(1, VOICE_HZ)
         (packet,) = self._codec.encode(frame)

@@ -53,7 +53,7 @@ class SideBySideMaker:
             self._planes = _beside(np.asarray(colours, np.uint8), luma)
             self._picture = item.picture
         frame = av.VideoFrame.from_ndarray(self._planes, format="yuv420p")
-        frame.pts, frame.time_base = item.index * PICTURE_STEP, Fraction(1, 90_000)
+        frame.pts, frame.time_base = item.moment * PICTURE_STEP, Fraction(1, 90_000)
         return frame
 
 

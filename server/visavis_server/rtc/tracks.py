@@ -89,7 +89,7 @@ class FrameMaker:
             self._planes = np.asarray(cv2.cvtColor(even, cv2.COLOR_RGB2YUV_I420), dtype=np.uint8)
             self._picture = item.picture
         frame = av.VideoFrame.from_ndarray(self._planes, format="yuv420p")
-        frame.pts, frame.time_base = item.index * PICTURE_STEP, Fraction(1, 90_000)
+        frame.pts, frame.time_base = item.moment * PICTURE_STEP, Fraction(1, 90_000)
         return frame
 
 
@@ -158,7 +158,7 @@ class VoiceTrack(MediaStreamTrack):
         """The same as a frame, for an aiortc sender that is not patched."""
         item = await self._queue.get()
         frame = av.AudioFrame.from_ndarray(item.voice.reshape(1, -1), format="s16", layout="mono")
-        frame.sample_rate, frame.pts, frame.time_base = 48_000, item.index * VOICE_STEP, Fraction(1, 48_000)
+        frame.sample_rate, frame.pts, frame.time_base = 48_000, item.moment * VOICE_STEP, Fraction(1, 48_000)
         return frame
 
     def stop(self) -> None:

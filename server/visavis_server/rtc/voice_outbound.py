@@ -35,7 +35,7 @@ class VoiceOutbound(Outbound):
     async def _encoded(self, codec: RTCRtpCodecParameters) -> RTCEncodedFrame | None:
         if self._second_half is None:
             item = await self._track.next_item()
-            half, pts = item.voice[: VOICE_STEP // 2], item.index * VOICE_STEP
+            half, pts = item.voice[: VOICE_STEP // 2], item.moment * VOICE_STEP
             self._second_half = item.voice[VOICE_STEP // 2 :], pts + VOICE_STEP // 2
             self._second_due_s = time.monotonic() + PACKET_S
         else:
