@@ -1,11 +1,17 @@
 // Keeps picture and voice together after the network, or either machine, has stood still. Browsers do so themselves, but
 // close only an eighth of the gap in a second. Pure: takes what getStats() tells, gives how long to hold which track back.
+// A hold is short help: the browser delays the other track by it too, so one that stayed or grew would be followed upwards.
 
 /** Below this nobody sees it, and readings waver by as much. */
 const UNSEEN_MS = 45;
 const SHARE = 0.7;
 /** Longer than this nobody wants to wait for the other track. */
 const MOST_MS = 1500;
+/** So many in a row close every gap that a hold can close. One that is still open follows the hold: a busy machine, say. */
+const MOST_RAISES = 5;
+const REST_READINGS = 60;
+/** What a hold that is not needed now loses in a reading: so little that the browser's own sync takes over unseen. */
+const EASE_MS = 15;
 
 export interface Holds {
   /** What the players shall hold back at least, ms. */
@@ -23,6 +29,8 @@ interface Held {
 export class LipSync {
   private readonly held = new Map<string, Held>();
   private before_ms = 0;
+  private raises = 0;
+  private rests = 0;
   private holds: Holds = { video_ms: 0, audio_ms: 0 };
 
   /** Takes one reading, about a second after the last. Positive offset: the picture is ahead of the voice. */
@@ -37,7 +45,17 @@ export class LipSync {
     // One reading alone may be a hiccup of the measurement.
     const certain = Math.abs(offset_ms) > UNSEEN_MS && this.before_ms * offset_ms > 0 && Math.abs(this.before_ms) > UNSEEN_MS;
     this.before_ms = offset_ms;
-    if (certain) this.holds = this.next(offset_ms, held.video, held.audio);
+    this.rests = Math.max(0, this.rests - 1);
+    const next = certain ? this.next(offset_ms, held.video, held.audio) : this.holds;
+    const raised = next.video_ms > this.holds.video_ms || next.audio_ms > this.holds.audio_ms;
+    if (!certain || (raised && this.rests > 0)) {
+      this.raises = 0;
+      this.holds = { video_ms: less(this.holds.video_ms, EASE_MS), audio_ms: less(this.holds.audio_ms, EASE_MS) };
+      return this.holds;
+    }
+    this.raises = raised ? this.raises + 1 : 0;
+    if (this.raises === MOST_RAISES) this.rests = REST_READINGS;
+    this.holds = next;
     return this.holds;
   }
 
