@@ -2,7 +2,7 @@
 
     python benchmarks/network.py [--cells table|quick|NAME,NAME] [--seconds 20] [--repeats 1] [--keep]     (root)
     python benchmarks/network.py --virtual [--repeats 3] [--keep]  # the same table in virtual time, on any machine
-    python benchmarks/network.py --hours 2 [--keep]       # a long call with induced stalls: offset of picture and voice
+    python benchmarks/network.py --hours 2 --log LOG [--keep]   # a long call with induced stalls (network_long.py)
 
 Where the kernel has no netem (as in many containers) the link is a process of ours between two TUN devices: seeded
 loss, delay, jitter with reordering, and a rate with a queue of 300 ms (network_link.py). Delay and jitter hold for each
@@ -23,8 +23,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import random
-import signal
 import statistics
 import tempfile
 import time
@@ -36,8 +34,9 @@ import numpy as np
 import psutil
 from encoders import spoken
 from network_call import Place, chromium_path, readings, until_shown
-from network_figures import figures, offsets_ms, recovery_s, trend_ms_per_h
+from network_figures import figures, recovery_s
 from network_link import Conditions, Link
+from network_long import run_long
 from network_virtual import play, run
 from network_wire import WireProcess
 from numpy.typing import NDArray
@@ -47,7 +46,6 @@ from render import SPEECH, speech
 
 from visavis_server.voice_file import VoiceFile
 
-STALLS = ("render", "loop", "reader")
 QUIET_CORES = 0.6
 
 
@@ -256,62 +254,6 @@ async def run_table(place: Place, wire: WireProcess, cells: list[Cell], args: ar
     return {"cells": len(rows), "well": well, "seconds": args.seconds, "repeats": args.repeats, "rows": rows}
 
 
-async def run_long(place: Place, wire: WireProcess, hours: float, every_s: float) -> dict[str, Any]:
-    """One call over a good network in which something stands still for a second, again and again."""
-    await wire.order(seed=1, down={"delay_ms": 20, "jitter_ms": 5}, up={"delay_ms": 20, "jitter_ms": 5})
-    page = await place.call("elena")
-    await until_shown(page)
-    await asyncio.sleep(10)
-    dice, stalls = random.Random(5), dict.fromkeys(STALLS, 0)
-    begun_s, at_s, offset_ms = time.monotonic(), [], []
-    next_s = begun_s + every_s
-    while time.monotonic() - begun_s < 3600 * hours:
-        await asyncio.sleep(2.0)
-        told = await page.evaluate("window.network.readings.splice(0)")
-        for reading in told:
-            found = offsets_ms([reading])
-            if found.size:
-                at_s.append(reading["at_ms"] / 1000)
-                offset_ms.append(found[0])
-        if time.monotonic() >= next_s:
-            next_s += every_s
-            kind = dice.choice(STALLS)
-            stalls[kind] += 1
-            if kind == "reader":
-                await page.evaluate(
-                    "(() => { const end = performance.now() + 1000; while (performance.now() < end); })()"
-                )
-            else:
-                place.stall(signal.SIGUSR1 if kind == "render" else signal.SIGUSR2)
-            print(
-                f"{time.monotonic() - begun_s:7.0f} s  stall of the {kind:<7} offset {told_now(offset_ms)}", flush=True
-            )
-    last = (await readings(page))[-1:] or told[-1:]
-    times, offsets = np.array(at_s), np.array(offset_ms)
-    await place.hang_up(page)
-    trend = trend_ms_per_h(times, offsets)
-    return {
-        "minutes": round((times[-1] - times[0]) / 60, 1),
-        "readings": int(offsets.size),
-        "stalls": sum(stalls.values()),
-        **{f"stalls_{kind}": count for kind, count in stalls.items()},
-        "av_offset_abs_p50_ms": round(float(np.percentile(np.abs(offsets), 50)), 1),
-        "av_offset_abs_p95_ms": round(float(np.percentile(np.abs(offsets), 95)), 1),
-        "av_offset_abs_max_ms": round(float(np.abs(offsets).max()), 1),
-        "trend_ms_per_h": None if trend is None else round(trend, 1),
-        "first_half_median_ms": round(float(np.median(offsets[: offsets.size // 2])), 1),
-        "second_half_median_ms": round(float(np.median(offsets[offsets.size // 2 :])), 1),
-        "freezes": last[0]["video"].get("freezeCount") if last else None,
-        "load": round(os.getloadavg()[0], 1),
-    }
-
-
-def told_now(offset_ms: list[float]) -> str:
-    """The last half minute."""
-    recent = np.abs(offset_ms[-300:])
-    return f"|p95| {np.percentile(recent, 95):.0f} ms" if recent.size else "unknown"
-
-
 async def measure(args: argparse.Namespace) -> dict[str, Any]:
     """Everything that was asked for."""
     wire = WireProcess()
@@ -323,7 +265,7 @@ async def measure(args: argparse.Namespace) -> dict[str, Any]:
                 try:
                     await place.open(play, speech(60.0, Path(name)))
                     if args.hours:
-                        return await run_long(place, wire, args.hours, args.stall_every)
+                        return await run_long(place, wire, args.hours, args.stall_every, args.log)
                     return await run_table(place, wire, chosen(args.cells), args)
                 finally:
                     await place.close()
@@ -340,6 +282,7 @@ def main() -> None:
     ask.add_argument("--virtual", action="store_true", help="in virtual time, with a modelled player")
     ask.add_argument("--hours", type=float, default=0.0, help="one long call with stalls instead of the table")
     ask.add_argument("--stall-every", type=float, default=30.0, help="seconds between stalls")
+    ask.add_argument("--log", type=Path, default=Path("network-long.jsonl"), help="what a long call's readings go to")
     ask.add_argument("--chromium", default=chromium_path())
     ask.add_argument("--keep", action="store_true", help="write the record under benchmarks/results/")
     args = ask.parse_args()

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 from network_figures import NTP_TO_UNIX_MS, figures, recovery_s, trend_ms_per_h  # noqa: E402
 from network_link import Conditions, Link  # noqa: E402
+from network_long import figures_of, line_of  # noqa: E402
 
 pytestmark = pytest.mark.unit
 
@@ -100,3 +101,25 @@ def test_a_trend_is_seen_through_noise_and_stalls() -> None:
     noise = np.random.default_rng(1).normal(0, 15, at_s.size) + 400 * (at_s % 60 < 2)
     assert abs(trend_ms_per_h(at_s, noise) or 0.0) < 8
     assert trend_ms_per_h(at_s, noise + at_s / 36) == pytest.approx(100, abs=8)
+
+
+def test_a_long_call_tells_offsets_behind_each_stall_and_what_was_not_seen() -> None:
+    def reading(at_ms: float, offset_ms: float) -> dict[str, Any]:
+        played_ms = at_ms + NTP_TO_UNIX_MS - 100
+        picture = {"estimatedPlayoutTimestamp": played_ms + offset_ms, "freezeCount": 3, "framesDecoded": 70}
+        return {"at_ms": at_ms, "video": picture, "audio": {"estimatedPlayoutTimestamp": played_ms}}
+
+    calm = [reading(100 * n, 20) for n in range(300)]
+    unread = [reading(30_000 + 100 * n, -80 if n < 20 else -10) for n in range(300) if n >= 10]
+    empty = {"at_ms": 61_000.0, "video": {}, "audio": {}}
+    found = figures_of([line_of(calm, None, 0.0), line_of([*unread, empty], "reader", 0.0)])
+    assert (found["readings"], found["stalls"], found["stalls_reader"], found["unseen_s"]) == (590, 1, 1, 1.1)
+    assert (found["first_half_median_ms"], found["second_half_median_ms"]) == (20, -10)
+    assert (found["av_offset_abs_p50_ms"], found["av_offset_abs_max_ms"]) == (20, 80)
+    assert found["p95_behind_reader_ms"] == 80  # 10 of 90 readings
+    assert found["p95_behind_loop_ms"] is None
+    assert found["over_45_ms_share"] == round(10 / 590, 4)
+    assert found["lag_first_half_median_ms"] == 80
+    assert found["freezes"] == 3
+    with pytest.raises(SystemExit, match="no reading"):
+        figures_of([line_of([empty], None, 0.0)])
