@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from visavis_models.behaviour import Presence, Situation
 from visavis_models.behaviour.emotional_face import Colour, EmotionalFace, coloured_face
 from visavis_models.behaviour.presets import conduct
+from visavis_models.behaviour.voice_feeling import VoiceFeeling, level_of
 from visavis_models.chunk import Chunk
 from visavis_models.mood import Mood
 from visavis_models.motion import MotionWindow, join_windows, rest_motion
@@ -36,6 +37,7 @@ class Performer:
         self._presence = Presence(seed)
         self._emotion = EmotionalFace(seed)
         self._mood = mood or Mood()
+        self._voice = VoiceFeeling()
         self._mouth_only = mouth_only
         self._listening = False
         self._presences: deque[tuple[MotionWindow, Colour | None]] = deque(maxlen=_REMEMBERED_FRAMES)
@@ -54,7 +56,7 @@ class Performer:
             return None
         presence, colour = rest_motion(1, mouth.index), None
         if not self._mouth_only:
-            feeling, manner = conduct(self._mood, chunk.feeling)
+            feeling, manner = conduct(self._mood, chunk.feeling, self._voice.step(mouth, level_of(chunk.samples)))
             colour = self._emotion.step(feeling)
             face, head, body = self._presence.step(Situation(mouth.speaking, self._listening, mouth.energy))
             head = (head + colour.head).astype(np.float32)
