@@ -515,12 +515,12 @@ function isRefusal(code) {
 }
 
 // src/lip_sync.ts
-var UNSEEN_MS = 45;
+var UNSEEN_MS = 30;
 var SHARE = 0.7;
 var MOST_MS = 1500;
 var MOST_RAISES = 5;
 var REST_READINGS = 60;
-var EASE_MS = 15;
+var EASE_MS = 5;
 var LipSync = class {
   constructor() {
     this.held = /* @__PURE__ */ new Map();

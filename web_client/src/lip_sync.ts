@@ -2,8 +2,8 @@
 // close only an eighth of the gap in a second. Pure: takes what getStats() tells, gives how long to hold which track back.
 // A hold is short help: the browser delays the other track by it too, so one that stayed or grew would be followed upwards.
 
-/** Below this nobody sees it, and readings waver by as much. */
-const UNSEEN_MS = 45;
+/** Below this nobody sees it, and readings waver by as much. Browsers themselves leave a gap of 30 ms open for good. */
+const UNSEEN_MS = 30;
 const SHARE = 0.7;
 /** Longer than this nobody wants to wait for the other track. */
 const MOST_MS = 1500;
@@ -11,7 +11,7 @@ const MOST_MS = 1500;
 const MOST_RAISES = 5;
 const REST_READINGS = 60;
 /** What a hold that is not needed now loses in a reading: so little that the browser's own sync takes over unseen. */
-const EASE_MS = 15;
+const EASE_MS = 5;
 
 export interface Holds {
   /** What the players shall hold back at least, ms. */
