@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from visavis_training.speech.graph_folding import Graph, Node, prune, unquantise
+from visavis_models.engines.gpu.onnx_graph import Graph, Node, prune
+from visavis_training.speech.graph_folding import unquantise
 from visavis_training.speech.graph_fusing import fuse
 from visavis_training.speech.kokoro import Kokoro, parse_voice, written
 

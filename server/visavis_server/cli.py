@@ -1,4 +1,4 @@
-"""The command line: serve, render, motion, avatar, doctor. Reads settings, calls the parts, words the outcome.
+"""The command line: serve, render, motion, avatar, build, doctor. Reads settings, calls the parts, words the outcome.
 
 Knows nothing of how any of it works. Heavy modules are imported by the commands that need them: help comes at once.
 """
@@ -15,6 +15,7 @@ import typer
 from visavis_models.errors import BadInput, VisavisError
 from visavis_server import __version__
 from visavis_server.cli_avatar import avatar_app
+from visavis_server.cli_build import build_engines
 from visavis_server.cli_motion import check_offset, record_motion
 from visavis_server.cli_progress import progress
 from visavis_server.cli_settings import Config, DataDir, library_of, make_data_dir, photo_of, settings_of
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.add_typer(avatar_app, name="avatar")
 app.command("motion")(record_motion)
+app.command("build")(build_engines)
 
 RendererName = Annotated[
     str | None, typer.Option("--renderer", help="auto, diffusion or warp [default: auto].", metavar="NAME")

@@ -11,14 +11,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from visavis_models.engines.nvidia import RTX_CARDS, Library
+from visavis_models.engines.shape_profile import ShapeProfile
 from visavis_models.errors import EngineError
-from visavis_trt.libraries import import_builder
-from visavis_trt.profiles import ShapeProfile
 
 _log = logging.getLogger(__name__)
 
-RTX_CARDS = ("SM80", "SM86", "SM89", "SM120")
-"""Kinds of cards that TensorRT-RTX builds for: Ampere, Ada, Blackwell. It has none of Hopper's."""
 HEAVY_LAYERS = frozenset({"CONVOLUTION", "DECONVOLUTION", "MATRIX_MULTIPLY", "SOFTMAX", "POOLING", "ATTENTION"})
 """Layers that cost; they are meant to compute in 16 bits."""
 
@@ -78,18 +76,18 @@ class _Log:
         return Handed()
 
 
-def build_engine(graph: bytes, profile: ShapeProfile, backend: str | None = None) -> BuiltEngine:
+def build_engine(graph: bytes, profile: ShapeProfile, with_library: Library) -> BuiltEngine:
     """Build an engine.
 
     Args:
         graph: an ONNX file.
         profile: shapes of its inputs.
-        backend: one of `libraries.BACKENDS`; None takes the first that is installed.
+        with_library: whose engine it is to be.
 
     Raises:
-        EngineError: the library is missing, cannot read the graph, or cannot build it here.
+        EngineError: the library cannot read the graph, or cannot build it here.
     """
-    name, library = import_builder(backend)
+    name, library = with_library.backend, with_library.module
     log = _Log.of(library)
     try:
         builder = library.Builder(log)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from visavis_training.speech.graph_folding import Graph, Links, Node, prune
+from visavis_models.engines.gpu.onnx_graph import Graph, Links, Node, prune
 
 
 def fuse(graph: Graph) -> Graph:

@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from visavis_training.speech.graph_folding import Graph, Node, prune, read_graph, unquantise
+from visavis_models.engines.gpu.onnx_graph import Graph, Node, prune, read_graph
+from visavis_training.speech.graph_folding import unquantise
 from visavis_training.speech.graph_fusing import fuse
 from visavis_training.speech.graph_operators import OPERATORS, PLAIN
 

@@ -1,8 +1,7 @@
-"""Engines that run ONNX graphs on the CPU, and the one place that picks among them."""
+"""Engines that run ONNX graphs on the CPU. Know none of our networks, and not which of them is better when."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visavis_models.engine import Engine
 from visavis_models.errors import EngineError
 from visavis_models.network_libraries import import_onnxruntime, import_openvino
-
-_log = logging.getLogger(__name__)
-
-ENGINE_KINDS = ("openvino", "onnxruntime")
-"""In order of preference on a CPU (measured: OpenVINO is faster on small convolutional networks)."""
 
 
 class OpenVinoEngine:
@@ -39,7 +32,7 @@ class OpenVinoEngine:
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """One forward pass; see `Engine.run`."""
         if set(inputs) != self._inputs:
-            raise _wrong_inputs(inputs, self._inputs)
+            raise wrong_inputs(inputs, self._inputs)
         try:
             self._request.infer({name: np.ascontiguousarray(array) for name, array in inputs.items()})
         except RuntimeError as error:
@@ -70,7 +63,7 @@ class OnnxRuntimeEngine:
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """One forward pass; see `Engine.run`."""
         if set(inputs) != self._inputs:
-            raise _wrong_inputs(inputs, self._inputs)
+            raise wrong_inputs(inputs, self._inputs)
         try:
             values = self._session.run(self._outputs, dict(inputs))
         except Exception as error:  # ONNX Runtime raises classes of its own C++ module
@@ -80,36 +73,8 @@ class OnnxRuntimeEngine:
         return dict(zip(self._outputs, values, strict=True))
 
 
-def _wrong_inputs(given: Mapping[str, Any], expected: set[str]) -> EngineError:
+def wrong_inputs(given: Mapping[str, Any], expected: set[str]) -> EngineError:
+    """What is raised where inputs are not those of the graph."""
     return EngineError(
         "engine_inputs", f"The network takes {sorted(expected)}, not {sorted(given)}.", "Pass exactly these inputs."
-    )
-
-
-def open_engine(path: Path, kind: str | None = None, threads: int = 1, order: tuple[str, ...] = ENGINE_KINDS) -> Engine:
-    """Load a network onto the best engine that works here.
-
-    Args:
-        path: an ONNX file (or, for OpenVINO only, tflite).
-        kind: one of `ENGINE_KINDS` to force it; None takes the first that works and warns once for each that fails.
-        threads: how many CPU threads one forward pass may use.
-        order: in which engines are tried where none is forced; for networks on which another is faster.
-
-    Raises:
-        EngineError: the forced engine, or every engine, failed.
-    """
-    if kind is not None and kind not in ENGINE_KINDS:
-        raise EngineError("engine_unknown", f"There is no engine {kind}.", f"Choose one of {', '.join(ENGINE_KINDS)}.")
-    failures: list[str] = []
-    for candidate in (kind,) if kind else order:
-        try:
-            return OpenVinoEngine(path, threads) if candidate == "openvino" else OnnxRuntimeEngine(path, threads)
-        except Exception as error:  # each engine fails with classes of its own; the next one may work
-            failures.append(f"{candidate}: {error}")
-            if kind is None:
-                _log.warning("engine failed, trying the next one", extra={"engine": candidate, "network": path.name})
-    raise EngineError(
-        "engine_none",
-        f"No engine can run {path.name}: {'; '.join(failures)}.",
-        "Run `visavis doctor` to see what works.",
     )
