@@ -518,15 +518,16 @@ function isRefusal(code) {
 var UNSEEN_MS = 30;
 var SHARE = 0.7;
 var MOST_MS = 1500;
-var MOST_RAISES = 5;
-var REST_READINGS = 60;
+var MOST_RAISES = 6;
+var RAISES_COUNTED = 60;
 var EASE_MS = 5;
+var CLOSE_MS = 15;
 var LipSync = class {
   constructor() {
     this.held = /* @__PURE__ */ new Map();
     this.before_ms = 0;
-    this.raises = 0;
-    this.rests = 0;
+    this.reading = 0;
+    this.raised = [];
     this.holds = { video_ms: 0, audio_ms: 0 };
   }
   /** Takes one reading, about a second after the last. Positive offset: the picture is ahead of the voice. */
@@ -540,16 +541,15 @@ var LipSync = class {
     if (offset_ms === null) return this.holds;
     const certain = Math.abs(offset_ms) > UNSEEN_MS && this.before_ms * offset_ms > 0 && Math.abs(this.before_ms) > UNSEEN_MS;
     this.before_ms = offset_ms;
-    this.rests = Math.max(0, this.rests - 1);
+    this.reading += 1;
+    this.raised = this.raised.filter((reading) => reading > this.reading - RAISES_COUNTED);
     const next = certain ? this.next(offset_ms, held.video, held.audio) : this.holds;
-    const raised = next.video_ms > this.holds.video_ms || next.audio_ms > this.holds.audio_ms;
-    if (!certain || raised && this.rests > 0) {
-      this.raises = 0;
+    const raises = next.video_ms > this.holds.video_ms || next.audio_ms > this.holds.audio_ms;
+    if (Math.abs(offset_ms) < CLOSE_MS || raises && this.raised.length >= MOST_RAISES) {
       this.holds = { video_ms: less(this.holds.video_ms, EASE_MS), audio_ms: less(this.holds.audio_ms, EASE_MS) };
       return this.holds;
     }
-    this.raises = raised ? this.raises + 1 : 0;
-    if (this.raises === MOST_RAISES) this.rests = REST_READINGS;
+    if (raises) this.raised.push(this.reading);
     this.holds = next;
     return this.holds;
   }

@@ -7,11 +7,13 @@ const UNSEEN_MS = 30;
 const SHARE = 0.7;
 /** Longer than this nobody wants to wait for the other track. */
 const MOST_MS = 1500;
-/** So many in a row close every gap that a hold can close. One that is still open follows the hold: a busy machine, say. */
-const MOST_RAISES = 5;
-const REST_READINGS = 60;
-/** What a hold that is not needed now loses in a reading: so little that the browser's own sync takes over unseen. */
+/** So many raises in a minute close every gap that a hold can close. One that is still open follows the hold: on a busy
+ * machine pictures are drawn late whatever the players do. */
+const MOST_RAISES = 6;
+const RAISES_COUNTED = 60;
+/** What a hold loses in a reading while it is more than is needed: so little that the browser's own sync takes over. */
 const EASE_MS = 5;
+const CLOSE_MS = 15;
 
 export interface Holds {
   /** What the players shall hold back at least, ms. */
@@ -29,8 +31,8 @@ interface Held {
 export class LipSync {
   private readonly held = new Map<string, Held>();
   private before_ms = 0;
-  private raises = 0;
-  private rests = 0;
+  private reading = 0;
+  private raised: number[] = [];
   private holds: Holds = { video_ms: 0, audio_ms: 0 };
 
   /** Takes one reading, about a second after the last. Positive offset: the picture is ahead of the voice. */
@@ -45,16 +47,15 @@ export class LipSync {
     // One reading alone may be a hiccup of the measurement.
     const certain = Math.abs(offset_ms) > UNSEEN_MS && this.before_ms * offset_ms > 0 && Math.abs(this.before_ms) > UNSEEN_MS;
     this.before_ms = offset_ms;
-    this.rests = Math.max(0, this.rests - 1);
+    this.reading += 1;
+    this.raised = this.raised.filter((reading) => reading > this.reading - RAISES_COUNTED);
     const next = certain ? this.next(offset_ms, held.video, held.audio) : this.holds;
-    const raised = next.video_ms > this.holds.video_ms || next.audio_ms > this.holds.audio_ms;
-    if (!certain || (raised && this.rests > 0)) {
-      this.raises = 0;
+    const raises = next.video_ms > this.holds.video_ms || next.audio_ms > this.holds.audio_ms;
+    if (Math.abs(offset_ms) < CLOSE_MS || (raises && this.raised.length >= MOST_RAISES)) {
       this.holds = { video_ms: less(this.holds.video_ms, EASE_MS), audio_ms: less(this.holds.audio_ms, EASE_MS) };
       return this.holds;
     }
-    this.raises = raised ? this.raises + 1 : 0;
-    if (this.raises === MOST_RAISES) this.rests = REST_READINGS;
+    if (raises) this.raised.push(this.reading);
     this.holds = next;
     return this.holds;
   }
