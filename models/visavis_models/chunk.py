@@ -36,6 +36,8 @@ class Chunk:
     """`time.monotonic()` when its last sample reached this process; 0 for files."""
     feeling: Feeling | None = None
     """With what feeling it is said; None: nobody told, the session's mood holds."""
+    other: NDArray[np.float32] | None = None
+    """What somebody says to the avatar in the same 40 ms, float32 (640,) at 16 kHz; None: nothing is heard of them."""
 
 
 def silent_chunk(index: int, epoch: int = 0, arrived_s: float = 0.0) -> Chunk:

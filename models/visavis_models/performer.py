@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from visavis_models.behaviour import Presence, Situation
 from visavis_models.behaviour.emotional_face import Colour, EmotionalFace, coloured_face
+from visavis_models.behaviour.other_side import OtherSide, OtherVoice
 from visavis_models.behaviour.presets import conduct
 from visavis_models.behaviour.voice_feeling import VoiceFeeling, level_of
 from visavis_models.chunk import Chunk
 from visavis_models.mood import Mood
 from visavis_models.motion import MotionWindow, join_windows, rest_motion
 from visavis_models.voice.listener import MouthListener, MouthMotion
+from visavis_models.voice.onset import SoftOnset
 
 _REMEMBERED_FRAMES = 50  # 2 s: longer than any frame waits between its motion and its being shown
 
@@ -39,7 +41,10 @@ class Performer:
         self._mood = mood or Mood()
         self._voice = VoiceFeeling()
         self._mouth_only = mouth_only
-        self._listening = False
+        self._onset = SoftOnset()
+        self._other_side = OtherSide()
+        self._other = OtherVoice()
+        self._told_to_listen = False
         self._presences: deque[tuple[MotionWindow, Colour | None]] = deque(maxlen=_REMEMBERED_FRAMES)
         self.heard: MouthMotion | None = None
         """What the voice said of the newest motion; None while the look-ahead fills."""
@@ -49,20 +54,30 @@ class Performer:
         """How much future voice a motion waits for."""
         return self._mouth.lookahead_ms
 
+    @property
+    def attending(self) -> bool:
+        """Somebody speaks to the avatar, as was told or as is heard."""
+        return self._told_to_listen or self._other.speaking
+
     def push(self, chunk: Chunk) -> MotionWindow | None:
         """Hear one chunk; see `Listener.push`."""
         self.heard = mouth = self._mouth.push(chunk)
+        if not self._mouth_only:
+            # What they say is heard as it comes: 80 ms before the frame that is made now shows its own voice.
+            self._other = self._other_side.push(chunk.other)
         if mouth is None:
             return None
         presence, colour = rest_motion(1, mouth.index), None
         if not self._mouth_only:
             feeling, manner = conduct(self._mood, chunk.feeling, self._voice.step(mouth, level_of(chunk.samples)))
             colour = self._emotion.step(feeling)
-            face, head, body = self._presence.step(Situation(mouth.speaking, self._listening, mouth.energy))
-            head = (head + colour.head).astype(np.float32)
+            self._presence.manner = manner
+            face, head, body = self._presence.step(
+                Situation(mouth.speaking, self._told_to_listen, mouth.energy, mouth.pitch_hz, self._other), colour.head
+            )
             presence = replace(presence, face=face[None], head=head[None], body=body[None])
         self._presences.append((presence, colour))
-        return _speaking(presence, colour, mouth.face, mouth.speaking)
+        return _speaking(presence, colour, self._onset.step(mouth.face, mouth.speaking), mouth.speaking)
 
     def interrupt(self, last_shown: int | None = None, next_shown: int | None = None) -> MotionWindow | None:
         """Forget the voice; the mouth closes softly. See `Listener.interrupt`."""
@@ -76,7 +91,7 @@ class Performer:
 
     def set_listening(self, on: bool) -> None:
         """Attend to somebody else's voice, or stop."""
-        self._listening = on
+        self._told_to_listen = on
 
     def set_mood(self, mood: Mood) -> None:
         """From the next frame on be like this; faces and manners ease into it.

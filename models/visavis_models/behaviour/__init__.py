@@ -4,6 +4,7 @@ Rates and sizes follow published observations of people in conversation; each mo
 knows of voices or pictures: it sees only whether the avatar speaks or listens and how loud it is.
 """
 
-from visavis_models.behaviour.presence import Presence, Situation
+from visavis_models.behaviour.presence import Presence
+from visavis_models.behaviour.states import Situation
 
 __all__ = ["Presence", "Situation"]

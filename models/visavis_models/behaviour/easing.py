@@ -23,13 +23,42 @@ class Spring:
         self.velocity: NDArray[np.float64] = np.zeros(size)
         self._rate = 4.0 / time_s
 
-    def step(self, target: NDArray[np.float64] | float) -> NDArray[np.float64]:
-        """Advance one frame; the exact solution of the damped spring over it, so that any rate is stable."""
-        decay = math.exp(-self._rate * FRAME_S)
+    def step(self, target: NDArray[np.float64] | float, pace: float = 1.0) -> NDArray[np.float64]:
+        """Advance one frame; the exact solution of the damped spring over it, so that any rate is stable.
+
+        Args:
+            target: where to.
+            pace: how much faster than usual time goes by.
+        """
+        rate = self._rate * pace
+        decay = math.exp(-rate * FRAME_S)
         offset = self.value - target
-        slope = self.velocity + self._rate * offset
+        slope = self.velocity + rate * offset
         self.value = target + (offset + slope * FRAME_S) * decay
-        self.velocity = (self.velocity - slope * self._rate * FRAME_S) * decay
+        self.velocity = (self.velocity - slope * rate * FRAME_S) * decay
+        return self.value
+
+
+class Follower:
+    """A spring of one value, in plain floats: a tenth of the cost.
+
+    Args:
+        time_s: see `Spring`.
+        value: where it begins.
+    """
+
+    def __init__(self, time_s: float, value: float = 0.0) -> None:
+        self.value = value
+        self._velocity = 0.0
+        self._rate = 4.0 / time_s
+        self._decay = math.exp(-self._rate * FRAME_S)
+
+    def step(self, target: float) -> float:
+        """Advance one frame."""
+        offset = self.value - target
+        slope = self._velocity + self._rate * offset
+        self.value = target + (offset + slope * FRAME_S) * self._decay
+        self._velocity = (self._velocity - slope * self._rate * FRAME_S) * self._decay
         return self.value
 
 
@@ -44,15 +73,52 @@ class Wander:
 
     def __init__(self, sizes: NDArray[np.float64], time_s: float, rng: np.random.Generator) -> None:
         self._rng = rng
-        self._keep = math.exp(-FRAME_S / time_s)
-        self._kick = math.sqrt(1.0 - self._keep**2)
+        self._time_s = time_s
         self._raw = rng.standard_normal(sizes.size)
         # The spring takes away part of the motion: measured once, given back here.
         smoothing_s = time_s * 0.5
         self._spring = Spring(sizes.size, smoothing_s)
         self._sizes = sizes * math.sqrt(1.0 + smoothing_s / (2.0 * time_s))
 
+    def step(self, pace: float = 1.0) -> NDArray[np.float64]:
+        """The next value; `pace`: how much faster than usual time goes by. Its size stays what it is."""
+        keep = math.exp(-FRAME_S * pace / self._time_s)
+        kick = math.sqrt(1.0 - keep * keep)
+        self._raw = keep * self._raw + kick * self._rng.standard_normal(self._sizes.size)
+        return self._spring.step(self._raw, pace) * self._sizes
+
+
+class Strokes:
+    """Movements out and back that may overlap: each rises within the first third of its time and falls in the rest.
+
+    Args:
+        size: how many values move together.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._rest = np.zeros(size)
+        self._running: list[tuple[float, float, NDArray[np.float64]]] = []
+
+    @property
+    def idle(self) -> bool:
+        """None is under way or planned."""
+        return not self._running
+
+    def add(self, size: NDArray[np.float64], duration_s: float, delay_s: float = 0.0) -> None:
+        """Begin one after `delay_s`; `size` is how far it goes."""
+        self._running.append((-delay_s, duration_s, size))
+
     def step(self) -> NDArray[np.float64]:
-        """The next value."""
-        self._raw = self._keep * self._raw + self._kick * self._rng.standard_normal(self._sizes.size)
-        return self._spring.step(self._raw) * self._sizes
+        """All that are under way, added up."""
+        if not self._running:
+            return self._rest
+        total = self._rest.copy()
+        left = []
+        for age_s, duration_s, size in self._running:
+            age_s += FRAME_S
+            if 0.0 < age_s < duration_s:
+                total += size * math.sin(math.pi * (age_s / duration_s) ** 0.7) ** 2
+            if age_s < duration_s:
+                left.append((age_s, duration_s, size))
+        self._running = left
+        return total

@@ -1,8 +1,10 @@
-"""Head, shoulders and breath. Knows nothing of eyes, lips or voices beyond their loudness.
+"""Where head and body are: slow sway, the way a phrase is held, shifts between sentences, breath. Knows no lips.
 
-Head motion of talkers: standard deviations of 1 to 5 degrees, most of its power below 1 Hz, beats on stressed
-syllables (Hadar et al. 1983; Munhall et al. 2004). Breathing at rest: 12 to 18 a minute with 40 % of the time for
-breathing in; in speech a quick breath before a phrase and a long way out (Winkworth et al. 1995).
+Heads of speakers move 90 % of the time and those of silent people 13 % of it (Hadar et al. 1983); standard deviations
+are 1 to 5 degrees, most of the power lies below 1 Hz (Munhall et al. 2004). A phrase takes the head somewhere and its
+end lets it settle, lower and towards the partner (Hadar et al. 1983; Graf et al. 2002). Whole postures shift between
+sentences, most often where a topic or a turn changes (Cassell et al. 2001). Breathing at rest: 12 to 18 a minute with
+40 % of the time for breathing in; in speech a quick breath before a phrase and a long way out (Winkworth et al. 1995).
 """
 
 from __future__ import annotations
@@ -12,65 +14,124 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from visavis_models.behaviour.easing import FRAME_S, Spring, Wander
+from visavis_models.behaviour.easing import FRAME_S, Follower, Spring, Wander
+from visavis_models.behaviour.nods import Beats, Nods
+from visavis_models.behaviour.states import Moment
 
 _DEG = math.pi / 180.0
+_SWAY = np.array([1.3, 1.9, 1.3]) * _DEG
+_PHRASE = np.array([1.1, 2.4, 1.6]) * _DEG
+_SETTLED = np.array([1.0, 0.0, 0.0]) * _DEG
+_QUIET_SIZE = 0.75
+"""How far silent people sway and turn against speakers."""
 
 
-class HeadMotion:
-    """Sways slowly, beats with the voice, nods while listening."""
+class Posture:
+    """The posture a whole body is in, kept for a while. Values: pitch, yaw, roll in radians, x, y, z; sway, lean."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
-        self._slow = Wander(np.array([1.0, 1.8, 0.9]) * _DEG, 1.6, rng)
-        self._shift = Wander(np.array([0.012, 0.006, 0.006]), 2.2, rng)
-        self._lively = Spring(1, 0.8)
-        # Slow enough to follow stresses and not each syllable: faster ones look like trembling.
-        self._beat = Spring(3, 0.44)
-        self._energy_mean = 0.0
-        self._direction = np.array([1.0, 0.0, 0.0])
-        self._nod_wait_s = 2.0
-        self._nod_s = -1.0
-        self._nod_size = 0.0
-        self._phrase = Spring(3, 0.9)
-        self._phrase_target = np.zeros(3)
+        self._spring = Spring(8, 1.5)
+        self._target = np.zeros(8)
+        self._spread = np.array([0.5 * _DEG, 0.9 * _DEG, 0.9 * _DEG, 0.016, 0.004, 0.014, 0.30, 0.22])
+        self._lean = Follower(1.2)
+        self._wait_s = float(rng.uniform(3.0, 8.0))
+        self.shifted = False
+        """A new posture is being taken up from this frame on."""
 
-    def step(self, speaking: bool, listening: bool, energy: float) -> NDArray[np.float64]:
-        """The next head pose, float64 (6,), see `HEAD_NAMES`."""
-        lively = float(self._lively.step(1.0 if speaking else 0.62)[0])
-        if energy > self._energy_mean + 0.18 and self._rng.random() < 0.25:
-            # A new accent: mostly a small nod, with some turn and tilt.
-            self._direction = np.array(
-                [self._rng.uniform(0.5, 1.0), self._rng.normal(0, 0.45), self._rng.normal(0, 0.3)]
-            )
-        self._energy_mean += 0.06 * (energy - self._energy_mean)
-        accent = max(0.0, energy - self._energy_mean)
-        beat = self._beat.step(self._direction * accent * 8.0 * _DEG)
-        if self._rng.random() < FRAME_S / (2.2 if speaking else 4.0):
-            # A new phrase: the head settles somewhere else.
-            self._phrase_target = self._rng.normal(0.0, 1.0, 3) * np.array([0.9, 2.2, 1.3]) * _DEG
-        angles = self._slow.step() * lively + self._phrase.step(self._phrase_target * lively) + beat
-        angles[0] += self._nod(listening and not speaking)
-        shift = self._shift.step() * lively
+    def step(self, now: Moment) -> NDArray[np.float64]:
+        """The next frame, float64 (8,)."""
+        self._wait_s -= FRAME_S * now.manner.tempo
+        due = self._wait_s <= 0.0
+        between = now.rhythm.sentence_ended or now.turn_taken or now.turn_ended or now.other.sentence_ended
+        # In speech a shift waits for a seam; without any voice nothing else gives a sign.
+        self.shifted = due and (between or not now.rhythm.sounding and not now.other.sounding)
+        if self.shifted:
+            # Most shifts go to the other side: people do not drift out of the picture.
+            fresh = self._rng.normal(0.0, 1.0, 8) * self._spread
+            self._target = np.clip(fresh - 0.5 * self._target, -2.0 * self._spread, 2.0 * self._spread)
+            mean_s = 9.0 if now.speaking > 0.5 else 14.0
+            self._wait_s = float(np.clip(self._rng.gamma(3.0, mean_s / 3.0), 4.0, 40.0))
+        posture = self._spring.step(self._target * now.manner.head_scale).copy()
+        attention = self._lean.step(now.listening)
+        posture[5] += 0.012 * attention  # who listens comes a little closer
+        posture[7] += 0.12 * attention
+        return posture
+
+
+class HeadMotion:
+    """Sways slowly, beats with the voice, settles at the ends of phrases, nods while listening."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._sway = Wander(_SWAY, 1.6, rng)
+        self._shift = Wander(np.array([0.010, 0.005, 0.006]), 2.2, rng)
+        self._size = Follower(0.9, _QUIET_SIZE)
+        self._pace = Follower(0.4, 0.6)
+        self._phrase = Spring(3, 0.8)
+        self._phrase_target = np.zeros(3)
+        self._settle_s = 0.0
+        self._beats = Beats(rng)
+        self._nods = Nods(rng)
+        self._tilt = Follower(1.2)
+        self._tilt_target = 0.0
+        self._follows = Spring(2, 0.7)
+
+    @property
+    def nodded(self) -> bool:
+        """A run of nods was begun in this frame."""
+        return self._nods.began
+
+    def step(
+        self, now: Moment, energy: float, posture: NDArray[np.float64], looks: tuple[float, float]
+    ) -> NDArray[np.float64]:
+        """The next head pose, float64 (6,), see `HEAD_NAMES`.
+
+        Args:
+            now: what goes on.
+            energy: loudness of the own voice, 0..1.
+            posture: of `Posture`.
+            looks: where the eyes look, degrees to the picture's right and up: the head goes a part of a long way.
+        """
+        scale = now.manner.head_scale
+        size = self._size.step((_QUIET_SIZE + (1.0 - _QUIET_SIZE) * now.speaking) * scale)
+        pace = self._pace.step((0.5 + 0.15 * now.listening + 1.15 * now.sounding) * now.manner.tempo)
+        self._aim(now)
+        if now.attends:
+            self._tilt_target = float(self._rng.normal(0.0, 1.3)) * _DEG
+        angles = self._sway.step(pace) * size
+        angles += self._phrase.step(self._phrase_target * size, math.sqrt(now.manner.tempo))
+        angles += self._beats.step(now, energy)
+        angles[0] += self._nods.step(now)
+        angles[2] += self._tilt.step(self._tilt_target * now.listening)
+        # Below 20 degrees eyes hardly need the head (Freedman and Sparks 1997); it comes along a little, and late.
+        follows = self._follows.step(np.array(looks) * (0.22 * _DEG))
+        angles[0] -= follows[1]
+        angles[1] += follows[0]
+        angles += posture[:3]
+        shift = self._shift.step(pace) * size + posture[3:6]
         # The head leans the way it turns: it sits on a neck.
         shift[0] += 0.10 * angles[1] - 0.22 * angles[2]
         shift[1] += 0.10 * abs(angles[0])
         return np.concatenate([angles, shift])
 
-    def _nod(self, listening: bool) -> float:
-        if self._nod_s < 0.0:
-            self._nod_wait_s -= FRAME_S if listening else 0.0
-            if self._nod_wait_s > 0.0:
-                return 0.0
-            self._nod_s = 0.0
-            self._nod_size = float(self._rng.uniform(2.0, 4.0)) * _DEG
-            self._nod_wait_s = float(self._rng.uniform(2.5, 6.0))
-        self._nod_s += FRAME_S
-        if self._nod_s >= 1.1:
-            self._nod_s = -1.0
-            return 0.0
-        fade = math.sin(math.pi * self._nod_s / 1.1)
-        return self._nod_size * fade * math.sin(2 * math.pi * self._nod_s / 0.55)
+    def _aim(self, now: Moment) -> None:
+        """Where the phrase takes the head."""
+        chance = FRAME_S / (3.2 if now.rhythm.sounding else 5.0) * now.manner.tempo
+        if now.rhythm.phrase_began or (
+            now.rhythm.stress > 0.5 and now.rhythm.phrase_s > 1.6 and self._rng.random() < 0.3
+        ):
+            self._phrase_target = self._rng.normal(0.0, 1.0, 3) * _PHRASE
+            self._settle_s = 0.0
+        elif now.rhythm.phrase_ended or now.turn_ended:
+            self._phrase_target = 0.4 * self._phrase_target + _SETTLED
+            self._settle_s = 1.2
+        elif self._settle_s > 0.0:
+            self._settle_s -= FRAME_S
+            if self._settle_s <= 0.0:
+                self._phrase_target = self._phrase_target - _SETTLED
+        elif not now.rhythm.sounding and self._rng.random() < chance:
+            self._phrase_target = self._rng.normal(0.0, 0.8, 3) * _PHRASE
 
 
 class Body:
@@ -81,19 +142,18 @@ class Body:
         self._phase = float(rng.random())
         self._period_s = 4.2
         self._depth = 0.8
-        self._breath = Spring(1, 0.30)
-        self._sway = Wander(np.array([0.22, 0.10]), 3.0, rng)
+        self._breath = Follower(0.30)
+        self._sway = Wander(np.array([0.18, 0.08]), 3.0, rng)
         self._shoulders = Wander(np.array([0.05, 0.05]), 2.5, rng)
-        self._effort = Spring(1, 0.9)
-        self._was_speaking = False
+        self._effort = Follower(0.9)
 
-    def step(self, speaking: bool, energy: float) -> NDArray[np.float64]:
+    def step(self, now: Moment, energy: float, posture: NDArray[np.float64]) -> NDArray[np.float64]:
         """The next body pose, float64 (5,), see `BODY_NAMES`."""
-        if self._was_speaking and not speaking:
-            # A phrase is over: breathe in.
+        speaking = now.speaking > 0.5
+        if now.rhythm.sentence_ended or now.turn_ended:
+            # A sentence is over: breathe in.
             self._phase, self._period_s, self._depth = 0.0, 3.0, 1.0
-        self._was_speaking = speaking
-        self._phase += FRAME_S / self._period_s
+        self._phase += FRAME_S / self._period_s * math.sqrt(now.manner.tempo)
         if self._phase >= 1.0:
             self._phase -= 1.0
             self._period_s = float(self._rng.normal(4.8 if speaking else 4.0, 0.4))
@@ -103,7 +163,7 @@ class Body:
             level = 0.5 - 0.5 * math.cos(math.pi * self._phase / inhale)
         else:
             level = 0.5 + 0.5 * math.cos(math.pi * (self._phase - inhale) / (1.0 - inhale))
-        breath = float(self._breath.step(level * self._depth)[0])
-        sway, lean = self._sway.step()
-        left, right = self._shoulders.step() + 0.16 * float(self._effort.step(energy)[0])
-        return np.array([min(max(breath, 0.0), 1.0), left, right, sway, lean])
+        breath = self._breath.step(level * self._depth)
+        sway, lean = self._sway.step() * now.manner.head_scale + posture[6:8]
+        left, right = self._shoulders.step() + 0.16 * self._effort.step(energy)
+        return np.array([min(max(breath, 0.0), 1.0), left, right, *(min(max(v, -1.0), 1.0) for v in (sway, lean))])
