@@ -8,8 +8,8 @@ those of whom they watch (Nakano and Kitazawa 2010), and with large movements of
 Gaze: at the partner 75 % of the time while listening and 40 % while talking (Argyle and Cook 1976); in "Eyes Alive"
 (Lee, Badler and Badler 2002) 3.1 s at the partner and 0.9 s away while talking. On a call that second measure looks
 natural and the first one shy. Who begins a long utterance looks away, and back towards its end (Kendon 1967). Mutual
-looks of 3.3 s are liked best (Binetti et al. 2016). Saccades last 21 ms and 2.2 ms more a degree (Carpenter 1988): one or
-two frames; fixations on a face 250 to 500 ms, on eyes and mouth.
+looks of 3.3 s are liked best (Binetti et al. 2016). Saccades last 21 ms and 2.2 ms more a degree (Carpenter 1988):
+one or two frames; fixations on a face 250 to 500 ms, on eyes and mouth.
 """
 
 from __future__ import annotations
