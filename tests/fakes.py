@@ -19,6 +19,7 @@ from PIL import Image
 
 from visavis_models.avatar import Avatar
 from visavis_models.errors import BadPhoto, BadRequest, NotFound, VisavisError
+from visavis_models.mood import Mood
 from visavis_models.rendering import GuardCounts
 from visavis_server.load import DrawingCost
 from visavis_server.media import MediaSink, Published
@@ -64,6 +65,7 @@ class FakeSession:
         self.matte_takers = 0
         self.state: Literal["idle", "listening", "speaking"] = "idle"
         self.epoch = 0
+        self.mood = Mood()
         self.heard: list[tuple[int, int]] = []
         self.sinks: list[MediaSink] = []
         self.closed = False

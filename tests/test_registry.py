@@ -10,6 +10,7 @@ import pytest
 
 from fakes import FakePeers, FakeStudio, fake_avatar
 from visavis_models.errors import BadRequest, Busy, NotFound, VisavisError
+from visavis_models.mood import Mood
 from visavis_server.call import CallStats, EndReason
 from visavis_server.call_times import CallTimes, expires_at_s
 from visavis_server.metrics import Metrics
@@ -27,6 +28,8 @@ class Listener:
 
     def __init__(self) -> None:
         self.said: list[Any] = []
+
+    def on_mood(self, mood: Mood) -> None: ...
 
     def on_state(self, state: str, epoch: int) -> None:
         self.said.append((state, epoch))

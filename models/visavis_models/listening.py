@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from visavis_models.chunk import Chunk
+from visavis_models.mood import Mood
 from visavis_models.motion import MotionWindow
 
 
@@ -43,4 +44,17 @@ class Listener(Protocol):
 
     def set_listening(self, on: bool) -> None:
         """Somebody else speaks to the avatar (or stopped): attend to them while silent."""
+        ...
+
+
+@runtime_checkable
+class MoodyListener(Listener, Protocol):
+    """One that can be told how to be. It heeds `Chunk.feeling` too, before the mood."""
+
+    def set_mood(self, mood: Mood) -> None:
+        """Be like this from the next motion on; faces ease into it.
+
+        Raises:
+            BadInput: `bad_preset`.
+        """
         ...

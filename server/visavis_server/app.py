@@ -22,6 +22,7 @@ from visavis_server.api.connection_checks import check_routes
 from visavis_server.api.errors import install_error_handlers
 from visavis_server.api.guard import Guard
 from visavis_server.api.health import health_routes
+from visavis_server.api.moods import mood_routes
 from visavis_server.api.obs_page import obs_routes
 from visavis_server.api.outputs import output_routes
 from visavis_server.api.reference import reference_routes
@@ -31,9 +32,9 @@ from visavis_server.api.signalling import signalling_routes
 from visavis_server.api.watching import watching_routes
 from visavis_server.api.whip import transmission_routes
 from visavis_server.avatar_desk import AvatarDesk, Library
-from visavis_server.call import MediaPeer, PeerFactory
 from visavis_server.connection_checks import ConnectionChecks
 from visavis_server.ice_servers import IceServers
+from visavis_server.media_peer import MediaPeer, PeerFactory
 from visavis_server.metrics import Metrics
 from visavis_server.outputs.desk import Outputs
 from visavis_server.outputs.figures import OutputFigures
@@ -146,6 +147,7 @@ def create_app(
     app.include_router(check_routes(checks))
     app.include_router(avatar_routes(desk, settings.photos))
     app.include_router(session_routes(registry, desk, transmissions, settings.rtc.publish_token))
+    app.include_router(mood_routes(registry))
     app.include_router(output_routes(outputs, registry, settings.outputs))
     app.include_router(signalling_routes(registry, metrics))
     names, publish_token = transmissions.names, settings.rtc.publish_token

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis_models.errors import BadRequest, Busy, NotFound, VisavisError
+from visavis_models.mood import Mood
 from visavis_server.call_times import CallTimes, expires_at_s
-from visavis_server.media import MediaSink
+from visavis_server.media_peer import MediaPeer, PeerFactory
 from visavis_server.metrics import CountedFrames
 from visavis_server.session import Session, SessionStats
 from visavis_server.settings import IceServer, SessionSettings
@@ -29,60 +30,11 @@ CLOSE_LIMIT_S = 4.0
 """A session and its peer have this long to free what they hold."""
 
 
-class PeerStats(Protocol):
-    """How the way to the browser does; None until known."""
-
-    @property
-    def bitrate_kbps(self) -> float | None:
-        """Video sent."""
-        ...
-
-    @property
-    def rtt_ms(self) -> float | None:
-        """Round trip."""
-        ...
-
-    @property
-    def loss(self) -> float | None:
-        """Packets lost, 0..1."""
-        ...
-
-
-class MediaPeer(MediaSink, Protocol):
-    """The media connection of one browser."""
-
-    async def answer(self, sdp: str, alpha: bool = False) -> str:
-        """The answer to an offer, with this side's candidates inside. `alpha`: send the matte beside the person."""
-        ...
-
-    async def add_candidate(self, candidate: Mapping[str, object] | None) -> None:
-        """One candidate of the other side, or None after the last."""
-        ...
-
-    def stats(self) -> PeerStats:
-        """How the way to the browser does."""
-        ...
-
-    async def close(self) -> None:
-        """Free everything. Idempotent."""
-        ...
-
-
 class Guest(Protocol):
     """Whoever takes part in a call beside its page: a microphone, viewers, an agent, a recording."""
 
     async def close(self) -> None:
         """Free everything; the call ends. Idempotent."""
-        ...
-
-
-class PeerFactory(Protocol):
-    """Makes the peer of one call."""
-
-    def __call__(
-        self, *, on_voice: Callable[..., None], on_closed: Callable[[str], None], ice_servers: tuple[IceServer, ...]
-    ) -> MediaPeer:
-        """A peer that has not been negotiated yet."""
         ...
 
 
@@ -101,6 +53,10 @@ class Audience(Protocol):
 
     def on_state(self, state: str, epoch: int) -> None:
         """The avatar does something else now."""
+        ...
+
+    def on_mood(self, mood: Mood) -> None:
+        """Somebody wants the avatar to be another way."""
         ...
 
     def on_stats(self, stats: CallStats) -> None:
@@ -316,6 +272,15 @@ class Call:
         """Somebody else speaks to the avatar, or has stopped."""
         self.touch()
         self.session.attend(on)
+
+    def set_mood(self, mood: Mood) -> None:
+        """The avatar is to be like this; everybody is told if that is new."""
+        self.touch()
+        if mood != self.session.mood:
+            self.session.mood = mood
+            for told in (self.audience, *self.watchers):
+                if told is not None:
+                    told.on_mood(mood)
 
     @property
     def voiced(self) -> bool:

@@ -10,15 +10,16 @@ sockets or threads.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visavis_models.chunk import Chunk
-from visavis_models.listening import Listener
+from visavis_models.listening import Listener, MoodyListener
 from visavis_models.matte import Matte
+from visavis_models.mood import Mood
 from visavis_models.motion import MotionWindow, join_windows
 from visavis_models.rendering import MattingRenderer, Renderer
 
@@ -48,6 +49,15 @@ class Performance:
     state: Any
     """What `Renderer.open` gave for the avatar."""
     epoch: int = 0
+    mood: Mood = field(default_factory=Mood)
+    """What the listener was told last."""
+
+    def take_mood(self, mood: Mood) -> None:
+        """Be like this from the next motion on, if the listener can."""
+        if mood is not self.mood:
+            self.mood = mood
+            if isinstance(self.listener, MoodyListener):
+                self.listener.set_mood(mood)
 
 
 @dataclass(frozen=True, slots=True)

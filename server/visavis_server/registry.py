@@ -15,9 +15,10 @@ from typing import Protocol
 from visavis_models.avatar import Avatar
 from visavis_models.errors import BadRequest, Busy, EngineError, NotFound, VisavisError
 from visavis_models.rendering import GuardCounts
-from visavis_server.call import CLOSE_LIMIT_S, Audience, Call, CallStats, EndReason, PeerFactory, shutting_down
+from visavis_server.call import CLOSE_LIMIT_S, Audience, Call, CallStats, EndReason, shutting_down
 from visavis_server.ice_servers import IceServers
 from visavis_server.load import DrawingCost
+from visavis_server.media_peer import PeerFactory
 from visavis_server.metrics import Metrics
 from visavis_server.session import Session
 from visavis_server.settings import Settings

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from visavis_models.chunk import CHUNK_MS, PLAYBACK_RATE_HZ
 from visavis_models.errors import BadRequest, BadVoice
+from visavis_models.mood import Feeling
 from visavis_server.voice_intake import Resampler
 
 RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -22,17 +23,19 @@ class Segment:
     Args:
         id: its name in events.
         rate_hz: one of `RATES_HZ`.
+        feeling: with what it is to be spoken; None: nobody told.
 
     Raises:
         BadVoice: speech of this rate is not taken.
     """
 
-    def __init__(self, id: str, rate_hz: int) -> None:
+    def __init__(self, id: str, rate_hz: int, feeling: Feeling | None = None) -> None:
         if rate_hz not in RATES_HZ:
             rates = ", ".join(map(str, RATES_HZ))
             raise BadVoice("bad_sample_rate", f"{rate_hz} Hz is not a rate that is taken.", f"Send one of {rates} Hz.")
         self.id = id
         self.rate_hz = rate_hz
+        self.feeling = feeling
         self.complete = False
         """No more comes."""
         self.begun = False

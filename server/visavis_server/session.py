@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from visavis_models.chunk import CHUNK_MS, Chunk, silent_chunk
 from visavis_models.errors import BadInput, VisavisError
 from visavis_models.matte import Matte
+from visavis_models.mood import Mood
 from visavis_server.channel import Channel, Closed, Overflow
 from visavis_server.delay import Delay
 from visavis_server.media import MediaSink, Published
@@ -111,6 +112,8 @@ class Session:
         self._last_shown = -1
         self._epoch = 0
         self._attending = False
+        self.mood = Mood()
+        """How the avatar is to be from the next step on."""
         self._speaking = False
         self._state: State = "idle"
         self._fresh: deque[bool] = deque(maxlen=25)
@@ -262,7 +265,7 @@ class Session:
         if raw is None:
             chunk = silent_chunk(self._tick, self._epoch)
         else:
-            chunk = Chunk(self._tick, raw.samples, raw.playback, self._epoch, raw.arrived_s)
+            chunk = Chunk(self._tick, raw.samples, raw.playback, self._epoch, raw.arrived_s, raw.feeling)
         self._voices.append(chunk)
         self._tick += 1
         if len(self._voices) > self._delay.planned_ticks:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 
 from visavis_models.errors import BadInput, BadRequest, VisavisError
+from visavis_models.mood import Mood
 from visavis_server.call import Call, CallStats, EndReason
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,62}")
@@ -19,6 +20,9 @@ class _UntilTheEnd:
 
     def __init__(self, give_back: Callable[[], None]) -> None:
         self._give_back = give_back
+
+    def on_mood(self, mood: Mood) -> None:
+        """Names do not change with it; see `Audience`."""
 
     def on_state(self, state: str, epoch: int) -> None:
         """See `Audience`."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from visavis_models.errors import Busy, NotFound, VisavisError
+from visavis_models.mood import Mood
 from visavis_server.avatar_desk import AvatarDesk
 from visavis_server.call import Call, CallStats, EndReason
 from visavis_server.metrics import Metrics
@@ -208,6 +209,9 @@ class Show:
         """Wait until its session has ended; why it did."""
         await self._over.wait()
         return self._reason
+
+    def on_mood(self, mood: Mood) -> None:
+        """Its listeners are not told; see `Audience`."""
 
     def on_state(self, state: str, epoch: int) -> None:
         """Tell the listeners; see `Audience`."""

@@ -257,6 +257,7 @@ class Studio:
         works = []
         for session, chunks in batch.items():
             session.performance.listener.set_listening(session.attending)
+            session.performance.take_mood(session.mood)
             in_time = self.cost.first_in_time(session.next_frame, len(batch))
             most = self.cost.most_frames(len(chunks), len(batch))
             shown = session.last_shown

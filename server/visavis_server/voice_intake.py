@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from visavis_models.chunk import CHUNK_MS, CHUNK_SAMPLES, LISTENING_RATE_HZ, PLAYBACK_RATE_HZ, PLAYBACK_SAMPLES
 from visavis_models.errors import BadVoice
+from visavis_models.mood import Feeling
 from visavis_server.concealment import Concealer
 
 MAX_WAITING_MS = 400
@@ -40,6 +41,8 @@ class RawChunk:
     playback: NDArray[np.int16]
     """int16 (1920,) at 48 kHz."""
     arrived_s: float
+    feeling: Feeling | None = None
+    """With what feeling it is said, if that was told."""
 
 
 class Resampler:

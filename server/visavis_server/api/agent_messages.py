@@ -13,8 +13,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 
 from visavis_models.errors import BadRequest
+from visavis_models.mood import Emotion, Feeling
 from visavis_server.agent_voice import Ended, Interrupted, Progress, Started, VoiceEvent
 from visavis_server.api.json_messages import Message, read_one_of
+from visavis_server.api.moods import MoodFields, Strength
 from visavis_server.segment import RATES_HZ
 
 MAX_AUDIO_BYTES = 512 * 1024
@@ -30,6 +32,13 @@ class SegmentStart(Message):
     id: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     encoding: Literal["pcm_s16le"] = "pcm_s16le"
     channels: Literal[1] = 1
+    emotion: Emotion | None = None
+    strength: Strength = 1.0
+
+    @property
+    def feeling(self) -> Feeling | None:
+        """With what feeling it is to be spoken; None: the session's mood holds."""
+        return None if self.emotion is None else Feeling(self.emotion, self.strength)
 
 
 class Audio(Message):
@@ -75,6 +84,13 @@ class Attend(Message):
     on: bool
 
 
+class SetMood(MoodFields, Message):
+    """The avatar is to be another way; what is left out stays."""
+
+    model_config = Message.model_config
+    type: Literal["mood"]
+
+
 class KeepAlive(Message):
     """The agent is still there."""
 
@@ -87,7 +103,7 @@ class Bye(Message):
     type: Literal["bye"]
 
 
-AgentMessage = SegmentStart | Audio | SegmentEnd | Interrupt | Clear | Attend | KeepAlive | Bye
+AgentMessage = SegmentStart | Audio | SegmentEnd | Interrupt | Clear | Attend | SetMood | KeepAlive | Bye
 _READER: TypeAdapter[AgentMessage] = TypeAdapter(Annotated[AgentMessage, Field(discriminator="type")])
 
 

@@ -15,10 +15,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, WebSocket
 
 from visavis_models.errors import BadRequest, Busy, NotFound, VisavisError
+from visavis_models.mood import Mood
 from visavis_server.agent_voice import AgentVoice, VoiceEvent
 from visavis_server.api import agent_messages as said
 from visavis_server.api.errors import internal_error
 from visavis_server.api.messages import bye_message, error_message, state_message
+from visavis_server.api.moods import changed_mood, mood_message
 from visavis_server.api.outbox import Outbox, refuse
 from visavis_server.api.signalling import RateLimit
 from visavis_server.avatar_desk import AvatarDesk
@@ -92,6 +94,10 @@ class AgentConversation:
     def on_state(self, state: str, epoch: int) -> None:
         """Tell the agent; see `Audience`."""
         self._say(state_message(state, epoch))
+
+    def on_mood(self, mood: Mood) -> None:
+        """Tell the agent; see `Audience`."""
+        self._say(mood_message(mood))
 
     def on_stats(self, stats: CallStats) -> None:
         """Agents are not told; see `Audience`."""
@@ -186,6 +192,8 @@ class AgentConversation:
                 self._voice.clear()
             case said.Attend():
                 self._call.attend(message.on)
+            case said.SetMood():
+                self._call.set_mood(changed_mood(self._call.session.mood, message))
             case said.KeepAlive():
                 pass
             case said.Bye():
@@ -196,7 +204,7 @@ class AgentConversation:
         self._fed_s = time.monotonic()
         self._strayed = True  # what follows a segment that is refused is not complained of again
         try:
-            self._voice.begin(message.id, message.rate_hz)
+            self._voice.begin(message.id, message.rate_hz, message.feeling)
         except VisavisError as error:
             self._complain(error, message.id)
         else:

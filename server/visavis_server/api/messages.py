@@ -13,6 +13,7 @@ from pydantic import Field, TypeAdapter
 
 from visavis_models.errors import BadRequest, VisavisError
 from visavis_server.api.json_messages import Message, read_one_of
+from visavis_server.api.moods import MoodFields
 from visavis_server.call import CallStats, EndReason
 
 MAX_MESSAGE_BYTES = 64 * 1024
@@ -55,6 +56,13 @@ class Attend(Message):
     on: bool
 
 
+class SetMood(MoodFields, Message):
+    """The avatar is to be another way; what is left out stays."""
+
+    model_config = Message.model_config
+    type: Literal["mood"]
+
+
 class Ping(Message):
     """Answered with `pong`."""
 
@@ -68,7 +76,7 @@ class Bye(Message):
     type: Literal["bye"]
 
 
-ClientMessage = Offer | Candidate | Interrupt | Attend | Ping | Bye
+ClientMessage = Offer | Candidate | Interrupt | Attend | SetMood | Ping | Bye
 _READER: TypeAdapter[ClientMessage] = TypeAdapter(Annotated[ClientMessage, Field(discriminator="type")])
 
 

@@ -14,9 +14,11 @@ from typing import Any
 from fastapi import APIRouter, WebSocket
 
 from visavis_models.errors import BadInput, BadRequest, NotFound, VisavisError
+from visavis_models.mood import Mood
 from visavis_server.api import messages
 from visavis_server.api.errors import internal_error
-from visavis_server.api.messages import Attend, Bye, Candidate, Interrupt, Offer, Ping
+from visavis_server.api.messages import Attend, Bye, Candidate, Interrupt, Offer, Ping, SetMood
+from visavis_server.api.moods import changed_mood, mood_message
 from visavis_server.api.outbox import Outbox, refuse
 from visavis_server.call import Call, CallStats, EndReason
 from visavis_server.metrics import Metrics
@@ -69,6 +71,10 @@ class Conversation:
     def on_state(self, state: str, epoch: int) -> None:
         """Tell the client; see `Audience`."""
         self._say(messages.state_message(state, epoch))
+
+    def on_mood(self, mood: Mood) -> None:
+        """Tell the client; see `Audience`."""
+        self._say(mood_message(mood))
 
     def on_stats(self, stats: CallStats) -> None:
         """Tell the client; see `Audience`."""
@@ -128,6 +134,8 @@ class Conversation:
                 self._call.interrupt()
             case Attend():
                 self._call.attend(message.on)
+            case SetMood():
+                self._call.set_mood(changed_mood(self._call.session.mood, message))
             case Ping():
                 self._say(messages.pong_message(message.id))
             case Bye():
