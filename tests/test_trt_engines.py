@@ -1,110 +1,27 @@
-"""Engines for NVIDIA cards: what they are found by on disk, graphs in 16 bits, and real builds where the library is."""
+"""Graphs in 16 bits, and real builds of every network where TensorRT-RTX is installed; needs no card."""
 
 from __future__ import annotations
 
-import threading
-from dataclasses import fields, replace
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from untrained_networks import untrained_networks
 from visavis_models.diffusion.engine_networks import PARTS, networks_ship, shipped_files
-from visavis_models.diffusion.settings import MOST_NEW_FRAMES, RenderingSettings
-from visavis_models.diffusion.sizes import BASE, COMPACT, SIZES, RendererSize
+from visavis_models.diffusion.sizes import COMPACT, SIZES
+from visavis_models.engines.cache import EngineCache
+from visavis_models.engines.network_profiles import profiles_of
+from visavis_models.engines.nvidia import Library, import_library
+from visavis_models.engines.plans import EnginePlan, engine_plans
+from visavis_models.engines.shape_profile import ShapeProfile
 from visavis_models.errors import EngineError
-from visavis_trt.engine_cache import EngineCache, EngineKey
-from visavis_trt.libraries import import_builder
-from visavis_trt.profiles import ShapeProfile, WindowCounts, WindowRange, profile_of
+from visavis_models.weights import weight_file
 
 pytestmark = pytest.mark.unit
-KEY = EngineKey("denoiser-mouth", "aa", "x:(1,):(2,):(3,)", "fp16", "tensorrt-rtx", "1.7", "portable:SM80")
-
-
-@pytest.mark.parametrize("name", [field.name for field in fields(EngineKey)])
-def test_an_engine_made_of_anything_else_is_not_found(tmp_path: Path, name: str) -> None:
-    cache = EngineCache(tmp_path)
-    cache.store(KEY, b"engine")
-    assert cache.find(KEY) == b"engine"
-    other = replace(KEY, **{name: "other"})
-    assert cache.find(other) is None
-    with pytest.raises(EngineError, match="visavis_trt.renderer_engines"):
-        cache.load(other)
-
-
-def test_a_damaged_engine_is_named_and_built_anew(tmp_path: Path) -> None:
-    cache = EngineCache(tmp_path)
-    path = cache.store(KEY, b"engine")
-    path.write_bytes(b"engina")
-    with pytest.raises(EngineError, match=path.name):
-        cache.load(KEY)
-    assert cache.built(KEY, lambda: b"new") == (b"new", True)
-    assert cache.built(KEY, lambda: b"newer") == (b"new", False) and cache.load(KEY) == b"new"
-    path.with_suffix(".json").write_text("{", "utf-8")
-    with pytest.raises(EngineError, match="json"):
-        cache.load(KEY)
-
-
-def test_two_builders_of_one_engine_build_it_once(tmp_path: Path) -> None:
-    begun, go_on, builds = threading.Event(), threading.Event(), list[int]()
-
-    def slow() -> bytes:
-        builds.append(1)
-        begun.set()
-        assert go_on.wait(10)
-        return b"engine"
-
-    found: list[tuple[bytes, bool]] = []
-    first = threading.Thread(target=lambda: found.append(EngineCache(tmp_path).built(KEY, slow)))
-    first.start()
-    assert begun.wait(10)
-    with pytest.raises(EngineError, match="lock"):
-        EngineCache(tmp_path).built(KEY, slow, patience_s=0.2)
-    second = threading.Thread(target=lambda: found.append(EngineCache(tmp_path).built(KEY, slow)))
-    second.start()
-    go_on.set()
-    first.join(10)
-    second.join(10)
-    assert sorted(found) == [(b"engine", False), (b"engine", True)] and len(builds) == 1
-
-
-def test_a_build_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
-    def fail() -> bytes:
-        raise EngineError("engine_build", "No.", "Try again.")
-
-    with pytest.raises(EngineError):
-        EngineCache(tmp_path).built(KEY, fail)
-    assert list(tmp_path.iterdir()) == []
-    assert EngineCache(tmp_path).built(KEY, lambda: b"engine") == (b"engine", True)
-
-
-@pytest.mark.parametrize("size", SIZES.values(), ids=lambda size: size.name)
-def test_profiles_leave_only_counts_free(size: RendererSize) -> None:
-    profile = profile_of(size, "denoiser", size.eye_px)
-    height, width = size.eye_px[0] // 8, size.eye_px[1] // 8
-    assert profile.fixed["latents"] == (-1, -1, 16, height, width)
-    assert profile.fixed["shade"] == (-1, 3) and profile.fixed["known"] == (-1, -1)
-    for name, usual in profile.usual.items():
-        assert all(a <= b <= c for a, b, c in zip(profile.least[name], usual, profile.most[name], strict=True))
-    assert profile.as_text() != profile_of(size, "denoiser", size.mouth_px).as_text()
-    frames = profile.most["latents"][1]
-    assert frames > MOST_NEW_FRAMES, "a stream that begins anew is led by one frame more"
-    RenderingSettings(overlap_frames=profile.most["known"][1])
-    with pytest.raises(ValueError, match="overlap"):
-        RenderingSettings(overlap_frames=profile.most["known"][1] + 1)
-
-
-def test_profiles_of_nothing_are_refused() -> None:
-    with pytest.raises(ValueError, match="at least one"):
-        WindowCounts(1, 0, 1)
-    one = WindowCounts(1, 4, 2)
-    assert -1 not in profile_of(BASE, "decoder", BASE.mouth_px, WindowRange(one, one, one)).fixed["maps"]
-
-
-def test_a_library_that_is_not_there_is_named() -> None:
-    with pytest.raises(EngineError, match="tensorrt-rtx, tensorrt"):
-        import_builder("tensorflow")
+NETWORKS = ["listener", *(f"renderer_{size}_{part}" for size in SIZES for part in PARTS)]
 
 
 # Graphs in 16 bits ---------------------------------------------------------------------------------------------------
@@ -154,7 +71,7 @@ def run(model: Any, **given: Any) -> Any:
 
 def test_products_are_halved_and_squares_are_not() -> None:
     onnx = pytest.importorskip("onnx")
-    from visavis_trt.half_precision import halved
+    from visavis_models.engines.gpu.half_precision import halved
 
     before = graph()
     copy = before.SerializeToString()
@@ -171,7 +88,7 @@ def test_products_are_halved_and_squares_are_not() -> None:
 
 def test_a_constant_that_16_bits_cannot_hold_is_refused() -> None:
     pytest.importorskip("onnx")
-    from visavis_trt.half_precision import halved
+    from visavis_models.engines.gpu.half_precision import halved
 
     with np.errstate(over="ignore"):
         model = graph(weight=1e6)
@@ -184,41 +101,98 @@ def test_a_constant_that_16_bits_cannot_hold_is_refused() -> None:
 ROWS = ShapeProfile({"x": (1, 8)}, {"x": (4, 8)}, {"x": (64, 8)})
 
 
-def test_an_engine_is_built_without_a_card() -> None:
-    pytest.importorskip("tensorrt_rtx")
-    from visavis_trt.engine_building import build_engine
-    from visavis_trt.half_precision import halved
+@pytest.fixture(scope="module")
+def library() -> Library:
+    if not os.environ.get("REQUIRE_TRAINING"):
+        pytest.importorskip("tensorrt_rtx")
+    return import_library("tensorrt-rtx")
 
-    built = build_engine(halved(graph()).SerializeToString(), ROWS, "tensorrt-rtx")
+
+def test_an_engine_is_built_without_a_card(library: Library) -> None:
+    from visavis_models.engines.gpu.half_precision import halved
+    from visavis_trt.engine_building import build_engine
+
+    built = build_engine(halved(graph()).SerializeToString(), ROWS, library)
     assert len(built.content) > 1000
     assert built.layers.heavy == 2 and built.layers.heavy_in_32_bits == 0 and not built.layers.plugins
-    single = build_engine(graph().SerializeToString(), ROWS, "tensorrt-rtx")
+    single = build_engine(graph().SerializeToString(), ROWS, library)
     assert single.layers.heavy_in_32_bits == 2
 
 
-def test_graphs_that_cannot_be_built_say_why() -> None:
-    pytest.importorskip("tensorrt_rtx")
+def test_graphs_that_cannot_be_built_say_why(library: Library) -> None:
     from visavis_trt.engine_building import build_engine
 
     with pytest.raises(EngineError, match="cannot read"):
-        build_engine(b"no graph", ROWS, "tensorrt-rtx")
+        build_engine(b"no graph", ROWS, library)
     with pytest.raises(EngineError, match="takes"):
-        build_engine(graph().SerializeToString(), ShapeProfile({"z": (1,)}, {"z": (1,)}, {"z": (1,)}), "tensorrt-rtx")
+        build_engine(graph().SerializeToString(), ShapeProfile({"z": (1,)}, {"z": (1,)}, {"z": (1,)}), library)
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_networks_that_ship_are_built_in_16_bits_and_mean_the_same(part: str) -> None:
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return untrained_networks(tmp_path_factory.mktemp("networks"))
+
+
+def eye_plan(file: Path, library: Library) -> EnginePlan:
+    """Of the smaller crop, which builds sooner; the listener has one alone."""
+    return engine_plans(file, library)[-1]
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_network_builds_in_16_bits_without_plugins(
+    network: str, files: dict[str, Path], library: Library, tmp_path: Path
+) -> None:
+    from visavis_trt.network_engines import build_all
+
+    plan, cache = eye_plan(files[network], library), EngineCache(tmp_path)
+    [news] = build_all([plan], library, cache)
+    assert news.layers is not None and news.layers.heavy >= 7
+    assert not news.layers.heavy_in_32_bits and not news.layers.plugins
+    assert len(cache.load(plan.key)) == news.bytes > 100_000
+    [again] = build_all([plan], library, cache)
+    assert again.layers is None and again.bytes == news.bytes
+
+
+def test_networks_are_found_where_somebody_exported_them(files: dict[str, Path]) -> None:
+    from visavis_models.errors import WeightsError
+    from visavis_trt.network_engines import network_files
+
+    folder = files["renderer_base_stem"].parent
+    found = network_files(folder)
+    assert {path.stem for path in found} == set(NETWORKS) - {"listener"}
+    assert weight_file("listener") in network_files()
+    away = folder / "away.onnx"
+    files["renderer_base_stem"].rename(away)
+    try:
+        with pytest.raises(WeightsError, match="renderer_base_stem"):
+            network_files(folder)
+    finally:
+        away.rename(files["renderer_base_stem"])
+
+
+def test_layers_that_would_be_slow_stop_the_build(library: Library, tmp_path: Path, monkeypatch: Any) -> None:
+    from visavis_trt import network_engines
+
+    monkeypatch.setattr(network_engines, "_graph", lambda plan: graph().SerializeToString())
+    file = tmp_path / "listener.onnx"
+    file.write_bytes(graph().SerializeToString())
+    [plan] = engine_plans(file, library)
+    slow = EnginePlan(plan.key, file, ROWS)
+    with pytest.raises(EngineError, match="2 costly layers in 32 bits"):
+        list(network_engines.build_all([slow], library, EngineCache(tmp_path)))
+    assert not list(tmp_path.glob("*.engine"))
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_networks_mean_the_same_in_16_bits(network: str, files: dict[str, Path]) -> None:
     onnx = pytest.importorskip("onnx")
-    if not networks_ship(COMPACT):
-        pytest.skip("no compact renderer ships")
-    from visavis_trt.engine_building import build_engine
-    from visavis_trt.half_precision import halved
+    from visavis_models.engines.gpu.half_precision import halved
 
-    model = onnx.load(str(shipped_files(COMPACT)[PARTS.index(part)]))
-    half, profile, dice = halved(model), profile_of(COMPACT, part, COMPACT.eye_px), np.random.default_rng(0)
+    file = files[network]
+    if networks_ship(COMPACT) and network.startswith("renderer_compact"):
+        file = shipped_files(COMPACT)[[path.stem for path in shipped_files(COMPACT)].index(network)]
+    model, profile = onnx.load(str(file)), list(profiles_of(network).values())[-1]
+    half, dice = halved(model), np.random.default_rng(0)
     given = {name: dice.random(shape, dtype=np.float32) for name, shape in profile.least.items()}
     for want, got in zip(run(model, **given), run(half, **given), strict=True):
         assert np.square(got - want).mean() ** 0.5 < 0.01 * want.std()
-    pytest.importorskip("tensorrt_rtx")
-    built = build_engine(half.SerializeToString(), profile, "tensorrt-rtx")
-    assert built.layers.heavy and not built.layers.heavy_in_32_bits and not built.layers.plugins

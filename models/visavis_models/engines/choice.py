@@ -17,6 +17,8 @@ ENGINE_KINDS = ("openvino", "onnxruntime")
 """In order of preference on a CPU (measured: OpenVINO is faster on small convolutional networks)."""
 GPU_ENGINE_KINDS = ("tensorrt", "tensorrt-rtx", "torch")
 """In order of preference on an NVIDIA card. Networks without profiles, see `network_profiles`, are not run there."""
+_NOT_CHOSEN = frozenset(("engine_builder_missing", "engine_missing"))
+"""Codes of errors of who never asked for engines: no failure, but worth a word."""
 
 
 def open_engine(path: Path, kind: str | None = None, threads: int = 1, order: tuple[str, ...] = ENGINE_KINDS) -> Engine:
@@ -44,7 +46,7 @@ def open_engine(path: Path, kind: str | None = None, threads: int = 1, order: tu
                 raise  # it says more than could be said here
             failures.append(f"{candidate}: {error}")
             if kind is None:
-                _warn(candidate, path.name, str(error) if isinstance(error, VisavisError) else "")
+                _tell(candidate, path, error)
     raise EngineError(
         "engine_none",
         f"No engine can run {path.name}: {'; '.join(failures)}.",
@@ -81,14 +83,18 @@ def _has_card() -> bool:
     return True
 
 
-_warned: set[tuple[str, str]] = set()
+_told: set[tuple[str, str]] = set()
 
 
-def _warn(kind: str, network: str, reason: str) -> None:
-    """Once for each kind of engine of the card and reason: a renderer has four networks, and they fail together."""
-    if kind in GPU_ENGINE_KINDS:
-        group = network.rsplit("_", 1)[0]
-        if (kind, group) in _warned:
+def _tell(kind: str, path: Path, error: Exception) -> None:
+    """Warn of an engine that failed: once for what keeps all of a renderer's four networks off the card."""
+    if kind in GPU_ENGINE_KINDS and isinstance(error, VisavisError):
+        reason = error.code, path.stem.rpartition("_")[0]
+        if reason in _told:
             return
-        _warned.add((kind, group))
-    _log.warning("engine failed, trying the next one", extra={"engine": kind, "network": network, "reason": reason})
+        _told.add(reason)
+    told = {"engine": kind, "network": path.name, "reason": str(error)}
+    if isinstance(error, EngineError) and error.code in _NOT_CHOSEN:
+        _log.info("engine is not there, trying the next one", extra=told)
+    else:
+        _log.warning("engine failed, trying the next one", extra=told)

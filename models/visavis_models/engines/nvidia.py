@@ -109,8 +109,12 @@ class Library:
         return f"portable:{','.join(RTX_CARDS)}" if self.backend == "tensorrt-rtx" else find().kind
 
 
-def import_library(backend: str | None = None) -> Library:
+def import_library(backend: str | None = None, load: Callable[[str], Any] = importlib.import_module) -> Library:
     """A backend, or the first that is installed.
+
+    Args:
+        backend: one of `BACKENDS`.
+        load: imports a module by its name.
 
     Raises:
         EngineError: there is no such backend, or it is not installed.
@@ -119,7 +123,7 @@ def import_library(backend: str | None = None) -> Library:
         raise EngineError("engine_unknown", f"There is no backend {backend}.", f"Choose one of {', '.join(BACKENDS)}.")
     for name in (backend,) if backend else BACKENDS:
         try:
-            return Library(name, importlib.import_module(BACKENDS[name]))
+            return Library(name, load(BACKENDS[name]))
         except ImportError:
             continue
         except OSError as error:  # it is there, but a library of its own is not

@@ -139,6 +139,7 @@ class _RecordedNetworks(EngineNetworks):
 
 def _recorded_window(graph: Path) -> dict[Path, dict[str, RecordedRun]]:
     from visavis_models.arkit import ARKIT
+    from visavis_models.diffusion.guard import UNLIMITED
     from visavis_models.diffusion.renderer import DiffusionRenderer
     from visavis_models.motion import rest_motion
     from visavis_models.portrait.storage import load_avatar
@@ -149,7 +150,7 @@ def _recorded_window(graph: Path) -> dict[Path, dict[str, RecordedRun]]:
     if not all(file.is_file() for file in files):
         raise WeightsError("weights_missing", f"{graph.parent} lacks networks of {size.name}.", "Export all of them.")
     networks = _RecordedNetworks(size, files)
-    renderer = DiffusionRenderer(networks)
+    renderer = DiffusionRenderer(networks, limits=UNLIMITED)
     state = renderer.open(load_avatar(weights_folder() / "gallery" / _AVATAR, builtin=True))
     for first in (0, _FRAMES):  # the second window listens to the first
         window = rest_motion(_FRAMES, first)
