@@ -75,9 +75,11 @@ class LoudnessListener:
         self._waiting: list[Chunk] = []
         self.interruptions = 0
         self.listening = False
+        self.hears_other = False
 
     def push(self, chunk: Chunk) -> MotionWindow | None:
         self._waiting.append(chunk)
+        self.hears_other = chunk.other is not None and float(np.abs(chunk.other).max()) > 0.1
         if len(self._waiting) <= 2:
             return None
         shown = self._waiting.pop(0)

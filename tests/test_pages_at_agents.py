@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
+import numpy as np
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -106,3 +108,14 @@ async def test_the_pages_own_session_still_ends_with_it_and_its_agent_is_told() 
                 await socket.close()
                 assert (await hear_agent(agent, "bye"))["reason"] == "client"
         await it.empty()
+
+
+async def test_who_speaks_at_the_page_is_listened_to_while_an_agent_has_the_voice() -> None:
+    peers = FakePeers()
+    async with place(peers=peers) as it, AgentSession(it.url, avatar="astronaut") as agent:
+        async with page(it, agent.id) as socket:
+            await call(socket)
+            peers.made[0].on_voice(np.full(1920 * 9, 16000, np.int16), 48000, time.monotonic())
+            await until(lambda: it.registry.get(agent.id).session.state == "listening", 5)
+            await until(lambda: it.registry.get(agent.id).session.state == "idle", 5)
+            assert not any(item.voice.any() for item in peers.made[0].published), "nobody hears themselves"

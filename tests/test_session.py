@@ -179,6 +179,18 @@ async def test_state_follows_the_frames_that_are_shown(stage: Studio) -> None:
     assert [state for state, _ in seen] == ["listening", "idle", "speaking", "idle"]
 
 
+async def test_who_speaks_to_the_avatar_is_attended_to_and_never_published(stage: Studio) -> None:
+    session = await stage.open_session(plain_avatar())
+    screen = Screen()
+    session.add_sink(screen)
+    seen: list[str] = []
+    session.on_state = lambda state, epoch: seen.append(state)
+    session.hear_other(np.full(1920 * 9, 16000, np.int16), 48000, time.monotonic())
+    await asyncio.sleep(0.9)
+    assert seen == ["listening", "idle"]
+    assert not any(item.voice.any() or item.picture[..., 2].any() for item in screen.items)
+
+
 async def test_sessions_are_drawn_in_one_batch() -> None:
     renderer = PaintingRenderer()
     stage = studio(renderer)

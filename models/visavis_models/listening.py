@@ -17,6 +17,11 @@ class Listener(Protocol):
         """How much future voice a motion waits for: a multiple of 40."""
         ...
 
+    @property
+    def hears_other(self) -> bool:
+        """Somebody speaks to the avatar, by what is heard in `Chunk.other`; `set_listening` may tell more."""
+        ...
+
     def push(self, chunk: Chunk) -> MotionWindow | None:
         """Hear one chunk; chunks come in order.
 
@@ -43,7 +48,7 @@ class Listener(Protocol):
         ...
 
     def set_listening(self, on: bool) -> None:
-        """Somebody else speaks to the avatar (or stopped): attend to them while silent."""
+        """Somebody else speaks to the avatar (or stopped): attend to them while silent, also where they are not heard."""
         ...
 
 

@@ -55,9 +55,9 @@ class Performer:
         return self._mouth.lookahead_ms
 
     @property
-    def attending(self) -> bool:
-        """Somebody speaks to the avatar, as was told or as is heard."""
-        return self._told_to_listen or self._other.speaking
+    def hears_other(self) -> bool:
+        """Somebody speaks to the avatar, by what is heard; see `Listener.hears_other`."""
+        return self._other.speaking
 
     def push(self, chunk: Chunk) -> MotionWindow | None:
         """Hear one chunk; see `Listener.push`."""

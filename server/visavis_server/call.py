@@ -350,6 +350,8 @@ class Call:
     def _hear_page(self, samples: NDArray[np.int16], rate_hz: int, arrived_s: float) -> None:
         if self._speaker is None:
             self.session.hear(samples, rate_hz, arrived_s)
+        else:  # whoever is at the page speaks to the avatar, not for it
+            self.session.hear_other(samples, rate_hz, arrived_s)
 
     def _lost(self, peer: MediaPeer, how: str) -> None:
         if not self._closed and self._peer is peer:

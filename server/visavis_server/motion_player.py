@@ -23,6 +23,7 @@ class MotionPlayer:
     """
 
     lookahead_ms = 0
+    hears_other = False
 
     def __init__(self, motion: MotionWindow) -> None:
         self._motion = motion

@@ -39,6 +39,8 @@ class Frame:
     epoch: int
     matte: Matte | None = None
     """What of the picture is the person, if that was asked for."""
+    hears_other: bool = False
+    """Somebody is heard who speaks to the avatar."""
 
 
 @dataclass(slots=True)
@@ -151,7 +153,8 @@ def _frames(
     plate: NDArray[np.uint8] | None = None,
 ) -> list[Frame]:
     mattes = [None if covers is None or plate is None else Matte(covers[i], plate) for i in range(len(window))]
+    epoch, hears_other = work.performance.epoch, work.performance.listener.hears_other
     return [
-        Frame(window.first_frame + i, pictures[i], bool(window.speaking[i]), work.performance.epoch, mattes[i])
+        Frame(window.first_frame + i, pictures[i], bool(window.speaking[i]), epoch, mattes[i], hears_other)
         for i in range(len(window))
     ]

@@ -103,6 +103,7 @@ class Session:
         self._picture = picture
         self._intake = VoiceIntake()
         self._source: VoiceSource | None = None
+        self._other = VoiceIntake()
         self._sinks: list[MediaSink] = []
         self._voices: deque[Chunk] = deque()
         self._frames: dict[int, Frame] = {}
@@ -112,6 +113,7 @@ class Session:
         self._last_shown = -1
         self._epoch = 0
         self._attending = False
+        self._hears_other = False
         self.mood = Mood()
         """How the avatar is to be from the next step on."""
         self._speaking = False
@@ -160,6 +162,11 @@ class Session:
         """
         if not self._closed and self._source is None:
             self._intake.push(samples, rate_hz, arrived_s)
+
+    def hear_other(self, samples: NDArray[np.int16], rate_hz: int, arrived_s: float) -> None:
+        """Take what somebody says to the avatar: it attends to them. Never published; else like `hear`."""
+        if not self._closed:
+            self._other.push(samples, rate_hz, arrived_s)
 
     def speak_from(self, source: VoiceSource | None) -> None:
         """From the next tick on the avatar says what this source gives and nothing else; None: what `hear` takes."""
@@ -262,10 +269,13 @@ class Session:
             The chunk, for the studio to listen to.
         """
         raw = self._intake.take() if self._source is None else self._source.take(self._tick)
+        said = self._other.take()
         if raw is None:
             chunk = silent_chunk(self._tick, self._epoch)
         else:
             chunk = Chunk(self._tick, raw.samples, raw.playback, self._epoch, raw.arrived_s, raw.feeling)
+        if said is not None:
+            chunk = replace(chunk, other=said.samples)
         self._voices.append(chunk)
         self._tick += 1
         if len(self._voices) > self._delay.planned_ticks:
@@ -304,6 +314,7 @@ class Session:
         self._frames.clear()
         self._voices.clear()
         self._intake.close()
+        self._other.close()
         self._source = None
         while self._matte_takers:
             self._count_mattes(-1)
@@ -320,6 +331,7 @@ class Session:
             self._last_shown = frame.index
             self._matte = frame.matte
             self._speaking = frame.speaking
+            self._hears_other = frame.hears_other
             if chunk.arrived_s > 0.0:
                 latency_ms = (now_s - chunk.arrived_s) * 1000
                 self._latencies_ms.append(latency_ms)
@@ -332,7 +344,8 @@ class Session:
         self._show_state()
 
     def _show_state(self) -> None:
-        state: State = "speaking" if self._speaking else "listening" if self._attending else "idle"
+        attends = self._attending or self._hears_other
+        state: State = "speaking" if self._speaking else "listening" if attends else "idle"
         if state != self._state:
             self._state = state
             if self.on_state is not None:

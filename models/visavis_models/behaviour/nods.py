@@ -20,6 +20,7 @@ from visavis_models.behaviour.states import Moment
 _DEG = math.pi / 180.0
 _BEATS_SHARE = 0.75
 """Of the stresses that are answered; the rest passes by."""
+_USUAL_LOUDNESS = 0.45
 _LOUD_BOWS = 2.4 * _DEG
 """How far the head is lower in the loudest voice than in a pause: strokes ride on it."""
 
@@ -49,7 +50,7 @@ class Beats:
             duration_s = float(self._rng.uniform(0.5, 0.8)) / math.sqrt(now.manner.tempo)
             self._strokes.add(way * size, duration_s)
         angles = self._strokes.step().copy()
-        angles[0] += _LOUD_BOWS * self._loudness.step(energy * now.speaking) * now.manner.nod_scale
+        angles[0] += _LOUD_BOWS * self._loudness.step((energy - _USUAL_LOUDNESS) * now.speaking) * now.manner.nod_scale
         return angles
 
 

@@ -33,7 +33,7 @@ class Posture:
         self._rng = rng
         self._spring = Spring(8, 1.5)
         self._target = np.zeros(8)
-        self._spread = np.array([0.5 * _DEG, 0.9 * _DEG, 0.9 * _DEG, 0.016, 0.004, 0.014, 0.30, 0.22])
+        self._spread = np.array([0.5 * _DEG, 0.9 * _DEG, 0.9 * _DEG, 0.016, 0.004, 0.014, 0.24, 0.20])
         self._lean = Follower(1.2)
         self._wait_s = float(rng.uniform(3.0, 8.0))
         self.shifted = False
@@ -49,7 +49,7 @@ class Posture:
         if self.shifted:
             # Most shifts go to the other side: people do not drift out of the picture.
             fresh = self._rng.normal(0.0, 1.0, 8) * self._spread
-            self._target = np.clip(fresh - 0.5 * self._target, -2.0 * self._spread, 2.0 * self._spread)
+            self._target = np.clip(fresh - 0.5 * self._target, -1.7 * self._spread, 1.7 * self._spread)
             mean_s = 9.0 if now.speaking > 0.5 else 14.0
             self._wait_s = float(np.clip(self._rng.gamma(3.0, mean_s / 3.0), 4.0, 40.0))
         posture = self._spring.step(self._target * now.manner.head_scale).copy()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from visavis_models.arkit import ARKIT
-from visavis_models.behaviour.easing import FRAME_S, Follower, Strokes
+from visavis_models.behaviour.easing import FRAME_S, Follower, Strokes, Wander
 from visavis_models.behaviour.states import Moment
 
 _USUAL_SMILE = 0.06
@@ -27,6 +27,7 @@ class UpperFace:
         self._smile = Follower(0.9, _USUAL_SMILE)
         self._smile_s = 0.0
         self._smile_size = 0.0
+        self._tone = Wander(np.array([0.022, 0.025]), 3.0, rng)
         self._lopsided = float(rng.uniform(-0.12, 0.12))
 
     def step(self, now: Moment, nodded: bool, face: np.ndarray[tuple[int], np.dtype[np.float32]]) -> None:
@@ -41,14 +42,16 @@ class UpperFace:
             self._raise(float(self._rng.uniform(0.12, 0.28)), 0.6, 1.2)
         brows = self._brows.step(0.05 * now.listening + 0.04 * now.sounding) + float(self._raises.step()[0])
         self._smiles(now)
-        smile = self._smile.step(
+        brow_tone, smile_tone = self._tone.step(now.manner.tempo)  # no living face is quite still
+        brows = max(0.0, brows + brow_tone + 0.02)
+        smile = smile_tone + self._smile.step(
             _USUAL_SMILE + 0.04 * now.listening - 0.02 * now.speaking + self._smile_size + 0.6 * now.manner.smile
         )
         face[ARKIT["browInnerUp"]] = brows
         face[ARKIT["browOuterUpLeft"]] = brows * 0.55
         face[ARKIT["browOuterUpRight"]] = brows * 0.48
         for side, share in (("Left", 1.0 + self._lopsided), ("Right", 1.0 - self._lopsided)):
-            face[ARKIT["mouthSmile" + side]] = smile * share
+            face[ARKIT["mouthSmile" + side]] = max(0.0, smile) * share
             face[ARKIT["cheekSquint" + side]] = max(0.0, smile - 0.1) * 0.5
 
     def _raise(self, size: float, least_s: float, most_s: float) -> None:
