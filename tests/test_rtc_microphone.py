@@ -144,9 +144,11 @@ def test_rubbish_is_counted_and_does_not_stop_the_voice() -> None:
 def test_both_media_are_reported_on_one_line() -> None:
     clock = MediaClock()
     assert clock.media_s(5.0) is None
-    clock.tick(10, now_s=100.0, wall_s=1_700_000_000.0)
-    clock.tick(11, now_s=107.0, wall_s=1_800_000_000.0)  # a stall and a step of the wall clock change nothing
+    assert clock.tick(10, now_s=100.0, wall_s=1_700_000_000.0)
+    assert clock.tick(11, now_s=107.0, wall_s=1_800_000_000.0)  # a stall and a step of the wall clock change nothing
     assert clock.media_s(100.0) == pytest.approx(0.4)
     assert clock.media_s(101.0) == pytest.approx(1.4)
     seconds = Fraction(clock.ntp(101.0), 2**32)
     assert float(seconds - 2_208_988_800) == pytest.approx(1_700_000_001.0, abs=1e-5)
+    assert not clock.tick(11, now_s=107.0, wall_s=1.0)  # the delay has shrunk: players have no place for it
+    assert clock.tick(12, now_s=107.0, wall_s=1.0)

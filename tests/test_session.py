@@ -5,6 +5,7 @@ import gc
 import itertools
 import time
 from collections.abc import AsyncIterator, Sequence
+from typing import Any, cast
 
 import numpy as np
 import psutil
@@ -18,6 +19,7 @@ from visavis_models.avatar import Avatar
 from visavis_models.errors import VisavisError
 from visavis_models.motion import MotionWindow
 from visavis_server.media import Published
+from visavis_server.pipeline import Frame
 from visavis_server.session import Session
 from visavis_server.studio import Studio, StudioSettings
 
@@ -332,3 +334,25 @@ async def test_live_receivers_time_goes_on_while_the_machine_stands_still(stage:
     assert min(left_out) == 0
     assert max(left_out) >= 13  # 0.6 s are 15 ticks
     assert items[-1].moment - items[-1].index == items[-1].skipped_ticks
+
+
+async def closed(_: Session) -> None:
+    """Nothing to free."""
+
+
+def test_live_receivers_time_follows_a_delay_that_grows_and_shrinks() -> None:
+    picture, screen = np.zeros((8, 8, 3), np.uint8), Screen()
+    session = Session("s", "a", cast(Any, None), picture, 1, 3, closed)
+    session.add_sink(screen)
+    for _ in range(60):
+        session.tick(0.0)
+    session.deliver([Frame(0, picture, False, 0)] * 8)  # so late that the delay grows
+    for _ in range(10):
+        session.tick(0.0)
+    assert [item.moment - item.index for item in screen.items] == [0] * 57 + [1] * 9
+    for _ in range(200):  # early again: in silence the delay shrinks
+        session.tick(0.0)
+    assert [item.index for item in screen.items] == list(range(267))
+    shared = [one.moment for one, other in itertools.pairwise(screen.items) if one.moment == other.moment]
+    assert len(shared) == 1
+    assert screen.items[-1].moment == screen.items[-1].index

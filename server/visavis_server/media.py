@@ -28,14 +28,14 @@ class Published:
     matte: Matte | None = None
     """What of the picture is the person; None unless somebody asked for it."""
     skipped_ticks: int = 0
-    """How many ticks the clock has left out so far because the machine stood still."""
+    """How many ticks later than its index says it is shown: the machine stood still, or the session's delay has grown."""
 
     @property
     def moment(self) -> int:
-        """The tick of real time at which it is shown: what live receivers go by.
+        """The tick of real time at which it is shown: what live receivers go by. Two may have the same.
 
         A receiver that waits through a gap which its timestamps do not have thinks that packets have become so much
-        later, and delays everything for many seconds.
+        later, and delays everything for many seconds: voice first, and pictures after it.
         """
         return self.index + self.skipped_ticks
 

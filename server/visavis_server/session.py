@@ -337,7 +337,7 @@ class Session:
                 self._latencies_ms.append(latency_ms)
                 if self.on_latency is not None:
                     self.on_latency(latency_ms)
-        late, skipped = frame is None, self._skipped_ticks
+        late, skipped = frame is None, self._skipped_ticks + self._delay.extra_ticks
         item = Published(chunk.index, self._picture, chunk.playback, late, self._epoch, self._matte, skipped)
         for sink in tuple(self._sinks):
             sink.publish(item)

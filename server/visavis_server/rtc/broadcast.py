@@ -114,9 +114,9 @@ class Broadcast:
 
     def publish(self, item: Published) -> None:
         """Take one tick of the media clock."""
-        self.clock.tick(item.moment, time.monotonic(), time.time())
-        self._pictures.put(item)
-        self._voices.put(item)
+        if self.clock.tick(item.moment, time.monotonic(), time.time()):
+            self._pictures.put(item)
+            self._voices.put(item)
 
     def add(self, receiver: Receiver) -> None:
         """Hand on to this one too, from its first keyframe on."""

@@ -15,12 +15,19 @@ class MediaClock:
     def __init__(self) -> None:
         self._index_zero_s: float | None = None
         self._wall_minus_monotonic_s = 0.0
+        self._last_index = -1
 
-    def tick(self, index: int, now_s: float, wall_s: float) -> None:
-        """A tick was published at `now_s` on the monotonic clock, `wall_s` on the wall's; only the first one counts."""
+    def tick(self, index: int, now_s: float, wall_s: float) -> bool:
+        """A tick was published at `now_s` on the monotonic clock, `wall_s` on the wall's; only the first one counts.
+
+        Returns:
+            Whether players have a place for it: where the session's delay shrinks (in silence) two ticks share one.
+        """
         if self._index_zero_s is None:
             self._index_zero_s = now_s - index * TICK_S
             self._wall_minus_monotonic_s = wall_s - now_s
+        fresh, self._last_index = index > self._last_index, index
+        return fresh
 
     def media_s(self, now_s: float) -> float | None:
         """Presentation time that is due now, in seconds; None before the first tick."""

@@ -155,9 +155,9 @@ class Peer:
     def publish(self, item: Published) -> None:
         """Take one tick of the media clock; until the browser is connected it is dropped."""
         if self._connected and self._closing is None:
-            self._clock.tick(item.moment, time.monotonic(), time.time())
-            self._voice.put(item)
-            self._pictures.put(item)
+            if self._clock.tick(item.moment, time.monotonic(), time.time()):
+                self._voice.put(item)
+                self._pictures.put(item)
 
     def stats(self) -> PeerStats:
         """What is known now."""
