@@ -16,7 +16,7 @@ from test_concealment import clicks
 from test_rtc_microphone import speech
 from visavis_server.rtc import Peer
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.e2e
 
 
 async def costly(peer: Peer, ticks: range) -> None:
