@@ -12,7 +12,9 @@ from websockets.exceptions import ConnectionClosed
 from fakes import read_facts
 from running_server import Running, hear, house, running, say
 from visavis_models.errors import BadRequest, EngineError
+from visavis_models.mood import Feeling, Mood
 from visavis_server.api import messages
+from visavis_server.api.moods import mood_message
 from visavis_server.api.signalling import RateLimit
 from visavis_server.call import CallStats
 from visavis_server.session import SessionStats
@@ -322,9 +324,25 @@ async def _one_call(server: Running) -> None:
         server.house.studio.sessions[-1].tick()
 
 
+async def test_a_page_sets_the_mood_and_is_told_of_it_and_of_what_is_wrong() -> None:
+    async with running(house()) as server:
+        id = await server.open()
+        async with server.signal(id) as socket:
+            await say(socket, type="mood", emotion="surprised", strength=0.4)
+            told = {"type": "mood", "emotion": "surprised", "strength": 0.4, "from_voice": False, "preset": ""}
+            assert await hear(socket, "mood") == told
+            await say(socket, type="mood", strength=7)
+            assert (await hear(socket, "error"))["error"]["code"] == "bad_message"
+            await say(socket, type="mood", preset="pirate")
+            assert (await hear(socket, "error"))["error"]["code"] == "bad_preset"
+            await say(socket, type="mood", emotion="surprised")
+            await server.http.patch(f"/v1/sessions/{id}/mood", json={"emotion": "calm"})
+            assert (await hear(socket, "mood"))["emotion"] == "calm"
+
+
 def test_every_client_message_of_the_fixture_is_understood() -> None:
     kinds = {type(messages.read_message(json.dumps(example))).__name__ for example in FIXTURE["client"]}
-    assert kinds == {"Offer", "Candidate", "Interrupt", "Attend", "Ping", "Bye"}
+    assert kinds == {"Offer", "Candidate", "Interrupt", "Attend", "SetMood", "Ping", "Bye"}
 
 
 def test_server_messages_are_written_as_the_fixture_shows_them() -> None:
@@ -334,6 +352,7 @@ def test_server_messages_are_written_as_the_fixture_shows_them() -> None:
     written = [
         messages.answer_message("v=0\r\n"),
         messages.state_message("speaking", 1),
+        mood_message(Mood(Feeling("happy", 0.8), preset="friend")),
         messages.stats_message(CallStats(known, 1200.0, 3.0, 0.0)),
         messages.stats_message(CallStats(unknown, None, None, None)),
         messages.pong_message(7),

@@ -67,6 +67,30 @@ interface Health {
     readonly sessions: number;
     readonly capacity: number;
 }
+type Emotion = "neutral" | "happy" | "sad" | "angry" | "surprised" | "calm" | "afraid" | "disgusted";
+declare const EMOTIONS: readonly Emotion[];
+/** How an avatar is to be. */
+interface Mood {
+    readonly emotion: Emotion;
+    /** 0 to 1. */
+    readonly strength: number;
+    /** Shows what the voice's energy, pitch and rate sound like, where that is clear. */
+    readonly from_voice: boolean;
+    /** A preset's id; empty: none. */
+    readonly preset: string;
+}
+/** What is to change; what is left out stays. */
+type MoodChange = Partial<Mood>;
+interface Preset {
+    readonly id: string;
+    readonly title: string;
+    readonly about: string;
+}
+/** What there is to choose from. */
+interface Moods {
+    readonly emotions: readonly Emotion[];
+    readonly presets: readonly Preset[];
+}
 type AvatarState = "idle" | "listening" | "speaking";
 type ByeReason = "client" | "expired" | "shutdown" | "failed" | "deleted";
 interface Candidate {
@@ -87,7 +111,9 @@ type ClientMessage = {
 } | {
     readonly type: "attend";
     readonly on: boolean;
-} | {
+} | ({
+    readonly type: "mood";
+} & MoodChange) | {
     readonly type: "ping";
     readonly id: number;
 } | {
@@ -119,7 +145,9 @@ type ServerMessage = {
     readonly type: "state";
     readonly state: AvatarState;
     readonly epoch: number;
-} | ServerStats | {
+} | ({
+    readonly type: "mood";
+} & Mood) | ServerStats | {
     readonly type: "pong";
     readonly id: number;
 } | {
@@ -142,6 +170,8 @@ declare function readSession(value: unknown): Session;
 declare function readWatched(value: unknown): Watched;
 declare function readConfig(value: unknown): ServerConfig;
 declare function readHealth(value: unknown): Health;
+declare function readMood(value: unknown): Mood;
+declare function readMoods(value: unknown): Moods;
 declare function readCheckAnswer(value: unknown): string;
 
 /** An error for people. `code` is stable; `retryAfter_s` is set when the server said when to come back. */
@@ -309,6 +339,7 @@ declare class Api {
     watched(id: string): Promise<Watched>;
     /** Ends a session that no call has joined. A session that is gone already is no error. */
     closeSession(id: string): Promise<void>;
+    moods(): Promise<Moods>;
     health(): Promise<Health>;
     /** Offers the server a data channel that echoes; its answer's SDP. */
     checkConnection(sdp: string): Promise<string>;
@@ -349,6 +380,8 @@ interface ClientEvents {
         readonly state: AvatarState;
         readonly epoch: number;
     };
+    /** Somebody, perhaps this page, has set how the avatar is to be. */
+    mood: Mood;
     /** The first frame is on screen, this many milliseconds after the click. */
     firstframe: number;
     /** Once a second during a call. */
@@ -401,6 +434,8 @@ declare class AvatarClient extends Emitter<ClientEvents> {
     interrupt(): void;
     /** Somebody else speaks to the avatar: while on, it listens. */
     attend(on: boolean): void;
+    /** The avatar is to be another way: an emotion and its strength, a preset, or as its voice sounds. */
+    setMood(change: MoodChange): void;
     /** Changes the voice in the middle of a call, to another microphone for example. */
     setVoice(track: MediaStreamTrack | null): Promise<void>;
     /** Whether the avatar's voice is heard here. */
@@ -426,6 +461,6 @@ export { AvatarClient };
 export type { ClientEvents, ClientOptions, Phase, StartOptions };
 export { listMicrophones, openMicrophone, type MicrophoneChoice };
 export { Problem };
-export type { Avatar, AvatarState, ServerConfig, ServerStats, Session };
+export type { Avatar, AvatarState, Emotion, Mood, MoodChange, Moods, Preset, ServerConfig, ServerStats, Session };
 export type { CallStats };
 export type { ClientStats, Timeline };

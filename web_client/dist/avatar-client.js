@@ -1,4 +1,5 @@
 // src/protocol.ts
+var EMOTIONS = ["neutral", "happy", "sad", "angry", "surprised", "calm", "afraid", "disgusted"];
 var ProtocolError = class extends Error {
   constructor() {
     super(...arguments);
@@ -14,6 +15,8 @@ function readServerMessage(value) {
       return { type: "answer", sdp: text(fields, "sdp") };
     case "state":
       return { type: "state", state: oneOf(fields, "state", STATES), epoch: number(fields, "epoch") };
+    case "mood":
+      return { type: "mood", ...readMood(fields) };
     case "stats":
       return readStats(fields);
     case "pong":
@@ -95,6 +98,28 @@ function readConfig(value) {
 function readHealth(value) {
   const fields = record(value, "health");
   return { sessions: number(fields, "sessions"), capacity: number(fields, "capacity") };
+}
+function readMood(value) {
+  const fields = record(value, "mood");
+  return {
+    emotion: oneOf(fields, "emotion", EMOTIONS),
+    strength: number(fields, "strength"),
+    from_voice: bool(fields, "from_voice"),
+    preset: text(fields, "preset")
+  };
+}
+function readMoods(value) {
+  const { emotions, presets } = record(value, "answer");
+  if (!Array.isArray(emotions)) throw wrong("emotions", "a list");
+  if (!Array.isArray(presets)) throw wrong("presets", "a list");
+  return {
+    // A newer server may know more than this page can name.
+    emotions: EMOTIONS.filter((emotion) => emotions.includes(emotion)),
+    presets: presets.map((preset) => {
+      const fields = record(preset, "preset");
+      return { id: text(fields, "id"), title: text(fields, "title"), about: text(fields, "about") };
+    })
+  };
 }
 function readCheckAnswer(value) {
   return text(record(value, "answer"), "sdp");
@@ -298,6 +323,9 @@ var Api = class {
   /** Ends a session that no call has joined. A session that is gone already is no error. */
   async closeSession(id) {
     await this.ask("DELETE", `v1/sessions/${encodeURIComponent(id)}`).catch(() => void 0);
+  }
+  async moods() {
+    return readMoods(await this.ask("GET", "v1/moods"));
   }
   async health() {
     return readHealth(await this.ask("GET", "healthz"));
@@ -726,6 +754,11 @@ var Connection = class extends Emitter {
         case "state":
           this.emit("state", { state: message.state, epoch: message.epoch });
           break;
+        case "mood": {
+          const { type: _, ...mood } = message;
+          this.emit("mood", mood);
+          break;
+        }
         case "stats":
           this.emit("stats", message);
           break;
@@ -1057,6 +1090,10 @@ var AvatarClient = class extends Emitter {
   attend(on) {
     this.connection?.send({ type: "attend", on });
   }
+  /** The avatar is to be another way: an emotion and its strength, a preset, or as its voice sounds. */
+  setMood(change) {
+    this.connection?.send({ type: "mood", ...change });
+  }
   /** Changes the voice in the middle of a call, to another microphone for example. */
   async setVoice(track) {
     if (this.connection !== null) await this.adoptVoice(track === null ? null : track.clone());
@@ -1106,6 +1143,7 @@ var AvatarClient = class extends Emitter {
       this.epoch = epoch;
       this.emit("state", { state, epoch });
     });
+    connection.on("mood", (mood) => this.emit("mood", mood));
     connection.on("stats", (stats) => this.server = stats);
     connection.on("problem", (problem) => this.emit("problem", { problem, fatal: false }));
     connection.on("ended", (problem) => {

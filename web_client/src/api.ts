@@ -7,10 +7,12 @@ import {
   readCheckAnswer,
   readConfig,
   readHealth,
+  readMoods,
   readSession,
   readWatched,
   type Avatar,
   type Health,
+  type Moods,
   type ServerConfig,
   type Session,
   type Watched,
@@ -58,6 +60,10 @@ export class Api {
   /** Ends a session that no call has joined. A session that is gone already is no error. */
   async closeSession(id: string): Promise<void> {
     await this.ask("DELETE", `v1/sessions/${encodeURIComponent(id)}`).catch(() => undefined);
+  }
+
+  async moods(): Promise<Moods> {
+    return readMoods(await this.ask("GET", "v1/moods"));
   }
 
   async health(): Promise<Health> {

@@ -11,6 +11,7 @@ import { Controls, type Toggle } from "./ui/controls.js";
 import { announce, byId } from "./ui/dom.js";
 import { Gallery } from "./ui/gallery.js";
 import { MicrophonePicker } from "./ui/microphone_picker.js";
+import { MoodPanel } from "./ui/mood_panel.js";
 import { Notices, type Action, type Countdown } from "./ui/notices.js";
 import { ServerSign } from "./ui/server_sign.js";
 import { PictureInPicture } from "./ui/picture_in_picture.js";
@@ -37,6 +38,7 @@ export class CallPage {
   private readonly stage = new Stage(this.url);
   private readonly chip = new StateChip();
   private readonly overlay = new StatsOverlay();
+  private readonly mood = new MoodPanel();
   private readonly notices = new Notices();
   private readonly sign = new ServerSign();
   private readonly pip = new PictureInPicture();
@@ -63,6 +65,7 @@ export class CallPage {
     this.bindCall();
     this.setSound(preferences.get().sound);
     this.setStats(preferences.get().statsOpen);
+    this.setMoodPanel(preferences.get().moodOpen);
   }
 
   /** Says why there can be no call here; the gallery still works. */
@@ -76,12 +79,13 @@ export class CallPage {
   /** Asks the server for its settings and avatars, again and again until it answers. */
   async load(wanted: string | null = this.preferences.get().avatar): Promise<void> {
     try {
-      const [config, avatars] = await Promise.all([this.client.settings(), this.client.avatars()]);
+      const [config, avatars, moods] = await Promise.all([this.client.settings(), this.client.avatars(), this.client.api.moods()]);
       this.loads = 0;
       this.upload.limit(config.max_photo_bytes);
       byId("badge", HTMLSpanElement).hidden = !config.badge;
       this.sign.reachable(config);
       this.gallery.show(avatars, wanted);
+      this.mood.offer(moods);
       this.start.disabled = avatars.length === 0 || !this.callsPossible;
       if (this.callsPossible) await this.microphone.prepare();
     } catch (error) {
@@ -124,6 +128,11 @@ export class CallPage {
     const { client } = this;
     client.on("phase", (phase) => this.onPhase(phase));
     client.on("state", ({ state }) => this.chip.show(client.phase, state));
+    client.on("mood", (mood) => {
+      this.mood.show(mood);
+      this.preferences.set({ preset: mood.preset });
+    });
+    this.mood.onChange = (change) => client.setMood(change);
     client.on("firstframe", () => this.onFirstFrame());
     client.on("stats", (stats) => this.overlay.show(stats));
     client.on("problem", ({ problem, fatal }) => (fatal ? this.onFailure(problem) : this.notices.show(problem, [this.dismiss()])));
@@ -172,6 +181,7 @@ export class CallPage {
       this.overlay.reset();
       this.controls.set("mute", false);
       this.controls.set("attend", false);
+      this.mood.show({ emotion: "neutral", strength: 1, from_voice: false, preset: "" });
       this.client.mute(false);
       byId("stop", HTMLButtonElement).focus({ preventScroll: true });
     }
@@ -186,6 +196,8 @@ export class CallPage {
 
   private onFirstFrame(): void {
     this.attempts = 0;
+    const { preset } = this.preferences.get();
+    if (preset !== "") this.client.setMood({ preset });
     this.stage.reveal();
     this.keepAwake();
     if (this.preferences.get().echoHintSeen || this.client.video.muted) return;
@@ -232,6 +244,7 @@ export class CallPage {
     if (toggle === "attend") this.client.attend(on);
     if (toggle === "speaker") this.setSound(on);
     if (toggle === "stats") this.setStats(on);
+    if (toggle === "mood") this.setMoodPanel(on);
   }
 
   private setSound(on: boolean): void {
@@ -246,6 +259,12 @@ export class CallPage {
     this.overlay.toggle(open);
     if (open) this.overlay.show(this.client.stats());
     this.preferences.set({ statsOpen: open });
+  }
+
+  private setMoodPanel(open: boolean): void {
+    this.controls.set("mood", open);
+    this.mood.toggle(open);
+    this.preferences.set({ moodOpen: open });
   }
 
   private async remove(avatar: Avatar): Promise<void> {

@@ -7,7 +7,7 @@ import { Connection } from "./connection.js";
 import { Emitter } from "./events.js";
 import { FrameMeter } from "./frames.js";
 import { asProblem, type Problem } from "./problem.js";
-import type { Alpha, Avatar, AvatarState, ServerConfig, ServerStats, Session } from "./protocol.js";
+import type { Alpha, Avatar, AvatarState, Mood, MoodChange, ServerConfig, ServerStats, Session } from "./protocol.js";
 import { LipSync } from "./lip_sync.js";
 import { readReport, type CallStats, type Totals } from "./stats.js";
 import { emptyTimeline, type ClientStats, type Timeline } from "./timeline.js";
@@ -41,6 +41,8 @@ export interface ClientEvents {
   phase: Phase;
   /** What the avatar does. */
   state: { readonly state: AvatarState; readonly epoch: number };
+  /** Somebody, perhaps this page, has set how the avatar is to be. */
+  mood: Mood;
   /** The first frame is on screen, this many milliseconds after the click. */
   firstframe: number;
   /** Once a second during a call. */
@@ -168,6 +170,11 @@ export class AvatarClient extends Emitter<ClientEvents> {
     this.connection?.send({ type: "attend", on });
   }
 
+  /** The avatar is to be another way: an emotion and its strength, a preset, or as its voice sounds. */
+  setMood(change: MoodChange): void {
+    this.connection?.send({ type: "mood", ...change });
+  }
+
   /** Changes the voice in the middle of a call, to another microphone for example. */
   async setVoice(track: MediaStreamTrack | null): Promise<void> {
     if (this.connection !== null) await this.adoptVoice(track === null ? null : track.clone());
@@ -223,6 +230,7 @@ export class AvatarClient extends Emitter<ClientEvents> {
       this.epoch = epoch;
       this.emit("state", { state, epoch });
     });
+    connection.on("mood", (mood) => this.emit("mood", mood));
     connection.on("stats", (stats) => (this.server = stats));
     connection.on("problem", (problem) => this.emit("problem", { problem, fatal: false }));
     connection.on("ended", (problem) => {

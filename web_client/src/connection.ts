@@ -9,6 +9,7 @@ import {
   readServerMessage,
   type Alpha,
   type AvatarState,
+  type Mood,
   type ByeReason,
   type ClientMessage,
   type IceServer,
@@ -29,6 +30,7 @@ export interface ConnectionEvents {
   answered: void;
   connected: void;
   state: { readonly state: AvatarState; readonly epoch: number };
+  mood: Mood;
   stats: ServerStats;
   /** The server complains; the call goes on. */
   problem: Problem;
@@ -142,6 +144,11 @@ export class Connection extends Emitter<ConnectionEvents> {
         case "state":
           this.emit("state", { state: message.state, epoch: message.epoch });
           break;
+        case "mood": {
+          const { type: _, ...mood } = message;
+          this.emit("mood", mood);
+          break;
+        }
         case "stats":
           this.emit("stats", message);
           break;

@@ -6,12 +6,15 @@ export interface Preferences {
   /** Whether the avatar's voice is heard. */
   readonly sound: boolean;
   readonly statsOpen: boolean;
+  readonly moodOpen: boolean;
+  /** The preset of the last call; emotions are not kept, they are of the moment. */
+  readonly preset: string;
   /** The note about hearing oneself late has been read. */
   readonly echoHintSeen: boolean;
 }
 
 const KEY = "visavis";
-const DEFAULTS: Preferences = { avatar: null, microphone: null, sound: true, statsOpen: false, echoHintSeen: false };
+const DEFAULTS: Preferences = { avatar: null, microphone: null, sound: true, statsOpen: false, moodOpen: false, preset: "", echoHintSeen: false };
 
 /** Reads what was stored; anything missing, of the wrong type or unreadable is the default. */
 export function readPreferences(stored: string | null): Preferences {
@@ -23,13 +26,15 @@ export function readPreferences(stored: string | null): Preferences {
     // Written by something else: start afresh.
   }
   const text = (name: string): string | null => (typeof found[name] === "string" ? (found[name] as string) : null);
-  const flag = (name: "sound" | "statsOpen" | "echoHintSeen"): boolean =>
+  const flag = (name: "sound" | "statsOpen" | "moodOpen" | "echoHintSeen"): boolean =>
     typeof found[name] === "boolean" ? (found[name] as boolean) : DEFAULTS[name];
   return {
     avatar: text("avatar"),
     microphone: text("microphone"),
     sound: flag("sound"),
     statsOpen: flag("statsOpen"),
+    moodOpen: flag("moodOpen"),
+    preset: text("preset") ?? "",
     echoHintSeen: flag("echoHintSeen"),
   };
 }

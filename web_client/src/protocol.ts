@@ -72,6 +72,35 @@ export interface Health {
   readonly capacity: number;
 }
 
+export type Emotion = "neutral" | "happy" | "sad" | "angry" | "surprised" | "calm" | "afraid" | "disgusted";
+export const EMOTIONS: readonly Emotion[] = ["neutral", "happy", "sad", "angry", "surprised", "calm", "afraid", "disgusted"];
+
+/** How an avatar is to be. */
+export interface Mood {
+  readonly emotion: Emotion;
+  /** 0 to 1. */
+  readonly strength: number;
+  /** Shows what the voice's energy, pitch and rate sound like, where that is clear. */
+  readonly from_voice: boolean;
+  /** A preset's id; empty: none. */
+  readonly preset: string;
+}
+
+/** What is to change; what is left out stays. */
+export type MoodChange = Partial<Mood>;
+
+export interface Preset {
+  readonly id: string;
+  readonly title: string;
+  readonly about: string;
+}
+
+/** What there is to choose from. */
+export interface Moods {
+  readonly emotions: readonly Emotion[];
+  readonly presets: readonly Preset[];
+}
+
 export type AvatarState = "idle" | "listening" | "speaking";
 export type ByeReason = "client" | "expired" | "shutdown" | "failed" | "deleted";
 
@@ -87,6 +116,7 @@ export type ClientMessage =
   | { readonly type: "candidate"; readonly candidate: Candidate | null }
   | { readonly type: "interrupt" }
   | { readonly type: "attend"; readonly on: boolean }
+  | ({ readonly type: "mood" } & MoodChange)
   | { readonly type: "ping"; readonly id: number }
   | { readonly type: "bye" };
 
@@ -106,6 +136,7 @@ export interface ServerStats {
 export type ServerMessage =
   | { readonly type: "answer"; readonly sdp: string }
   | { readonly type: "state"; readonly state: AvatarState; readonly epoch: number }
+  | ({ readonly type: "mood" } & Mood)
   | ServerStats
   | { readonly type: "pong"; readonly id: number }
   | { readonly type: "error"; readonly error: ErrorBody }
@@ -129,6 +160,8 @@ export function readServerMessage(value: unknown): ServerMessage {
       return { type: "answer", sdp: text(fields, "sdp") };
     case "state":
       return { type: "state", state: oneOf(fields, "state", STATES), epoch: number(fields, "epoch") };
+    case "mood":
+      return { type: "mood", ...readMood(fields) };
     case "stats":
       return readStats(fields);
     case "pong":
@@ -217,6 +250,30 @@ export function readConfig(value: unknown): ServerConfig {
 export function readHealth(value: unknown): Health {
   const fields = record(value, "health");
   return { sessions: number(fields, "sessions"), capacity: number(fields, "capacity") };
+}
+
+export function readMood(value: unknown): Mood {
+  const fields = record(value, "mood");
+  return {
+    emotion: oneOf(fields, "emotion", EMOTIONS),
+    strength: number(fields, "strength"),
+    from_voice: bool(fields, "from_voice"),
+    preset: text(fields, "preset"),
+  };
+}
+
+export function readMoods(value: unknown): Moods {
+  const { emotions, presets } = record(value, "answer");
+  if (!Array.isArray(emotions)) throw wrong("emotions", "a list");
+  if (!Array.isArray(presets)) throw wrong("presets", "a list");
+  return {
+    // A newer server may know more than this page can name.
+    emotions: EMOTIONS.filter((emotion) => emotions.includes(emotion)),
+    presets: presets.map((preset) => {
+      const fields = record(preset, "preset");
+      return { id: text(fields, "id"), title: text(fields, "title"), about: text(fields, "about") };
+    }),
+  };
 }
 
 export function readCheckAnswer(value: unknown): string {

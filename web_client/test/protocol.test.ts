@@ -12,6 +12,7 @@ const KEYS: Record<Kind, readonly string[]> = {
   candidate: ["type", "candidate"],
   interrupt: ["type"],
   attend: ["type", "on"],
+  mood: ["type", "emotion", "strength", "from_voice", "preset"],
   ping: ["type", "id"],
   bye: ["type"],
 };
@@ -22,7 +23,7 @@ test("every server message of the fixture is read back unchanged", () => {
 
 test("the fixture holds every type that the server may send", () => {
   const types = new Set(fixture.server.map((message) => message.type));
-  assert.deepEqual([...types].sort(), ["answer", "bye", "error", "pong", "state", "stats"]);
+  assert.deepEqual([...types].sort(), ["answer", "bye", "error", "mood", "pong", "state", "stats"]);
 });
 
 test("the fixture holds every client message, with exactly its fields", () => {

@@ -2,7 +2,7 @@
 
 import { byId } from "./dom.js";
 
-export type Toggle = "mute" | "attend" | "speaker" | "stats";
+export type Toggle = "mute" | "attend" | "speaker" | "stats" | "mood";
 
 /** One key each, without a modifier, while no field or dialog has the focus. */
 const KEYS: Readonly<Record<string, string>> = {
@@ -11,6 +11,7 @@ const KEYS: Readonly<Record<string, string>> = {
   l: "attend",
   a: "speaker",
   s: "stats",
+  e: "mood",
   p: "pip",
   f: "fullscreen",
 };
@@ -21,7 +22,7 @@ export class Controls {
   private readonly fullscreen = byId("fullscreen", HTMLButtonElement);
 
   constructor(private readonly stage: HTMLElement) {
-    for (const toggle of ["mute", "attend", "speaker", "stats"] as const) {
+    for (const toggle of ["mute", "attend", "speaker", "stats", "mood"] as const) {
       const element = byId(toggle, HTMLButtonElement);
       element.addEventListener("click", () => {
         const on = element.getAttribute("aria-pressed") !== "true";
