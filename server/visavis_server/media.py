@@ -28,7 +28,7 @@ class Published:
     matte: Matte | None = None
     """What of the picture is the person; None unless somebody asked for it."""
     skipped_ticks: int = 0
-    """How many ticks later than its index says it is shown: the machine stood still, or the session's delay has grown."""
+    """How many ticks later than its index it is shown: the machine stood still, or the session has grown slower."""
 
     @property
     def moment(self) -> int:
