@@ -64,6 +64,7 @@ def diagnosis(settings: Settings) -> list[Check]:
         ("processor", _processor),
         ("weights", _weights),
         ("engines", _engines),
+        ("card", _card),
         ("compiler", _compiler),
         ("codecs", _codecs),
         ("data folder", _data_folder),
@@ -169,6 +170,12 @@ def _engines(_: Settings) -> Iterator[Check]:
         yield Check("engine in use", "ok", f"{working[0]}, the first that works")
     else:
         yield Check("engine in use", "broken", "no engine works", _REINSTALL)
+
+
+def _card(settings: Settings) -> Iterator[Check]:
+    from visavis_server.doctor_card import card_and_engines
+
+    yield from (Check(found.name, found.status, found.finding, found.remedy) for found in card_and_engines(settings))
 
 
 def _compiler(_: Settings) -> Iterator[Check]:

@@ -22,6 +22,7 @@ from visavis_server.port_range import PortRange
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 RENDERERS = ("auto", "diffusion", "warp")
+ENGINES = ("auto", "onnxruntime", "openvino", "torch", "tensorrt", "tensorrt-rtx")
 _ICE_URL = re.compile(r"(?:stuns?:[^\s?:\[\]]+(?::\d+)?|turns?:[^\s?:\[\]]+(?::\d+)?(?:\?transport=(?:udp|tcp))?)")
 
 
@@ -147,12 +148,15 @@ class DrawingSettings:
     steps: int = _number(1, 1, 4, "Steps of the diffusion renderer: more are finer and slower.")
     overlap_frames: int = _number(4, 1, 15, "Frames already shown that new ones of it are joined to.")
     lids: bool = _value(True, "Whether it generates lids that move; else warp draws them.")
+    engine: str = _value("auto", f"What runs its networks: one of {', '.join(ENGINES)}; auto: the best one here.")
     threads: int = _number(1, 1, 64, "CPU threads of its networks.")
     networks: Path | None = _value(None, "Folder with its exported networks; those that ship if not given.")
 
     def __post_init__(self) -> None:
         if self.renderer not in RENDERERS:
             raise BadSetting("drawing.renderer", f"is {self.renderer!r}", f"Choose one of {', '.join(RENDERERS)}.")
+        if self.engine not in ENGINES:
+            raise BadSetting("drawing.engine", f"is {self.engine!r}", f"Choose one of {', '.join(ENGINES)}.")
         if self.networks is not None and not self.networks.is_dir():
             raise BadSetting("drawing.networks", f"names {self.networks}, which is no folder", "Give a folder.")
 

@@ -61,7 +61,7 @@ def default_renderer(drawing: DrawingSettings | None = None) -> Renderer[Any]:
             try:
                 return _diffusion(drawing)
             except VisavisError as error:
-                if choice.forced:
+                if choice.forced or drawing.engine != "auto":
                     raise
                 _log.warning("diffusion cannot run here, warp draws", extra={"reason": error.message})
     return WarpRenderer()
@@ -74,7 +74,8 @@ def _diffusion(drawing: DrawingSettings) -> Renderer[Any]:
     from visavis_models.diffusion.sizes import COMPACT
 
     files = shipped_files(COMPACT) if drawing.networks is None else files_in(drawing.networks, COMPACT)
-    networks = EngineNetworks(COMPACT, files, threads=drawing.threads)
+    kind = None if drawing.engine == "auto" else drawing.engine
+    networks = EngineNetworks(COMPACT, files, kind, drawing.threads)
     settings = RenderingSettings(steps=drawing.steps, overlap_frames=drawing.overlap_frames, eyes=drawing.lids)
     return DiffusionRenderer(networks, settings)
 
