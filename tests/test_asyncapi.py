@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 
 from agent_speech import Place, pcm, place, speech
 from visavis_models.errors import BadRequest
+from visavis_models.mood import EMOTIONS
 from visavis_server.agent_voice import MAX_SEGMENTS
 from visavis_server.api import agent_messages
 from visavis_server.call import EndReason
@@ -67,6 +68,8 @@ async def test_everything_that_the_server_sends_is_documented() -> None:
     async with place() as it:
         async with connect(f"{it.url}/v1/agents?avatar_id=astronaut") as socket:
             seen = await heard(socket, "ready")
+            await socket.send('{"type": "mood", "emotion": "happy", "strength": 0.8}')
+            seen += await heard(socket, "mood")
             await socket.send('{"type": "segment.start", "rate_hz": 16000}')
             await socket.send(said)
             await socket.send('{"type": "segment.end"}')
@@ -102,7 +105,7 @@ def example(schema: dict[str, Any], field: str) -> Any:
         return schema["const"]
     if "enum" in schema:
         return schema["enum"][-1]
-    return {"string": "AAAA", "boolean": True, "integer": 1}[schema["type"]]
+    return {"string": "AAAA", "boolean": True, "integer": 1, "number": 1}[schema["type"]]
 
 
 def test_everything_that_is_documented_for_agents_is_understood_and_nothing_else() -> None:
@@ -130,6 +133,7 @@ def test_the_documents_figures_are_the_servers() -> None:
     assert tuple(MESSAGES["segment.start"]["payload"]["properties"]["rate_hz"]["enum"]) == RATES_HZ
     assert f"At most {MAX_SEGMENTS} may wait" in MESSAGES["segment.start"]["description"]
     assert f"at most {agent_messages.MAX_AUDIO_BYTES // 1024} KiB" in MESSAGES["speech"]["description"]
+    assert tuple(DOCUMENT["components"]["schemas"]["emotion"]["enum"]) == EMOTIONS
     assert tuple(MESSAGES["bye"]["payload"]["properties"]["reason"]["enum"]) == get_args(EndReason)
 
 

@@ -159,11 +159,16 @@ def test_lids_that_blink_are_not_held_open_by_fear() -> None:
 
 
 def test_a_bowed_head_keeps_its_eyes_with_the_viewer() -> None:
-    state = EmotionalFace(1)
-    for _ in range(100):
-        colour = state.step(Feeling("sad"))
-    assert colour.head[0] > 0.05
-    assert coloured_face(REST, REST, colour)[ARKIT["eyeLookUpLeft"]] > 0.05
+    def looks(emotion: Emotion) -> tuple[float, float]:
+        performer = Performer(9, mood=Mood(Feeling(emotion)))
+        windows = [performer.push(silent_chunk(i)) for i in range(400)]
+        motion = join_windows([window for window in windows if window is not None]).rows(100, 390)
+        up = motion.face[:, ARKIT["eyeLookUpLeft"]] - motion.face[:, ARKIT["eyeLookDownLeft"]]
+        return float(np.median(motion.head[:, 0])), float(np.median(up))
+
+    (calm_pitch, calm_up), (sad_pitch, sad_up) = looks("neutral"), looks("sad")
+    assert sad_pitch > calm_pitch + 0.03
+    assert sad_up > calm_up + 0.03
 
 
 def test_manners_follow_feelings_in_proportion() -> None:

@@ -55,10 +55,6 @@ _PARTS_FROM, _PARTS_SPAN = 0.04, 0.16
 _JAW, _CLOSE = ARKIT["jawOpen"], ARKIT["mouthClose"]
 _BLINKS = (ARKIT["eyeBlinkLeft"], ARKIT["eyeBlinkRight"])
 _WIDES = (ARKIT["eyeWideLeft"], ARKIT["eyeWideRight"])
-_LOOKS_SIDE = tuple(ARKIT[f"eyeLook{name}"] for name in ("OutLeft", "InRight", "InLeft", "OutRight"))
-_LOOKS_UP = tuple(ARKIT[f"eyeLook{name}"] for name in ("UpLeft", "UpRight", "DownLeft", "DownRight"))
-_EYE_PER_RADIAN = 1.3
-"""Eyes stay with the viewer while the head is held another way: gaze coefficient for each radian."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +69,7 @@ class Colour:
     """What the voice's opening is multiplied by."""
     jaw: float
     head: NDArray[np.float64]
-    """float64 (6,), `HEAD_NAMES`: added."""
+    """float64 (6,), `HEAD_NAMES`: how the head is held besides; presence adds it and keeps the eyes on the viewer."""
 
 
 class EmotionalFace:
@@ -149,13 +145,4 @@ def coloured_face(presence: NDArray[np.float32], mouth: NDArray[np.float32], col
     # The jaw hangs behind shut lips as far as the voice leaves it to: both by the same amount, or the lips would part.
     hang = min(hang, 1.0 - float(face[_JAW]), 1.0 - float(face[_CLOSE]))
     face[[_JAW, _CLOSE]] += max(0.0, hang)
-    _turn_gaze(face, -_EYE_PER_RADIAN * colour.head[1], _EYE_PER_RADIAN * colour.head[0])
     return np.clip(face, 0.0, 1.0).astype(np.float32)
-
-
-def _turn_gaze(face: NDArray[np.float64], right: float, up: float) -> None:
-    """Turn both eyes of (52,) by so much, in place."""
-    for (one, other, opposite, third), turn in ((_LOOKS_SIDE, right), (_LOOKS_UP, up)):
-        for towards, away in ((one, opposite), (other, third)):
-            angle = face[towards] - face[away] + turn
-            face[towards], face[away] = max(0.0, angle), max(0.0, -angle)

@@ -46,6 +46,10 @@ _CLIENT_MESSAGES = (
     ),
     ('{"type": "interrupt"}', "The avatar stops speaking at once."),
     ('{"type": "attend", "on": true}', "Somebody else speaks to the avatar: it listens."),
+    (
+        '{"type": "mood", "emotion", "strength", "from_voice", "preset"}',
+        "How the avatar is to be; all optional.",
+    ),
     ('{"type": "ping", "id": 7}', "Answered with pong."),
     ('{"type": "bye"}', "Ends the session."),
 )
@@ -60,6 +64,10 @@ _SERVER_MESSAGES = (
         '"bitrate_kbps", "rtt_ms", "loss"}',
         "Once a second; null until known.",
     ),
+    (
+        '{"type": "mood", "emotion", "strength", "from_voice", "preset"}',
+        "Somebody has changed the avatar's mood.",
+    ),
     ('{"type": "pong", "id": 7}', "The answer to a ping."),
     ('{"type": "error", "error": {"code", "message", "remedy"}}', "The session goes on unless bye follows."),
     (
@@ -68,13 +76,20 @@ _SERVER_MESSAGES = (
     ),
 )
 _AGENT_MESSAGES = (
-    ('{"type": "segment.start", "rate_hz": 24000, "id": "a1"}', "An utterance begins; 8000 to 48000 Hz, id optional."),
+    (
+        '{"type": "segment.start", "rate_hz": 24000, "id": "a1", "emotion", "strength"}',
+        "An utterance begins; 8000 to 48000 Hz, id and emotion optional.",
+    ),
     ("binary", "Its speech: 16-bit little-endian mono samples, at most 512 KiB."),
     ('{"type": "audio", "data": "..."}', "The same in base64."),
     ('{"type": "segment.end"}', "The utterance is complete."),
     ('{"type": "interrupt"}', "The avatar falls silent at once; what waits is forgotten."),
     ('{"type": "clear"}', "What has not begun is forgotten."),
     ('{"type": "attend", "on": true}', "The user speaks: the avatar listens."),
+    (
+        '{"type": "mood", "emotion", "strength", "from_voice", "preset"}',
+        "How the avatar is to be; all optional.",
+    ),
     ('{"type": "keep_alive"}', "Still there."),
     ('{"type": "bye"}', "Leave."),
 )
