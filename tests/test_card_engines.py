@@ -132,13 +132,14 @@ def test_inputs_that_do_not_fit_are_refused(files: dict[str, Path]) -> None:
     assert engine.run(given)["half"].shape == (2, 16, 24, 32)
 
 
-def test_what_torch_cannot_read_is_told_of(torch: Any, tmp_path: Path) -> None:
+def test_what_torch_cannot_read_is_told_of(torch: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from visavis_models.engines.gpu.torch_engine import open_torch
 
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"\xff\x00nothing")
     with pytest.raises(EngineError, match=r"broken\.onnx"):
         open_torch(broken, "cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(EngineError, match="cannot use the card"):
         open_torch(weight_file("listener"), "cuda")
 
@@ -280,6 +281,7 @@ def test_an_engine_that_computes_something_else_is_not_taken() -> None:
 def on_a_machine_with_a_card(torch: Any, monkeypatch: pytest.MonkeyPatch, free: float = 8e9) -> None:
     monkeypatch.setattr(choice, "_has_card", lambda: True)
     monkeypatch.setattr(choice, "_told", set())
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)  # a real one is tried in test_real_card.py
     monkeypatch.setattr(card_engines, "find_card", lambda: CARD)
     cuda = SimpleNamespace(mem_get_info=lambda: (free, 25e9))
     monkeypatch.setattr(

@@ -149,7 +149,8 @@ class DeviceEngine:
                 forward(mine)
         torch.cuda.current_stream(self._device).wait_stream(self._stream)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
+        # Other threads go on using the card meanwhile: an avatar is opened beside who draws.
+        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
             outputs = forward(mine)
         self._pool = self._pool or graph.pool()
         return _Ready(forward, mine, outputs, graph)

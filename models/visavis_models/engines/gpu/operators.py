@@ -34,7 +34,10 @@ PLAIN: dict[str, tuple[int, ...]] = {
 }
 """Inputs of a kind of node that arrive as python numbers and lists."""
 
-_TYPES = {1: torch.float32, 6: torch.int32, 7: torch.int64, 9: torch.bool, 10: torch.float16, 11: torch.float64}
+_TYPES = {
+    1: torch.float32, 6: torch.int32, 7: torch.int64, 9: torch.bool, 10: torch.float16, 11: torch.float64,
+    17: torch.float8_e4m3fn,
+}  # fmt: skip
 OPERATORS: dict[str, Operator] = {}
 
 
@@ -140,10 +143,9 @@ def _Slice(attributes: Attributes, x: Tensor, starts: list[int], ends: list[int]
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         begin, stop, pace = slice(start, end, step).indices(x.shape[axis])
         if pace < 0:  # torch cuts forwards only
-            backwards = torch.tensor(range(begin, stop, pace), dtype=torch.int64, device=x.device)
-            x = x.index_select(axis, backwards)
-        else:
-            cuts[axis] = slice(begin, stop, pace)
+            x, last = x.flip(axis), x.shape[axis] - 1
+            begin, stop, pace = last - begin, last - stop, -pace
+        cuts[axis] = slice(begin, stop, pace)
     return x[tuple(cuts)]
 
 
