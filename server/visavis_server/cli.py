@@ -16,6 +16,7 @@ from visavis_models.errors import BadInput, VisavisError
 from visavis_server import __version__
 from visavis_server.cli_avatar import avatar_app
 from visavis_server.cli_build import build_engines
+from visavis_server.cli_mood import Emotions, FromVoice, Preset, in_mood
 from visavis_server.cli_motion import check_offset, record_motion
 from visavis_server.cli_progress import progress
 from visavis_server.cli_settings import Config, DataDir, library_of, make_data_dir, photo_of, settings_of
@@ -233,6 +234,9 @@ def render(
         float, typer.Option("--offset", help="Seconds by which the motion is shown later; negative: earlier.")
     ] = 0.0,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Another number gives other blinks, looks and nods.")] = 0,
+    emotion: Emotions = None,
+    preset: Preset = None,
+    emotion_from_voice: FromVoice = False,
     image: Annotated[Path | None, typer.Option("--image", help="The photo.", metavar="FILE")] = None,
     avatar: Annotated[str | None, typer.Option("--avatar", help="Or an avatar's id.", metavar="ID")] = None,
     size: Annotated[
@@ -252,6 +256,8 @@ def render(
         raise BadInput("bad_usage", "Give --audio, --motion or both.", "visavis render --help shows all options.")
     if motion is None and (fps is not None or offset):
         raise BadInput("bad_usage", "--fps and --offset are for --motion.", "Give --motion, or leave them out.")
+    if motion is not None and (emotion or preset or emotion_from_voice):
+        raise BadInput("bad_usage", "Recorded motion has its moods in it.", "Leave --emotion and --preset out.")
     if (image is None) == (avatar is None):
         raise BadInput("bad_usage", "Give either --image or --avatar.", "visavis avatar list shows the avatars.")
     if out.exists() and not overwrite:
@@ -266,6 +272,11 @@ def render(
     from visavis_server.render_file import render_file
     from visavis_server.wiring import default_renderer, listener_maker
 
+    performer = (
+        MotionPlayer(recorded)
+        if recorded is not None
+        else in_mood(listener_maker()(seed), emotion, preset, emotion_from_voice)
+    )
     drawn_by = default_renderer(settings.drawing)
     with progress(f"Rendering {out.name}") as advance:
         report = render_file(
@@ -273,7 +284,7 @@ def render(
             audio,
             out,
             renderer=drawn_by,
-            listener=listener_maker()(seed) if recorded is None else MotionPlayer(recorded),
+            listener=performer,
             long_side_px=size,
             least_frames=0 if recorded is None else recorded.first_frame + len(recorded),
             on_progress=advance,

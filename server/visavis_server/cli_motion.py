@@ -5,12 +5,14 @@ Knows nothing of how motion comes about or of files' formats. Heavy modules are 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from visavis_models.errors import BadInput
+from visavis_server.cli_mood import Emotions, FromVoice, Preset, in_mood
 from visavis_server.cli_progress import progress
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ def record_motion(
         bool, typer.Option("--mouth-only", help="Only what the voice says: no blinks, looks, head or breath.")
     ] = False,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Another number gives other blinks, looks and nods.")] = 0,
+    emotion: Emotions = None,
+    preset: Preset = None,
+    emotion_from_voice: FromVoice = False,
     offset: Annotated[float, typer.Option("--offset", help="Seconds added to every time in the file.")] = 0.0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
 ) -> None:
@@ -43,15 +48,18 @@ def record_motion(
 
     if (audio is None) == (video is None):
         raise BadInput("bad_usage", "Give either --audio or --video.", "visavis motion --help shows all options.")
-    if video is not None and (mouth_only or seed):
-        raise BadInput("bad_usage", "--mouth-only and --seed are for --audio.", "Leave them out.")
+    felt = bool(emotion or preset or emotion_from_voice)
+    if video is not None and (mouth_only or seed or felt):
+        raise BadInput("bad_usage", "--mouth-only, --seed and moods are for --audio.", "Leave them out.")
+    if mouth_only and felt:
+        raise BadInput("bad_usage", "--mouth-only leaves moods out.", "Give one or the other.")
     check_offset(offset)
     check_output(out, overwrite)
     if video is not None:
         recording, notes = _seen(video)
     else:
         assert audio is not None
-        recording, notes = _heard(audio, mouth_only, seed)
+        recording, notes = _heard(audio, mouth_only, seed, (emotion, preset, emotion_from_voice))
     write_motion(out, recording, offset)
     frames = len(recording.window)
     typer.echo(
@@ -61,18 +69,24 @@ def record_motion(
         typer.echo(f"note: {note}", err=True)
 
 
-def _heard(audio: Path, mouth_only: bool, seed: int) -> tuple[Recording, list[str]]:
+def _heard(
+    audio: Path, mouth_only: bool, seed: int, mood: tuple[list[str] | None, str | None, bool]
+) -> tuple[Recording, list[str]]:
     from visavis_server.motion_recording import record
     from visavis_server.voice_file import VoiceFile
     from visavis_server.wiring import listener_maker
 
     voice = VoiceFile(audio)
-    listener = (listener_maker(mouth_only=True) if mouth_only else listener_maker())(seed)
+    listener = in_mood((listener_maker(mouth_only=True) if mouth_only else listener_maker())(seed), *mood)
     with progress(f"Listening to {audio.name}") as advance:
         recording = record(voice, listener, seed=seed, mouth_only=mouth_only, on_progress=advance)
         frames = len(recording.window)
         advance(frames, frames)
-    return recording, [voice.broken_note] if voice.broken_note else []
+    emotions, preset, from_voice = mood
+    origin = replace(
+        recording.origin, emotions=tuple(emotions or ()), preset=preset or "", emotion_from_voice=from_voice
+    )
+    return replace(recording, origin=origin), [voice.broken_note] if voice.broken_note else []
 
 
 def _seen(video: Path) -> tuple[Recording, list[str]]:

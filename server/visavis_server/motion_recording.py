@@ -43,6 +43,10 @@ class Origin:
     lookahead_ms: int
     seed: int
     mouth_only: bool
+    emotions: tuple[str, ...] = ()
+    """As they were asked for: `happy`, `12.5=sad:0.6`."""
+    preset: str = ""
+    emotion_from_voice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,9 @@ class Recording:
             "lookahead_ms": self.origin.lookahead_ms,
             "seed": self.origin.seed,
             "mouth_only": self.origin.mouth_only,
+            "emotions": list(self.origin.emotions),
+            "preset": self.origin.preset,
+            "emotion_from_voice": self.origin.emotion_from_voice,
         }
 
 

@@ -1,0 +1,131 @@
+"""What `render` and `motion` share about moods: their options, and a listener that heeds them.
+
+Knows nothing of how feelings are shown. Heavy modules are imported when they are needed.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from visavis_models.chunk import CHUNK_MS, Chunk
+from visavis_models.errors import BadInput
+from visavis_models.mood import EMOTIONS, Feeling, Mood
+
+if TYPE_CHECKING:
+    from visavis_models.listening import Listener
+    from visavis_models.motion import MotionWindow
+
+Emotions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--emotion",
+        help=f"One of {', '.join(EMOTIONS)}; with a strength, happy:0.6, and a time from which on it holds, 12.5=sad. "
+        "May be repeated.",
+        metavar="[SECONDS=]NAME[:STRENGTH]",
+    ),
+]
+Preset = Annotated[
+    str | None, typer.Option("--preset", help="A manner: newsreader, friend or teacher.", metavar="NAME")
+]
+FromVoice = Annotated[
+    bool, typer.Option("--emotion-from-voice", help="Show what the voice sounds like, where that is clear.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """From this frame on somebody feels so."""
+
+    frame: int
+    feeling: Feeling
+
+
+def read_cue(text: str) -> Cue:
+    """What `--emotion` says.
+
+    Raises:
+        BadInput: `bad_emotion`, `bad_strength` or `bad_usage`.
+    """
+    time_s, _, felt = text.rpartition("=")
+    name, colon, strength = felt.partition(":")
+    try:
+        at_s, much = float(time_s or 0.0), float(strength) if colon else 1.0
+    except ValueError:
+        raise _unread(text) from None
+    if not 0.0 <= at_s <= 86_400.0:
+        raise _unread(text)
+    if name not in EMOTIONS:
+        raise BadInput("bad_emotion", f"There is no emotion {name[:40]!r}.", f"Give one of {', '.join(EMOTIONS)}.")
+    return Cue(round(at_s * 1000 / CHUNK_MS), Feeling(name, much))
+
+
+def _unread(text: str) -> BadInput:
+    return BadInput("bad_usage", f"--emotion {text[:60]} cannot be read.", "Give happy, happy:0.6 or 12.5=happy:0.6.")
+
+
+class CuedListener:
+    """A listener that is told when to feel what. Implements `Listener`.
+
+    Args:
+        listener: hears and performs.
+        cues: from their frames on their feelings hold.
+    """
+
+    def __init__(self, listener: Listener, cues: Sequence[Cue]) -> None:
+        self._listener = listener
+        self._cues = sorted(cues, key=lambda cue: cue.frame)
+        self._frames = [cue.frame for cue in self._cues]
+
+    @property
+    def lookahead_ms(self) -> int:
+        """See `Listener`."""
+        return self._listener.lookahead_ms
+
+    @property
+    def hears_other(self) -> bool:
+        """See `Listener`."""
+        return self._listener.hears_other
+
+    @property
+    def heard(self) -> Any:
+        """What the voice said of the newest motion, if the listener tells."""
+        return getattr(self._listener, "heard", None)
+
+    def push(self, chunk: Chunk) -> MotionWindow | None:
+        """Hear one chunk with what is felt then; see `Listener`."""
+        cue = bisect_right(self._frames, chunk.index) - 1
+        return self._listener.push(chunk if cue < 0 else replace(chunk, feeling=self._cues[cue].feeling))
+
+    def interrupt(self, last_shown: int | None = None, next_shown: int | None = None) -> MotionWindow | None:
+        """See `Listener`."""
+        return self._listener.interrupt(last_shown, next_shown)
+
+    def set_listening(self, on: bool) -> None:
+        """See `Listener`."""
+        self._listener.set_listening(on)
+
+
+def in_mood(listener: Listener, emotions: Sequence[str] | None, preset: str | None, from_voice: bool) -> Listener:
+    """A listener that heeds these options; without any, itself.
+
+    Raises:
+        BadInput: `bad_emotion`, `bad_strength`, `bad_usage`, `bad_preset`.
+    """
+    from visavis_models.behaviour.presets import preset_of
+    from visavis_models.listening import MoodyListener
+
+    cues = [read_cue(text) for text in emotions or ()]
+    preset_of(preset or "")
+    if not (cues or preset or from_voice):
+        return listener
+    if not isinstance(listener, MoodyListener):
+        raise BadInput("bad_usage", "Moods are not for this listener.", "Leave --emotion and --preset out.")
+    # One that holds from the beginning is the mood, which a feeling of the voice's own goes before.
+    first = next((cue.feeling for cue in cues if cue.frame == 0), Feeling())
+    listener.set_mood(Mood(first, from_voice, preset or ""))
+    return CuedListener(listener, cues) if any(cue.frame for cue in cues) else listener
