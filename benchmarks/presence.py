@@ -21,7 +21,8 @@ jump_at_changes                       longest way of a point of the face in one 
 jump_speaking_p99                     what 99 % of the frames of speech stay below
 jump_skin_at_changes, jump_skin_speaking_p99           the same without lids and irises: blinks and looks are jumps
 repetition                            greatest autocorrelation of any axis of the head more than 10 s apart
-presence_ms_per_frame, presence_share_of_frame         its cost, and that against listening and drawing together
+cost_more                             of listening and drawing at 512 px together, against a mouth alone; a share
+background_psnr_db                    outside of the person, against the photo, while the avatar talks; the worst frame
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from presence_measures import (
     seen,
     speed,
 )
+from presence_pictures import drawing_ms, still_background
 from presence_scenes import Scene, Voice, phrases_of, scene
 from record import report
 
@@ -53,6 +55,8 @@ from visavis_models.face.rig import FaceRig
 from visavis_models.motion import MotionWindow, join_windows
 from visavis_models.performer import Performer
 from visavis_models.portrait.library import AvatarLibrary
+from visavis_models.rendering import MattingRenderer, Renderer
+from visavis_server.wiring import default_renderer
 
 DATA = Path(__file__).resolve().parents[1] / "tests" / "data"
 AXES = ("pitch", "yaw", "roll")
@@ -62,17 +66,15 @@ _MIDDLE = {"speaking": 18.5, "idle": 15.0}
 """Of the ranges of blink rates."""
 
 
-def performed(said: Scene, seed: int) -> MotionWindow:
+def performed(said: Scene, seed: int, mouth_only: bool = False) -> MotionWindow:
     """What the product does in this scene."""
-    listener, silent = Performer(seed), np.zeros(PLAYBACK_SAMPLES, np.int16)
+    listener, silent = Performer(seed, mouth_only=mouth_only), np.zeros(PLAYBACK_SAMPLES, np.int16)
     ahead = listener.lookahead_ms * FRAME_RATE_HZ // 1000
-    turns = dict(said.turns)
     windows: list[MotionWindow] = []
     for index in range(len(said.own) + ahead):
-        own = said.own[index] if index < len(said.own) else np.zeros(CHUNK_SAMPLES, np.float32)
-        if index in turns:
-            listener.set_listening(turns[index] == "listening")
-        window = listener.push(Chunk(index, own, silent))
+        voices = (said.own, said.other) if index < len(said.own) else np.zeros((2, 1, CHUNK_SAMPLES), np.float32)
+        own, other = (voice[min(index, len(voice) - 1)] for voice in voices)
+        window = listener.push(Chunk(index, own, silent, other=other))
         if window is not None:
             windows.append(window)
     return join_windows(windows)
@@ -115,32 +117,24 @@ def run_figures(rig: FaceRig, kind: str, said: Scene, motion: MotionWindow) -> d
     return found
 
 
-def cost_figures(avatar: Avatar, said: Scene) -> dict[str, float]:
-    """Milliseconds of a frame with and without presence: listening, and drawing at 512 px."""
-    from visavis_server.wiring import default_renderer
-
-    chunks = [Chunk(k, own, np.zeros(PLAYBACK_SAMPLES, np.int16)) for k, own in enumerate(said.own[:500])]
-    times: dict[bool, list[float]] = {True: [], False: []}
-    for _ in range(3):
+def cost_figures(avatar: Avatar, said: Scene, renderer: Renderer[Any]) -> dict[str, float]:
+    """Milliseconds of processor time of a frame with and without presence: listening, and drawing at 512 px."""
+    heard_ms: dict[bool, list[float]] = {True: [], False: []}
+    motions = []
+    for turn in range(3):
         for mouth_only in (True, False):
-            listener, begun_s = Performer(1, mouth_only=mouth_only), time.perf_counter()
-            for chunk in chunks:
-                listener.push(chunk)
-            times[mouth_only].append((time.perf_counter() - begun_s) * 1000 / len(chunks))
-    renderer, listener = default_renderer(), Performer(1)
-    state = renderer.open(avatar, 512)
-    windows = [window for chunk in chunks[:140] if (window := listener.push(chunk)) is not None]
-    drawn = []
-    for start in range(0, 136, 8):
-        begun_s = time.perf_counter()
-        renderer.render([state], [join_windows(windows[start : start + 8])])
-        drawn.append((time.perf_counter() - begun_s) * 1000 / 8)
-    presence_ms = min(times[False]) - min(times[True])
-    without_ms = min(times[True]) + float(np.median(drawn))
+            begun_s = time.process_time()
+            motion = performed(said, 1, mouth_only)
+            heard_ms[mouth_only].append((time.process_time() - begun_s) * 1000 / len(motion))
+            if turn == 0:
+                motions.append(motion)
+    drawn_ms = drawing_ms(avatar, renderer, motions)
+    without_ms, with_ms = (min(heard_ms[kind]) + ms for kind, ms in zip((True, False), drawn_ms, strict=True))
     return {
-        "presence_ms_per_frame": presence_ms,
         "frame_ms_without": without_ms,
-        "presence_share_of_frame": presence_ms / without_ms,
+        "frame_ms_with": with_ms,
+        "listening_ms_more": min(heard_ms[False]) - min(heard_ms[True]),
+        "cost_more": with_ms / without_ms - 1.0,
     }
 
 
@@ -190,7 +184,7 @@ def main() -> None:
     ask.add_argument("--minutes", type=float, default=10.0, help="length of each run")
     ask.add_argument("--voice", action="append", default=[], help="recordings of one voice, a pattern; give two")
     ask.add_argument("--portraits", default="elena,mateo", help="two avatars of the gallery")
-    ask.add_argument("--no-cost", action="store_true", help="leave out what it costs: no pictures are drawn")
+    ask.add_argument("--no-pictures", action="store_true", help="leave out costs and background: nothing is drawn")
     ask.add_argument("--keep", action="store_true", help="write the record under benchmarks/results/")
     args = ask.parse_args()
     patterns = args.voice or [str(DATA / "speech_en.flac"), str(DATA / "speech_zh.flac")]
@@ -202,6 +196,10 @@ def main() -> None:
     if len(voices) != 2 or len(portraits) != 2:
         ask.error("give two voices and two portraits")
     runs: dict[str, dict[str, dict[str, Any]]] = {}
+    backgrounds: list[float] = []
+    renderer = default_renderer()
+    if not isinstance(renderer, MattingRenderer):
+        ask.error("the renderer that ships cannot tell the person from the background")
     with tempfile.TemporaryDirectory() as folder:
         library = AvatarLibrary(Path(folder))
         for seed, portrait in enumerate(portraits, 1):
@@ -210,11 +208,14 @@ def main() -> None:
             runs[portrait] = {}
             for kind in ("idle", "speaking", "listening", "talk"):
                 said = scene(kind, args.minutes * 60, voices[seed - 1], voices[2 - seed], seed)
-                runs[portrait][kind] = run_figures(rig, kind, said, performed(said, seed))
-        said = scene("speaking", 30, voices[0], voices[1], 1)
+                motion = performed(said, seed)
+                runs[portrait][kind] = run_figures(rig, kind, said, motion)
+                if kind == "talk" and not args.no_pictures:
+                    backgrounds.append(still_background(avatar, renderer, motion, 12))
         figures: dict[str, Any] = summary(list(runs.values()))
-        if not args.no_cost:
-            figures |= cost_figures(library.get(portraits[0]), said)
+        if not args.no_pictures:
+            figures |= {"background_psnr_db": min(backgrounds)}
+            figures |= cost_figures(avatar, scene("speaking", 20, voices[0], voices[1], 1), renderer)
     figures = rounded(figures)
     for key, value in figures.items():
         print(f"  {key:<34}{value:>10.4g}")

@@ -127,8 +127,8 @@ def repetition(curve: Array, from_s: float = 10.0) -> float:
     return float((auto / auto[0])[int(from_s * FRAME_RATE_HZ) :].max())
 
 
-def around(turns: list[int], frames: int, before: int = 3, after: int = 5) -> Flags:
-    """Which frames lie about a change of state."""
+def around(turns: list[int], frames: int, before: int = 3, after: int = 3) -> Flags:
+    """Which frames lie within 120 ms of a change of state: later ones are ordinary speech, or rest."""
     flags = np.zeros(frames, np.bool_)
     for turn in turns:
         flags[max(0, turn - before) : turn + after + 1] = True

@@ -38,7 +38,7 @@ class Beats:
         """The next frame, float64 (3,); `energy`: loudness of the own voice, 0..1."""
         strength = now.rhythm.stress
         if strength > 0.0 and self._rng.random() < _BEATS_SHARE:
-            size = strength * float(self._rng.uniform(2.6, 5.4)) * _DEG * now.manner.nod_scale
+            size = strength * float(self._rng.uniform(2.6, 5.0)) * _DEG * now.manner.nod_scale
             kind = self._rng.random()
             if kind < 0.72:
                 way = np.array([1.0, self._rng.normal(0.0, 0.25), self._rng.normal(0.0, 0.18)])
@@ -47,7 +47,7 @@ class Beats:
             else:
                 self._side = -self._side
                 way = np.array([0.45, 0.75 * self._side, -0.35 * self._side])
-            duration_s = float(self._rng.uniform(0.5, 0.8)) / math.sqrt(now.manner.tempo)
+            duration_s = float(self._rng.uniform(0.56, 0.85)) / math.sqrt(now.manner.tempo)
             self._strokes.add(way * size, duration_s)
         angles = self._strokes.step().copy()
         angles[0] += _LOUD_BOWS * self._loudness.step((energy - _USUAL_LOUDNESS) * now.speaking) * now.manner.nod_scale

@@ -5,6 +5,7 @@ Nothing of it ever reaches the avatar's lips. Knows nothing of faces, and of wor
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,11 +14,18 @@ from numpy.typing import NDArray
 from visavis_models.behaviour.prosody import Prosody, Rhythm
 from visavis_models.voice.activity import VoiceActivity
 
-_ATTENDS_AFTER = 4
-"""160 ms of voice: a cough, or the rest of an echo, turns nobody's head."""
-_LEAVES_AFTER = 20
-"""800 ms on top of the detector's own hangover: a partner who breathes in has not ended (mean pauses within turns are
-half a second: Heldner and Edlund 2010)."""
+_ATTENDS_AFTER = 5
+"""200 ms of voice: a cough, or the rest of an echo, turns nobody's head."""
+_FORGETS_AFTER = 10
+"""400 ms: what was heard before such a pause is no beginning of a turn."""
+_LEAVES_AFTER = 38
+"""1.5 s: a partner who breathes in has not ended (pauses within turns last half a second on average, hardly ever more
+than this: Heldner and Edlund 2010)."""
+_ABOVE_FLOOR = 3.0
+"""Voice is so much louder than the quietest that was heard lately (10 dB): hiss and hum are not."""
+_FLOOR_RISES = 1.01
+"""A frame; 2 dB a second."""
+_LEAST_FLOOR = 0.0015
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +43,33 @@ class OtherSide:
     def __init__(self) -> None:
         self._activity = VoiceActivity(aggressiveness=3)
         self._prosody = Prosody()
-        self._active = 0
-        self._silent = _LEAVES_AFTER
-        self._peak = 0.02
+        self._loud_frames = 0
+        self._since_loud = _LEAVES_AFTER
+        self._speaking = False
+        self._floor = 1.0
+        self._peak = 0.01
 
     def push(self, samples: NDArray[np.float32] | None) -> OtherVoice:
         """Hear 40 ms, float32 (640,) at 16 kHz; None: nothing came."""
-        if samples is None:
-            self._silent = min(self._silent + 1, _LEAVES_AFTER)
-            self._active = 0 if self._silent >= _LEAVES_AFTER else self._active
-            return OtherVoice(self._attends, self._prosody.step(0.0))
+        energy = 0.0 if samples is None else self._loudness(samples)
+        if energy > 0.0:
+            self._loud_frames, self._since_loud = self._loud_frames + 1, 0
+            self._speaking = self._speaking or self._loud_frames >= _ATTENDS_AFTER
+        else:
+            self._since_loud += 1
+            if self._since_loud >= _FORGETS_AFTER:
+                self._loud_frames = 0
+            self._speaking = self._speaking and self._since_loud < _LEAVES_AFTER
+        return OtherVoice(self._speaking, self._prosody.step(energy))
+
+    def _loudness(self, samples: NDArray[np.float32]) -> float:
+        """Of a voice, 0..1 of its usual peak; 0 for what is none."""
         samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
         active = self._activity.push(samples)
-        if active:
-            self._active, self._silent = self._active + 1, 0
-        else:
-            self._silent = min(self._silent + 1, _LEAVES_AFTER)
-            self._active = 0 if self._silent >= _LEAVES_AFTER else self._active
-        level = float(np.sqrt(np.mean(samples * samples)))
-        # The usual peak, forgotten within half a minute: their microphone may be anywhere.
-        self._peak = max(level, self._peak * 0.9987, 0.01) if active else self._peak
-        return OtherVoice(self._attends, self._prosody.step(min(1.0, level / self._peak) if active else 0.0))
-
-    @property
-    def _attends(self) -> bool:
-        return self._active >= _ATTENDS_AFTER + 8  # the detector's hangover counts eight more
+        level = math.sqrt(float(samples @ samples) / samples.size)
+        self._floor = max(min(level, self._floor * _FLOOR_RISES), _LEAST_FLOOR)
+        if not active or level < _ABOVE_FLOOR * self._floor:
+            return 0.0
+        # The peak is forgotten within half a minute: their microphone may be anywhere.
+        self._peak = max(level, self._peak * 0.9987)
+        return min(1.0, level / self._peak)

@@ -21,6 +21,7 @@ _PHRASE_FRAMES = 10
 """Shorter ones than 400 ms are no phrases."""
 _REFRACTORY_FRAMES = 7
 """280 ms: stresses follow each other two to three times a second, no faster (Dauer 1983)."""
+_LEAST_FRAMES = 4
 _RISE = 0.22
 _NEVER = 10_000
 
@@ -49,7 +50,7 @@ class Prosody:
         self._log_pitch = 0.0
         self._before = [0.0, 0.0, 0.0]
         self._since_stress = _NEVER
-        self._rising_from = 0.0
+        self._last_stress = 0.0
         self._quiet_frames = _NEVER
         self._sound_frames = 0
 
@@ -83,13 +84,15 @@ class Prosody:
             return 0.0
         above = energy - self._mean
         self._mean += 0.04 * above
-        if self._since_stress < _REFRACTORY_FRAMES or rise < _RISE and lift < 2.0:
+        if self._since_stress < _LEAST_FRAMES or (rise < _RISE and lift < 2.0):
             return 0.0
         strength = 0.3 + 1.2 * above + 0.5 * max(0.0, rise - _RISE) + 0.09 * lift
+        if self._since_stress < _REFRACTORY_FRAMES and strength < self._last_stress + 0.3:
+            return 0.0  # unless the one before was but its upbeat
         if strength < 0.3:
             return 0.0
-        self._since_stress = 0
-        return min(strength, 1.0)
+        self._since_stress, self._last_stress = 0, min(strength, 1.0)
+        return self._last_stress
 
     def _lift(self, pitch_hz: float) -> float:
         """Semitones above the voice's usual pitch."""

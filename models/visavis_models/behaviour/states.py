@@ -13,6 +13,9 @@ from visavis_models.behaviour.manner import NEUTRAL, Manner
 from visavis_models.behaviour.other_side import OtherVoice
 from visavis_models.behaviour.prosody import Prosody, Rhythm
 
+_ANEW_AFTER = 75
+"""3 s: who goes on after a shorter pause had not ended."""
+
 
 @dataclass(frozen=True, slots=True)
 class Situation:
@@ -49,7 +52,7 @@ class Moment:
     turn_ended: bool = False
     """The avatar has ended."""
     attends: bool = False
-    """It begins to listen."""
+    """It begins to listen, after some time in which nobody spoke to it."""
     released: bool = False
     """The other side has ended."""
     told_only: bool = False
@@ -73,6 +76,7 @@ class States:
         self._was_speaking = False
         self._was_listening = False
         self._since_heard = 1000
+        self._since_listened = 1000
 
     def step(self, now: Situation, manner: Manner) -> Moment:
         """The next frame."""
@@ -87,10 +91,11 @@ class States:
             other=now.other.rhythm if not now.speaking else Rhythm(),
             turn_taken=now.speaking and not self._was_speaking,
             turn_ended=self._was_speaking and not now.speaking,
-            attends=listening and not self._was_listening,
+            attends=listening and self._since_listened > _ANEW_AFTER,
             released=self._was_listening and not listening and not now.speaking,
             told_only=listening and self._since_heard > 125,
             manner=manner,
         )
         self._was_speaking, self._was_listening = now.speaking, listening
+        self._since_listened = 0 if listening else self._since_listened + 1
         return moment

@@ -35,7 +35,7 @@ class UpperFace:
         scale = now.manner.nod_scale
         stress = now.rhythm.stress
         if stress > 0.45 and self._rng.random() < 0.42 * scale:
-            self._raise(stress * float(self._rng.uniform(0.28, 0.55)) * min(scale, 1.5), 0.45, 0.9)
+            self._raise(stress * float(self._rng.uniform(0.22, 0.45)) * min(scale, 1.5), 0.45, 0.9)
         elif now.attends and self._rng.random() < 0.6:
             self._raise(float(self._rng.uniform(0.2, 0.35)), 0.5, 0.9)  # "yes?"
         elif (nodded and self._rng.random() < 0.35) or (now.idle > 0.8 and self._rng.random() < FRAME_S / 14.0):
@@ -47,15 +47,17 @@ class UpperFace:
         smile = smile_tone + self._smile.step(
             _USUAL_SMILE + 0.04 * now.listening - 0.02 * now.speaking + self._smile_size + 0.6 * now.manner.smile
         )
+        # Inner and outer parts together (AU 1+2): inner ones alone look worried.
         face[ARKIT["browInnerUp"]] = brows
-        face[ARKIT["browOuterUpLeft"]] = brows * 0.55
-        face[ARKIT["browOuterUpRight"]] = brows * 0.48
+        face[ARKIT["browOuterUpLeft"]] = brows * 0.85
+        face[ARKIT["browOuterUpRight"]] = brows * 0.8
         for side, share in (("Left", 1.0 + self._lopsided), ("Right", 1.0 - self._lopsided)):
             face[ARKIT["mouthSmile" + side]] = max(0.0, smile) * share
             face[ARKIT["cheekSquint" + side]] = max(0.0, smile - 0.1) * 0.5
 
     def _raise(self, size: float, least_s: float, most_s: float) -> None:
-        self._raises.add(np.array([size]), float(self._rng.uniform(least_s, most_s)))
+        if self._raises.idle:  # brows that are up are not raised again
+            self._raises.add(np.array([size]), float(self._rng.uniform(least_s, most_s)))
 
     def _smiles(self, now: Moment) -> None:
         """Small smiles at the ends of the other side's phrases, and now and then in idleness."""
