@@ -14,6 +14,7 @@ from visavis_models.arkit import ARKIT
 from visavis_training.people.anatomy import Anatomy
 from visavis_training.people.camera import Camera, face_boxes
 from visavis_training.people.chance import Chance
+from visavis_training.people.landmark_samples import mixed_faces
 from visavis_training.people.sampling import sample
 
 _MOUTHS: tuple[dict[str, float], ...] = (
@@ -91,6 +92,14 @@ def plausible_faces(chance: Chance) -> Tensor:
     return face.clamp(0, 1)
 
 
+def varied_faces(chance: Chance, looks: int) -> Tensor:
+    """float32 (B, 52): look 0 is near rest, of the others every second is plausible, the rest random or acted."""
+    if looks % 2:
+        return plausible_faces(chance)
+    number = torch.full((len(chance),), looks + 1, device=chance.seeds.device)
+    return mixed_faces(chance, number)
+
+
 def _camera(chance: Chance, anchors: Tensor, size_px: int) -> Camera:
     """Lenses as people use them, cut to the face as people cut photos: neither centred nor of one size."""
     generator = torch.Generator().manual_seed(int(chance.seeds[0]))
@@ -99,7 +108,9 @@ def _camera(chance: Chance, anchors: Tensor, size_px: int) -> Camera:
     return camera.crop(boxes, size_px, size_px)
 
 
-def known_faces(anatomy: Anatomy, seeds: Tensor, size_px: int, looks: int = 0) -> tuple[KnownFaces, Tensor, Camera]:
+def known_faces(
+    anatomy: Anatomy, seeds: Tensor, size_px: int, looks: int = 0, varied: bool = False
+) -> tuple[KnownFaces, Tensor, Camera]:
     """People with an expression each before their cameras, and their posed vertices.
 
     Args:
@@ -107,10 +118,11 @@ def known_faces(anatomy: Anatomy, seeds: Tensor, size_px: int, looks: int = 0) -
         seeds: int64 (B,) who.
         size_px: side of the pictures.
         looks: another number gives the same people another expression, pose and camera.
+        varied: `varied_faces` instead of plausible ones.
     """
     people = sample(seeds, anatomy.identity_names)
     chance = Chance(seeds * 64 + looks)
-    face = plausible_faces(chance)
+    face = varied_faces(chance, looks) if varied else plausible_faces(chance)
     turn = chance.normal("turn", 0.0, 1.0, 3) * torch.tensor(_TURN_RAD, device=face.device)
     head = torch.cat([turn.clamp(-_FURTHEST_TURN_RAD, _FURTHEST_TURN_RAD), torch.zeros_like(turn)], 1)
     neutral = anatomy.shape(people.coefficients)

@@ -61,7 +61,7 @@ class PosedFaces:
             neutral, joints = anatomy.shape(made), anatomy.joints(made)
             person = torch.arange(len(seeds), device=anatomy.device).repeat_interleave(expressions - 1)
             number = torch.arange(1, expressions, device=anatomy.device).repeat(len(seeds))
-            face = _expressions(Chance(seeds[person] * 4099 + number), number)
+            face = mixed_faces(Chance(seeds[person] * 4099 + number), number)
             posed = anatomy.marks(anatomy.pose(neutral[person], face, None, None, None, joints[person]))
             still = anatomy.marks(neutral)[:, None]
             marks.append(torch.cat([still, posed.reshape(len(seeds), expressions - 1, -1, 3)], 1).cpu())
@@ -73,7 +73,7 @@ class PosedFaces:
         return len(self.face)
 
 
-def _expressions(chance: Chance, number: Tensor) -> Tensor:
+def mixed_faces(chance: Chance, number: Tensor) -> Tensor:
     """(B, 52): of random units or acted, some of both; number 1 is near rest."""
     prototypes = torch.stack([face_of(kind.face) for kind in EXPRESSIONS]).to(number.device)
     kind = (chance.uniform("acted") * len(prototypes)).long().clamp(max=len(prototypes) - 1)
