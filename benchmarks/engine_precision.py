@@ -3,9 +3,9 @@
     python benchmarks/engine_precision.py --folder EXPORTED [--size compact] [--steps 1] [--keep]
 
 Needs torch and onnx, no card: numbers are rounded as such an engine rounds them (weights by output channel, what goes
-into products by the largest number of the first window), products and sums stay exact. Windows are those that engines
-are compared on, see `sample_windows`; an engine may be used from 40 dB on. JSON key: `rows`, by precision and networks
-the dB of mouths and eyes.
+into products by the largest number in windows of two other people), products and sums stay exact. Windows are those
+that engines are compared on, see `sample_windows`; an engine may be used from 40 dB on. JSON key: `rows`, by precision
+and networks the dB of mouths and eyes.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from visavis_training.renderer.sample_windows import likeness_db, sample_crops
 _PRODUCTS = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul"))
 _LARGEST = {"int8": 127.0, "fp8": 448.0}
 _FLOAT8, _FLOAT32 = 17, 1
+_MEASURED, _JUDGED = ("maya", "samuel"), "priya"
 _FEW = 64
 """Products with fewer weights, or of two arrays of which none is a weight, stay as they are."""
 
@@ -44,9 +45,9 @@ class RoundedRunner:
 
     def __init__(self, graph: Graph, kind: str) -> None:
         self._graph, self._kind = graph, kind
-        self._weights = {weight for node in self._products() if (weight := self._weight_of(node))}
         self._ranges: dict[str, float] = {}
-        self._rounded: Graph | None = None
+        self.measures = True
+        """Whether runs measure what goes into products; else they are rounded by that."""
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -54,40 +55,40 @@ class RoundedRunner:
         return tuple(self._graph.inputs)
 
     def ready(self, shapes: Mapping[str, tuple[int, ...]]) -> Any:
-        """The first run of a network measures what goes into its products; later ones are rounded by that."""
-        names, outputs = self.inputs, list(self._graph.outputs)
-        asked = sorted({node.inputs[0] for node in self._products()} - set(names) - set(self._graph.constants))
-        watched = Graph(self._graph.nodes, self._graph.constants, list(names), asked)
-        programs: list[Any] = [program_of(watched, shapes, torch.device("cpu"))]
+        """See `Runner`."""
+        graph, names, outputs = self._graph, self.inputs, list(self._graph.outputs)
+        asked: list[str] = []
+        if self.measures:
+            into = {node.inputs[0] for node in graph.nodes if self._weight_of(node) is not None}
+            asked = sorted(into - set(names))
+            graph = Graph(graph.nodes, graph.constants, list(names), [*outputs, *asked])
+        else:
+            graph = self._with_rounding()
+        program: Any = program_of(graph, shapes, torch.device("cpu"))
 
         def forward(given: Mapping[str, Any]) -> dict[str, Any]:
-            values = [given[name] for name in names]
-            if programs:
-                found = dict(zip(asked, programs.pop()(*values), strict=True)) | dict(given)
-                for name, tensor in found.items():
+            found = program(*(given[name] for name in names))
+            watched = zip(asked, found[len(outputs) :], strict=True)
+            for name, tensor in (*watched, *given.items()):
+                if self.measures:
                     self._ranges[name] = max(self._ranges.get(name, 1e-6), float(tensor.abs().max()))
-                rounded = program_of(self._with_rounding(), shapes, torch.device("cpu"))
-                forward.program = rounded  # type: ignore[attr-defined]
-            made = forward.program(*values)  # type: ignore[attr-defined]
-            return dict(zip(outputs, made, strict=True))
+            return dict(zip(outputs, found, strict=False))
 
         return forward
 
     def settled(self) -> None:
         """See `Runner`: nothing is kept."""
 
-    def _products(self) -> list[Node]:
-        return [node for node in self._graph.nodes if node.op in _PRODUCTS]
-
     def _weight_of(self, node: Node) -> str | None:
-        name = node.inputs[1]
-        array = self._graph.constants.get(name)
-        return name if array is not None and array.ndim >= 2 and array.size >= _FEW else None
+        if node.op not in _PRODUCTS:
+            return None
+        array = self._graph.constants.get(node.inputs[1])
+        return node.inputs[1] if array is not None and array.ndim >= 2 and array.size >= _FEW else None
 
     def _with_rounding(self) -> Graph:
         constants, nodes = dict(self._graph.constants), list[Node]()
         for node in self._graph.nodes:
-            weight = self._weight_of(node) if node.op in _PRODUCTS else None
+            weight = self._weight_of(node)
             if weight is None:
                 nodes.append(node)
                 continue
@@ -139,11 +140,21 @@ def folded(file: Path) -> Graph:
     return Graph(left, constants, graph.inputs, graph.outputs)
 
 
-def engine_of(file: Path, kind: str) -> Engine:
-    """A network in a precision."""
+def crops_of(size: RendererSize, files: tuple[Path, ...], kind: str, parts: tuple[str, ...], steps: int) -> Any:
+    """See `sample_crops`; with some of the networks in a precision."""
+    path_of = dict(zip(PARTS, files, strict=True))
     if kind == "fp16":
-        return open_torch(file, "cpu", "fp16")
-    return DeviceEngine(RoundedRunner(folded(file), kind), torch.device("cpu"))
+        engines: dict[str, Engine] = {part: open_torch(path_of[part], "cpu", "fp16") for part in parts}
+    else:
+        runners = {part: RoundedRunner(folded(path_of[part]), kind) for part in parts}
+        for measures in (True, False):
+            engines = {part: DeviceEngine(runner, torch.device("cpu")) for part, runner in runners.items()}
+            for runner in runners.values():
+                runner.measures = measures
+            if measures:
+                for avatar in _MEASURED:
+                    sample_crops(MixedNetworks(size, files, engines), steps, avatar=avatar)
+    return sample_crops(MixedNetworks(size, files, engines), steps, avatar=_JUDGED)
 
 
 def main() -> None:
@@ -156,13 +167,11 @@ def main() -> None:
     args = parser.parse_args()
     size = SIZES[args.size]
     files = files_in(args.folder, size)
-    path_of = dict(zip(PARTS, files, strict=True))
-    truth = sample_crops(EngineNetworks(size, files, "onnxruntime"), args.steps)
+    truth = sample_crops(EngineNetworks(size, files, "onnxruntime"), args.steps, avatar=_JUDGED)
     rows: dict[str, dict[str, float]] = {}
     for kind in args.kinds.split(","):
         for parts in (PARTS, *((part,) for part in PARTS)):
-            engines = {part: engine_of(path_of[part], kind) for part in parts}
-            made = sample_crops(MixedNetworks(size, files, engines), args.steps)
+            made = crops_of(size, files, kind, parts, args.steps)
             name = f"{kind} {'all' if parts == PARTS else parts[0]}"
             rows[name] = {region: round(db, 1) for region, db in likeness_db(made, truth).items()}
             print(f"{name:<16} {json.dumps(rows[name])}", flush=True)
