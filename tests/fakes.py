@@ -226,6 +226,7 @@ class FakePeer:
     published: list[Published] = field(default_factory=list)
     candidates: list[Mapping[str, object] | None] = field(default_factory=list)
     closed: bool = False
+    on_text: Callable[[str | bytes], str | None] | None = None
 
     def __post_init__(self) -> None:
         self.made.append(self)

@@ -28,6 +28,7 @@ AUDIO = SECTION.format(kind="audio", mid="0", direction="sendrecv", codec="opus/
 VIDEO = SECTION.format(kind="video", mid="1", direction="recvonly", codec="VP8/90000", fingerprint=FINGERPRINT)
 HEAD = "v=0\no=- 1 2 IN IP4 127.0.0.1\ns=-\nt=0 0\na=group:BUNDLE {bundle}\n"
 GOOD = HEAD.format(bundle="0 1") + AUDIO + VIDEO
+KEYS = AUDIO[AUDIO.index("a=ice-ufrag") :]
 DATA = "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\na=mid:2\na=sctp-port:5000\n"
 
 
@@ -43,6 +44,7 @@ def test_a_good_offer_passes_with_either_section_first() -> None:
     assert read_offer(GOOD).kinds == ("audio", "video")
     assert read_offer(HEAD.format(bundle="1 0") + VIDEO + AUDIO).kinds == ("video", "audio")
     assert read_offer(GOOD.replace("a=sendrecv", "a=recvonly")).kinds == ("audio", "video")
+    assert read_offer(HEAD.format(bundle="0 1 2") + AUDIO + VIDEO + DATA + KEYS).kinds == ("audio", "video")
 
 
 async def test_an_offer_of_a_real_connection_passes() -> None:
@@ -74,7 +76,10 @@ def test_mdns_candidates_are_left_out_of_the_offer() -> None:
         (HEAD.format(bundle="0") + AUDIO, "exactly one audio and one video"),
         (HEAD.format(bundle="1") + VIDEO, "exactly one audio and one video"),
         (GOOD + AUDIO.replace("mid:0", "mid:2"), "exactly one audio and one video"),
-        (HEAD.format(bundle="0 1 2") + AUDIO + VIDEO + DATA, "data channels"),
+        (HEAD.format(bundle="0 1 2") + AUDIO + VIDEO + DATA, "application section lacks ICE credentials"),
+        (HEAD.format(bundle="0 1 2 3") + AUDIO + VIDEO + DATA + DATA.replace("mid:2", "mid:3"), "one of data channels"),
+        (HEAD.format(bundle="2 0 1") + DATA + KEYS + AUDIO + VIDEO, "before its audio"),
+        (HEAD.format(bundle="0 1") + AUDIO + VIDEO + DATA + KEYS, "does not bundle"),
         (HEAD.format(bundle="0") + AUDIO + VIDEO, "does not bundle"),
         (GOOD.replace("a=group:BUNDLE 0 1\n", ""), "does not bundle"),
         (GOOD.replace("a=mid:1", "a=mid:0"), "different a=mid"),

@@ -213,12 +213,15 @@ class Call:
             self.touch()
         return expires_at_s(self.times, limits)
 
-    async def answer(self, sdp: str, alpha: bool = False) -> str:
+    async def answer(
+        self, sdp: str, alpha: bool = False, on_text: Callable[[str | bytes], str | None] | None = None
+    ) -> str:
         """Connect the media.
 
         Args:
             sdp: the browser's offer.
             alpha: send the person beside their matte instead of the plain picture.
+            on_text: heeds what comes over the data channel, and gives the answer if there is one.
 
         Raises:
             BadRequest: the offer cannot be used (another one may), or there was one already.
@@ -237,6 +240,7 @@ class Call:
         peer = self._peer = self._make_peer(
             on_voice=self._hear_page, on_closed=lambda how: self._lost(peer, how), ice_servers=self._ice_servers()
         )
+        peer.on_text = on_text
         try:
             answer = await peer.answer(sdp, alpha)
         except BaseException:

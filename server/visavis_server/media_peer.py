@@ -31,6 +31,9 @@ class PeerStats(Protocol):
 class MediaPeer(MediaSink, Protocol):
     """The media connection of one browser."""
 
+    on_text: Callable[[str | bytes], str | None] | None
+    """Called with what comes over the data channel; gives the answer, if there is one."""
+
     async def answer(self, sdp: str, alpha: bool = False) -> str:
         """The answer to an offer, with this side's candidates inside. `alpha`: send the matte beside the person."""
         ...

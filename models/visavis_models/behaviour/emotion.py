@@ -105,8 +105,8 @@ LOOKS: Mapping[Emotion, EmotionLook] = MappingProxyType(
             manner=Manner(tempo=0.75, head_scale=0.7, gaze_on_viewer=0.75, blink_rate_scale=0.85, nod_scale=0.8),
         ),
         "afraid": EmotionLook(
-            face={"browInnerUp": 1.1, "browOuterUp": 0.30, "browDown": 0.40, "eyeWide": 1.1,
-                  "mouthStretch": 1.1, "mouthFrown": 0.45},
+            face={"browInnerUp": 1.1, "browOuterUp": 0.55, "browDown": 0.40, "eyeWide": 1.1,
+                  "mouthStretch": 1.1, "mouthFrown": 0.15},
             parting={"mouthLowerDown": 0.25},
             opening=1.0,
             jaw=0.10,

@@ -143,6 +143,32 @@ class Conversation:
                 return False
         return True
 
+    def _hear_channel(self, came: str | bytes) -> str | None:
+        """Heed what came over the data channel, which takes what concerns the avatar; the answer, if there is one."""
+        try:
+            if self._over:
+                return None
+            if not self._rate.allows(time.monotonic()):
+                self._outbox.close_code = _CLOSE_TOO_MANY
+                self._fail(BadRequest("too_many_messages", "Messages come too fast.", "Send fewer of them."))
+                return None
+            if not isinstance(came, str):
+                raise BadRequest("bad_message", "Messages must be text, not binary.", "Send JSON as text.")
+            message = messages.read_message(came)
+            if isinstance(message, Ping):
+                return messages.as_text(messages.pong_message(message.id))
+            if not isinstance(message, SetMood | Interrupt | Attend):
+                kind = f"A message of type {message.type} is not for the data channel."
+                raise BadRequest("unknown_message", kind, "Send mood, interrupt, attend or ping.")
+            self._heed(message)
+        except VisavisError as error:
+            self._metrics.error(error.code)
+            return messages.as_text(messages.error_message(error))
+        except Exception:  # a defect of ours ends this call, and only this one
+            _log.exception("message not handled", extra={"session": self._call.id})
+            self._fail(internal_error())
+        return None
+
     async def _negotiate(self) -> None:
         """Offers and candidates in the order in which they came, beside everything else: an answer may take seconds."""
         while True:
@@ -150,7 +176,7 @@ class Conversation:
             try:
                 async with asyncio.timeout(NEGOTIATION_LIMIT_S):
                     if isinstance(message, Offer):
-                        answer = await self._call.answer(message.sdp, message.alpha is not None)
+                        answer = await self._call.answer(message.sdp, message.alpha is not None, self._hear_channel)
                         self._say(messages.answer_message(answer))
                         self._call.show_state(again=True)
                     else:

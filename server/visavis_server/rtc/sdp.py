@@ -77,8 +77,8 @@ def _check_sections(description: SessionDescription) -> tuple[str, str]:
     kinds = [section.kind for section in sections]
     if len(sections) > MAX_SECTIONS or kinds.count("audio") != 1 or kinds.count("video") != 1:
         raise _bad("The offer must have exactly one audio and one video section.")
-    if len(kinds) != 2:
-        raise _bad("The offer has a section besides audio and video; data channels are not used.")
+    if kinds.count("application") > 1 or len(kinds) != 2 + kinds.count("application"):
+        raise _bad("The offer has a section besides audio, video and one of data channels.")
     mids = [section.rtp.muxId for section in sections]
     if not all(mids) or len(set(mids)) != len(mids):
         raise _bad("The offer's sections need different a=mid names.")
@@ -88,6 +88,8 @@ def _check_sections(description: SessionDescription) -> tuple[str, str]:
     for section in sections:
         _check_section(section)
     first = next(section.kind for section in sections if section.rtp.muxId == str(bundle[0]))
+    if first == "application":
+        raise _bad("The offer's data channels come before its audio and video.")
     return ("audio", "video") if first == "audio" else ("video", "audio")
 
 
@@ -95,9 +97,10 @@ def _check_section(section: MediaDescription) -> None:
     kind = section.kind
     if section.port == 0:
         raise _bad(f"The offer's {kind} section is switched off.")
-    if (section.direction or "sendrecv") not in ("sendrecv", "recvonly"):
+    media = kind != "application"
+    if media and (section.direction or "sendrecv") not in ("sendrecv", "recvonly"):
         raise _bad(f"The offer does not take {kind} from the server (a={section.direction}).")
-    if not section.rtcp_mux:
+    if media and not section.rtcp_mux:
         raise _bad(f"The offer's {kind} section lacks a=rtcp-mux.")
     ufrag = section.ice.usernameFragment if section.ice is not None else None
     password = section.ice.password if section.ice is not None else None
@@ -107,6 +110,8 @@ def _check_section(section: MediaDescription) -> None:
         raise _bad(f"The offer's {kind} section lacks a DTLS fingerprint.")
     if len(section.ice_candidates) > MAX_CANDIDATES:
         raise _bad(f"The offer's {kind} section has more than {MAX_CANDIDATES} candidates.")
+    if not media:
+        return
     wanted = {"audio/opus"} if kind == "audio" else {"video/h264", "video/vp8"}
     if not wanted & {codec.mimeType.lower() for codec in section.rtp.codecs}:
         raise BadRequest(
