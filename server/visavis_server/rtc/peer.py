@@ -23,6 +23,7 @@ from visavis_server.media import Published
 from visavis_server.rtc import aiortc_patches, heap
 from visavis_server.rtc.bitrate import BitrateLimits
 from visavis_server.rtc.connection import CONNECT_S, HeldTasks, aiortc_servers, close_connection, new_connection
+from visavis_server.rtc.control_channel import ControlChannel, OnText
 from visavis_server.rtc.layouts import Layout
 from visavis_server.rtc.liveness import Liveness
 from visavis_server.rtc.media_clock import MediaClock
@@ -91,6 +92,8 @@ class Peer:
         self._candidates = 0
         self._connected = False
         self._layout: Layout = "plain"
+        self.on_text: OnText | None = None
+        """Called with what comes over the data channel `control`; None: there is none."""
 
     async def answer(self, offer_sdp: str, alpha: bool = False) -> str:
         """Answer a browser's offer; all candidates of this server are in the answer.
@@ -201,6 +204,8 @@ class Peer:
         aiortc_patches.patch_ports(_ice_of(pc), self._reach)
         pc.on("connectionstatechange", self._on_state)
         pc.on("track", self._on_track)
+        if self.on_text is not None:
+            pc.on("datachannel", ControlChannel(self.on_text).on_channel)
         return pc
 
     def _add_voice(self, pc: RTCPeerConnection, executor: ThreadPoolExecutor) -> None:
