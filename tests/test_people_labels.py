@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ torch = pytest.importorskip("torch", reason="training needs torch; the product d
 if shutil.which("g++") is None:
     pytest.skip("the rasteriser's CPU code is made by g++", allow_module_level=True)
 
-from people_shapes import sphere  # noqa: E402
+from people_shapes import amid_nan, sphere  # noqa: E402
 from visavis_training.people.camera import Camera  # noqa: E402
 from visavis_training.people.frame_labels import (  # noqa: E402
     BACKGROUND,
@@ -262,6 +263,9 @@ def test_regions_left_out_are_not_drawn_and_change_nothing_else() -> None:
     assert set(labels.region.unique().tolist()) == {0, BACKGROUND}
     assert set(shot.fragments.triangle.unique().tolist()) == {-1, 2, 3}
     assert torch.equal(triangles, torch.cat([QUAD + 4, QUAD]))  # the caller's stay as they were
+    outwards = replace(shot, view=amid_nan(shot.view)).normals(surface)[0]
+    assert not outwards[4:].any()  # what is not drawn has no normals, and nothing is read to find any
+    torch.testing.assert_close(outwards[:4], torch.tensor([0.0, 0, -1]).expand(4, 3))
 
 
 def test_a_point_just_under_the_surface_shows_unless_it_is_an_iris() -> None:

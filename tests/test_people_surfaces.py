@@ -12,7 +12,7 @@ if shutil.which("g++") is None:
     pytest.skip("the rasteriser's CPU code is made by g++", allow_module_level=True)
 
 
-from people_shapes import QUAD, quad, sphere  # noqa: E402
+from people_shapes import QUAD, amid_nan, quad, sphere  # noqa: E402
 from visavis_training.people.rasteriser import (  # noqa: E402
     HIDDEN,
     NO_SURFACE,
@@ -124,6 +124,37 @@ def test_normals_of_a_sphere_point_outwards() -> None:
     assert float((normals * points).sum(-1).min()) > 0.99
     lonely = torch.cat([points, torch.zeros(1, 3)])
     assert not vertex_normals(lonely[None], triangles, Neighbours.of(triangles, len(lonely)))[0, -1].any()
+
+
+@pytest.mark.parametrize("listed", [False, True], ids=["not listed", "listed"])
+@pytest.mark.parametrize("own", [False, True], ids=["one mesh", "own meshes"])
+def test_triangles_that_are_not_drawn_read_no_memory_outside(own: bool, listed: bool) -> None:
+    points, triangles = sphere(8)
+    kept = triangles.clone()
+    kept[::3] = -1
+    people = amid_nan(torch.stack([points, points * 2]))
+    whole, drawn = ((t.expand(2, -1, -1) if own else t) for t in (triangles, kept))
+    make = Neighbours.own if own else Neighbours.of
+    normals = vertex_normals(people, drawn, make(whole if listed else drawn, len(points)))
+    assert normals.isfinite().all()
+    fewer = triangles[torch.arange(len(triangles)) % 3 > 0]
+    expected = vertex_normals(people, fewer, Neighbours.of(fewer, len(points)))
+    torch.testing.assert_close(normals, expected)
+
+
+def test_a_point_on_a_triangle_that_the_other_picture_lacks_is_hidden() -> None:
+    wall = amid_nan(quad(0, 0, 8, 8)[None])
+    shown = rasterise(wall, QUAD, 8, 8)
+    centres = torch.stack(torch.meshgrid(torch.arange(8) + 0.5, torch.arange(8) + 0.5, indexing="xy"), -1)
+    asked = torch.cat([centres.reshape(1, -1, 2), torch.full((1, 64, 1), 5.0)], -1)
+    lacking = QUAD.clone()
+    lacking[0] = -1
+    found = sight(
+        asked, wall, lacking, rasterise(wall, lacking, 8, 8), own_triangle=shown.triangle.flatten(1), own_points=wall
+    )
+    on_first = shown.triangle.flatten(1) == 0
+    assert set(found[on_first].tolist()) == {HIDDEN}
+    assert set(found[~on_first].tolist()) == {SEEN}
 
 
 def test_downsampling_takes_means() -> None:

@@ -97,6 +97,7 @@ class Surface:
     body: Points
     """Points of the body; may be none."""
     neighbours: Neighbours
+    """Of the triangles that are drawn."""
 
     @classmethod
     def make(
@@ -117,13 +118,13 @@ class Surface:
         nobody = (torch.zeros(0, 3, dtype=torch.int64), torch.zeros(0, 3))
         marks, parts = (Points.on(*points, device) for points in (landmarks, body or nobody))
         parts = replace(parts, fold_dm=torch.full_like(parts.fold_dm, CLOTHED_DM))
-        neighbours = Neighbours.of(triangles.to(device), len(canonical))
         whole = as_triangles(triangles, device).clone()
         if len(region) != len(triangles):
             raise ValueError(f"{len(region)} regions for {len(triangles)} triangles")
         for left_out in without:
             whole[region.to(device) == left_out] = -1
         shares = _shares(whole, region.to(device), len(canonical))
+        neighbours = Neighbours.of(whole, len(canonical))  # of what is drawn: nothing meets at rows of -1
         return cls(
             whole, region.to(device, torch.uint8), shares, canonical.float().to(device), marks, parts, neighbours
         )

@@ -71,15 +71,20 @@ DEVICE int read_corner(Corner *corner, const float *point, float near_depth) {
     return 1;
 }
 
+// 0 where an index is no vertex, as in rows of -1.
+DEVICE int are_vertices(const int *corners, int vertices) {
+    return (unsigned)corners[0] < (unsigned)vertices && (unsigned)corners[1] < (unsigned)vertices &&
+           (unsigned)corners[2] < (unsigned)vertices;
+}
+
 // 0: nothing to draw (no area, culled, before the near plane, or an index that is no vertex, as in padding).
 DEVICE int read_triangle(
     Triangle *t, const float *points, const int *corners, int vertices, float near_depth, int facing
 ) {
-    int a = corners[0], b = corners[1], c = corners[2];
-    if ((unsigned)a >= (unsigned)vertices || (unsigned)b >= (unsigned)vertices || (unsigned)c >= (unsigned)vertices)
-        return 0;
-    if (!read_corner(&t->a, points + 3LL * a, near_depth) || !read_corner(&t->b, points + 3LL * b, near_depth) ||
-        !read_corner(&t->c, points + 3LL * c, near_depth))
+    if (!are_vertices(corners, vertices)) return 0;
+    if (!read_corner(&t->a, points + 3LL * corners[0], near_depth) ||
+        !read_corner(&t->b, points + 3LL * corners[1], near_depth) ||
+        !read_corner(&t->c, points + 3LL * corners[2], near_depth))
         return 0;
     t->area = (long long)(t->b.x - t->a.x) * (t->c.y - t->a.y) - (long long)(t->b.y - t->a.y) * (t->c.x - t->a.x);
     if (t->area == 0 || (facing == FRONT && t->area > 0) || (facing == BACK && t->area < 0)) return 0;
@@ -359,8 +364,12 @@ KERNEL look_for(
         const float *v = points + picture * vertices * 3;
         if (own_triangle && own_points && own_triangle[i] < closed) {
             const int *own = triangles + 3 * (own_triangles ? picture * faces + own_triangle[i] : own_triangle[i]);
-            float now = turn_of(own_points + i / queries_each * vertices * 3, own), then = turn_of(v, own);
-            if ((now > 0.f) != (then > 0.f)) {
+            int shows = are_vertices(own, vertices);  // what was not drawn there did not show
+            if (shows) {
+                float now = turn_of(own_points + i / queries_each * vertices * 3, own), then = turn_of(v, own);
+                shows = (now > 0.f) == (then > 0.f);
+            }
+            if (!shows) {
                 sight[i] = HIDDEN;
                 continue;
             }
@@ -395,6 +404,8 @@ KERNEL turn_outwards(
         float n[3] = {0.f, 0.f, 0.f};
         for (int k = start[0]; k < start[1]; k++) {
             const int *corner = whole + 3LL * list[k];
+            // a row of -1 has no area; read as corners it would lie before the array, which only a GPU notices
+            if (!are_vertices(corner, vertices)) continue;
             const float *a = v + 3LL * corner[0], *b = v + 3LL * corner[1], *c = v + 3LL * corner[2];
             float ux = b[0] - a[0], uy = b[1] - a[1], uz = b[2] - a[2];
             float wx = c[0] - a[0], wy = c[1] - a[1], wz = c[2] - a[2];

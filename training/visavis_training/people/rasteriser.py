@@ -287,12 +287,9 @@ class Neighbours:
 
     @classmethod
     def of(cls, triangles: Tensor, vertices: int) -> Neighbours:
-        """Of triangles (F, 3) over `vertices` vertices."""
-        corners = triangles.reshape(-1).long()
-        order = torch.argsort(corners, stable=True)
-        counts = torch.bincount(corners, minlength=vertices)
-        starts = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-        return cls(starts.int().contiguous(), (order // 3).int().contiguous())
+        """Of triangles (F, 3) over `vertices` vertices; rows of -1 meet nowhere."""
+        own = cls.own(triangles[None], vertices)
+        return cls(own.starts[0], own.around[0])
 
     @classmethod
     def own(cls, triangles: Tensor, vertices: int) -> Neighbours:
