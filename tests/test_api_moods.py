@@ -17,6 +17,7 @@ from visavis_models.behaviour.presets import presets
 from visavis_models.chunk import Chunk
 from visavis_models.mood import EMOTIONS, Feeling, Mood
 from visavis_models.motion import MotionWindow
+from visavis_server.agent_client import AgentSession
 
 pytestmark = pytest.mark.unit
 NEUTRAL = {"emotion": "neutral", "strength": 1.0, "from_voice": False, "preset": ""}
@@ -141,6 +142,23 @@ async def test_a_segment_has_its_own_feeling_as_long_as_it_is_spoken() -> None:
         assert feelings[-1] is None
         await say(socket, type="segment.start", rate_hz=16000, emotion="happy", strength=2)
         assert (await hear(socket, "error"))["error"]["code"] == "bad_message"
+
+
+@pytest.mark.usefixtures("noting")
+async def test_the_client_speaks_with_feeling_and_sets_moods() -> None:
+    said = pcm(speech(16000)[:16000])
+    async with place() as it, AgentSession(it.url, avatar="astronaut") as agent:
+        await agent.set_mood(Mood(Feeling("calm", 0.5), True, "teacher"))
+        await settled(it, Mood(Feeling("calm", 0.5), True, "teacher"))
+        spoken = await agent.speak(said, 16000, Feeling("surprised", 0.25))
+        assert spoken.seconds == pytest.approx(1.0, abs=0.01)
+        assert NotingListener.newest.feelings.count(Feeling("surprised", 0.25)) == 25
+        assert agent.errors == []
+        await agent.set_mood(Mood(preset="pirate"))
+        async with asyncio.timeout(5):
+            while not agent.errors:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert agent.errors[0].code == "bad_preset"
 
 
 def test_listeners_without_moods_are_left_alone() -> None:

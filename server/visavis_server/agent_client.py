@@ -21,6 +21,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from visavis_models.errors import VisavisError
+from visavis_models.mood import Feeling, Mood
 
 Speech: TypeAlias = "bytes | bytearray | memoryview | Iterable[bytes] | AsyncIterable[bytes]"
 """s16le samples, mono: all at once, or in pieces as a synthesiser makes them."""
@@ -188,27 +189,29 @@ class AgentSession:
         if self._reading is not None:
             await asyncio.gather(self._reading, return_exceptions=True)
 
-    async def start(self, rate_hz: int) -> Utterance:
+    async def start(self, rate_hz: int, feeling: Feeling | None = None) -> Utterance:
         """Begin an utterance: `write` speech to it, then `end` it. Another one can begin after its end.
 
         Args:
             rate_hz: of its samples, 8000 to 48000.
+            feeling: with what it is spoken; None: as the session's mood is.
         """
         await self._uploading.acquire()
         self._count += 1
         utterance = Utterance(self, f"u{self._count}", rate_hz)
         self._utterances[utterance.segment] = utterance
         try:
-            await self._say(type="segment.start", id=utterance.segment, rate_hz=rate_hz)
+            felt = {} if feeling is None else {"emotion": feeling.emotion, "strength": feeling.strength}
+            await self._say(type="segment.start", id=utterance.segment, rate_hz=rate_hz, **felt)
         except BaseException:
             self._utterances.pop(utterance.segment, None)
             self._uploading.release()
             raise
         return utterance
 
-    async def send(self, speech: Speech, rate_hz: int) -> Utterance:
+    async def send(self, speech: Speech, rate_hz: int, feeling: Feeling | None = None) -> Utterance:
         """Send one whole utterance, after those that were sent before, without waiting for it to be spoken."""
-        utterance = await self.start(rate_hz)
+        utterance = await self.start(rate_hz, feeling)
         try:
             if isinstance(speech, bytes | bytearray | memoryview):
                 await utterance.write(speech)
@@ -226,13 +229,13 @@ class AgentSession:
             await utterance.end()
         return utterance
 
-    async def speak(self, speech: Speech, rate_hz: int) -> Spoken:
+    async def speak(self, speech: Speech, rate_hz: int, feeling: Feeling | None = None) -> Spoken:
         """Send one utterance and wait until it was spoken or interrupted.
 
         Raises:
             AgentError: the server refused it, or has gone.
         """
-        return await (await self.send(speech, rate_hz)).done()
+        return await (await self.send(speech, rate_hz, feeling)).done()
 
     async def interrupt(self) -> None:
         """The user barges in: the avatar stops at once; returns when the server has silenced it.
@@ -255,6 +258,12 @@ class AgentSession:
     async def attend(self, on: bool) -> None:
         """The user speaks (or has stopped): the avatar listens to them."""
         await self._say(type="attend", on=on)
+
+    async def set_mood(self, mood: Mood) -> None:
+        """How the avatar is to be from now on; `errors` tells of a preset that is none."""
+        felt = mood.feeling
+        fields = {"from_voice": mood.from_voice, "preset": mood.preset}
+        await self._say(type="mood", emotion=felt.emotion, strength=felt.strength, **fields)
 
     async def keep_alive(self) -> None:
         """Tell the server that this agent is still there, although it has nothing to say."""
