@@ -21,6 +21,8 @@ __all__ = ["no_udp"]  # a fixture
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 NOTICE_MS = 40_000
+CONNECT_TIMEOUT_MS = 15_000
+"""The page's own; one test waits for all of it, the others put the page's clock forward."""
 
 ONLY_VP9 = """
 const plain = RTCPeerConnection.prototype.addTransceiver;
@@ -38,6 +40,10 @@ window.RTCPeerConnection = class extends Plain {
   constructor(configuration) { super({ ...configuration, iceTransportPolicy: "relay" }); }
 };
 """
+LOOKED_EVERYWHERE = """() => {
+  const peer = window.visavis.client.connection?.peer;
+  return peer?.remoteDescription && peer.iceGatheringState === "complete";
+}"""
 BUSY_MICROPHONE = """
 navigator.mediaDevices.getUserMedia = async () => { throw new DOMException("in use", "NotReadableError"); };
 """
@@ -63,9 +69,12 @@ async def lobby(
     *,
     grant: bool = True,
     script: str | None = None,
+    hurried: bool = False,
 ) -> AsyncIterator[Page]:
-    """The page with an avatar chosen."""
+    """The page with an avatar chosen; hurried: its clock can be put forward."""
     async with open_page(microphone, grant) as (page, _):
+        if hurried:
+            await page.clock.install()
         if script is not None:
             await page.add_init_script(script)
         await page.goto(it.url)
@@ -82,6 +91,23 @@ async def notice(page: Page, code: str) -> str:
     await page.wait_for_selector("#notice:not([hidden])", timeout=NOTICE_MS)
     assert await page.get_attribute("#notice", "data-code") == code, await page.inner_text("#notice")
     return await page.inner_text("#notice")
+
+
+async def hurried_call(page: Page) -> None:
+    """A call whose media cannot come; the page's patience ends when it has looked everywhere, and not seconds later."""
+    await call(page)
+    await page.wait_for_function(LOOKED_EVERYWHERE)
+    await page.clock.fast_forward(CONNECT_TIMEOUT_MS)
+
+
+async def hurried_check(page: Page) -> dict[str, tuple[str, str | None]]:
+    """The connection check; what waits for the direct way does not wait by the wall's clock."""
+    async with page.expect_response("**/v1/connection-checks"):
+        await page.click("#check-open")
+    while await page.query_selector('#check-list [data-check="direct"][data-outcome="running"]') is not None:
+        await page.clock.fast_forward(1000)
+        await asyncio.sleep(0.05)
+    return await results(page)
 
 
 async def checked(page: Page) -> dict[str, tuple[str, str | None]]:
@@ -182,28 +208,31 @@ async def test_blocked_udp_is_named_and_a_relay_suggested(microphone: Path) -> N
 async def test_a_relay_that_does_not_answer_is_named(microphone: Path) -> None:
     address = own_address()
     url = f"turn:{address}:{dead_port(address)}?transport=tcp"
-    async with network_place(**turn(url)) as it, lobby(it, microphone) as page:
-        await call(page)
+    async with network_place(**turn(url)) as it, lobby(it, microphone, hurried=True) as page:
+        await hurried_call(page)
         assert "may be down" in await notice(page, "turn_unreachable")
-        found = await checked(page)
+        found = await hurried_check(page)
         assert found["relay"] == ("failed", "turn_unreachable")
 
 
 @pytest.mark.usefixtures("no_udp")
 async def test_a_relay_that_refuses_the_password_is_named(microphone: Path, tmp_path: Path) -> None:
     with coturn(tmp_path) as relay:
-        async with network_place(**turn(relay.url("udp"), "another-secret")) as it, lobby(it, microphone) as page:
-            await call(page)
+        async with (
+            network_place(**turn(relay.url("udp"), "another-secret")) as it,
+            lobby(it, microphone, hurried=True) as page,
+        ):
+            await hurried_call(page)
             assert "secret" in await notice(page, "turn_refused")
-            found = await checked(page)
+            found = await hurried_check(page)
             assert found["relay"] == ("failed", "turn_refused")
 
 
 @pytest.mark.usefixtures("no_udp")
 async def test_a_relay_that_cannot_reach_the_server_is_named(microphone: Path, tmp_path: Path) -> None:
     with coturn(tmp_path) as relay:
-        async with network_place(**turn(relay.url("udp"))) as it, lobby(it, microphone) as page:
-            await call(page)
+        async with network_place(**turn(relay.url("udp"))) as it, lobby(it, microphone, hurried=True) as page:
+            await hurried_call(page)
             assert "cannot reach the server" in await notice(page, "relay_blocked")
 
 
