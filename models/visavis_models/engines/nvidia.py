@@ -55,7 +55,9 @@ def find_card(load: Callable[[str], Any] = ctypes.CDLL) -> Card:
         driver = load("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError as error:
         raise EngineError(
-            "gpu_no_driver", "There is no NVIDIA driver here.", "Networks run on the processor; nothing is to be done."
+            "gpu_no_driver",
+            "There is no NVIDIA driver here.",
+            "Install it, or let networks run on the processor: drawing.engine = auto.",
         ) from error
     _ask(driver.cuInit(0), "does not start")
     version, count = ctypes.c_int(), ctypes.c_int()
