@@ -53,7 +53,7 @@ _LEAST_SPREAD = 0.05
 def performed(mood: Mood, seed: int, speaking: bool) -> MotionWindow:
     """What a session shows once the mood has come about."""
     performer, chunks = Performer(seed, mood=mood), [silent_chunk(i) for i in range(_LEAD_FRAMES)]
-    count = 2 * _CLIPS * _FRAMES * 5
+    count = 6 * _CLIPS * _FRAMES
     if speaking:
         voice = list(VoiceFile(SPEECH).chunks())
         chunks += [replace(voice[i % len(voice)], index=_LEAD_FRAMES + i) for i in range(count)]
@@ -125,7 +125,7 @@ def confusion(measured: NDArray[np.float32]) -> NDArray[np.int64]:
 
 def show(title: str, table: NDArray[np.int64]) -> None:
     """Print a confusion matrix."""
-    print(f"\n{title}: felt (rows), told (columns)")
+    print(f"\n{title}: felt (rows), told (columns)", flush=True)
     print(" " * 11 + "".join(f"{name[:9]:>10}" for name in EMOTIONS))
     for name, row in zip(EMOTIONS, table, strict=True):
         print(f"{name:11}" + "".join(f"{count or '.':>10}" for count in row))
