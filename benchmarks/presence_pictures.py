@@ -50,7 +50,7 @@ def _floats(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
 def drawing_ms(
     avatar: Avatar, renderer: Renderer[Any], motions: Sequence[MotionWindow], rounds: int = 5
 ) -> list[float]:
-    """Milliseconds of processor time a frame of each motion takes, at 512 px, drawn in turns: medians of so many rounds of two seconds."""
+    """Milliseconds of processor time a frame of each motion takes at 512 px: medians of so many rounds, in turns."""
     state = renderer.open(avatar, 512)
     times: list[list[float]] = [[] for _ in motions]
     for turn in range(rounds + 1):

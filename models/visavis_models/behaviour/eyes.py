@@ -126,7 +126,7 @@ class Gaze:
         self._fixation_s -= FRAME_S * pace
         self._answer(now)
         if self._period_s <= 0.0:
-            self._turn(not self._away, now)
+            self._turn(not self._away and self._share(now) < 1.0, now)
         elif self._fixation_s <= 0.0:
             self._refix()
         self._move()
@@ -147,7 +147,7 @@ class Gaze:
 
     def _share(self, now: Moment) -> float:
         wanted = now.manner.gaze_on_viewer + 0.03 * now.listening
-        return min(max(wanted, 0.02), 0.98)
+        return min(max(wanted, 0.02), 1.0)
 
     def _turn(self, away: bool, now: Moment) -> None:
         """Look away, or back."""
@@ -162,8 +162,8 @@ class Gaze:
             if abs(self._goal[1]) > 7.0 or np.hypot(*self._goal) < 6.0:
                 self._aim(math.copysign(7.5, self._goal[0]), self._goal[1] * 0.7)
         else:
-            mean_s = away_s * share / (1.0 - share)
-            self._period_s = float(np.clip(self._rng.gamma(2.0, mean_s / 2.0), 0.5, 15.0))
+            mean_s = away_s * share / max(1.0 - share, 0.01)
+            self._period_s = float(np.clip(self._rng.gamma(2.0, mean_s / 2.0), 0.5, 40.0))
             self._refix()
 
     def _direction(self, now: Moment) -> float:

@@ -150,15 +150,16 @@ class Body:
     def step(self, now: Moment, energy: float, posture: NDArray[np.float64]) -> NDArray[np.float64]:
         """The next body pose, float64 (5,), see `BODY_NAMES`."""
         speaking = now.speaking > 0.5
+        inhale = 0.25 if speaking else 0.40
         if now.rhythm.sentence_ended or now.turn_ended:
-            # A sentence is over: breathe in.
-            self._phase, self._period_s, self._depth = 0.0, 3.0, 1.0
+            # A sentence is over: breathe in, from what is left in the lungs.
+            self._period_s, self._depth = 3.0, 1.0
+            self._phase = inhale / math.pi * math.acos(1.0 - 2.0 * min(max(self._breath.value, 0.0), 1.0))
         self._phase += FRAME_S / self._period_s * math.sqrt(now.manner.tempo)
         if self._phase >= 1.0:
             self._phase -= 1.0
             self._period_s = float(self._rng.normal(4.8 if speaking else 4.0, 0.4))
             self._depth = float(self._rng.uniform(0.65, 1.0))
-        inhale = 0.25 if speaking else 0.40
         if self._phase < inhale:
             level = 0.5 - 0.5 * math.cos(math.pi * self._phase / inhale)
         else:

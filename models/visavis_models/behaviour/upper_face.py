@@ -23,6 +23,7 @@ class UpperFace:
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
         self._raises = Strokes(1)
+        self._since_s = 0.0
         self._brows = Follower(0.5)
         self._smile = Follower(0.9, _USUAL_SMILE)
         self._smile_s = 0.0
@@ -34,7 +35,8 @@ class UpperFace:
         """Write the next frame into one row of ARKit coefficients, float32 (52,), in place."""
         scale = now.manner.nod_scale
         stress = now.rhythm.stress
-        if stress > 0.45 and self._rng.random() < 0.42 * scale:
+        self._since_s += FRAME_S
+        if stress > 0.45 and self._rng.random() < 0.3 * scale and self._since_s > 1.0:
             self._raise(stress * float(self._rng.uniform(0.22, 0.45)) * min(scale, 1.5), 0.45, 0.9)
         elif now.attends and self._rng.random() < 0.6:
             self._raise(float(self._rng.uniform(0.2, 0.35)), 0.5, 0.9)  # "yes?"
@@ -57,6 +59,7 @@ class UpperFace:
 
     def _raise(self, size: float, least_s: float, most_s: float) -> None:
         if self._raises.idle:  # brows that are up are not raised again
+            self._since_s = 0.0
             self._raises.add(np.array([size]), float(self._rng.uniform(least_s, most_s)))
 
     def _smiles(self, now: Moment) -> None:
