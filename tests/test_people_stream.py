@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -167,6 +169,57 @@ def test_what_stops_the_making_of_batches_is_told(stream: PeopleStream) -> None:
 
     with Ahead(Broken()) as ahead, pytest.raises(ValueError, match="out of people"):
         next(ahead)
+
+
+class _Queue:
+    """Stands for a queue of a GPU: notes what it is told in one common list."""
+
+    def __init__(self, name: str, told: list[str]) -> None:
+        self.name, self.told = name, told
+
+    def record_event(self) -> str:
+        return f"all of {self.name}"
+
+    def wait_event(self, event: str) -> None:
+        self.told.append(f"{self.name} waits for {event}")
+
+    def synchronize(self) -> None:
+        self.told.append(f"{self.name} is waited for")
+
+
+def test_work_on_a_queue_of_its_own_waits_for_what_it_reads_and_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    here, side = _Queue("here", told), _Queue("side", told)
+
+    class OnGpu(PeopleStream):
+        def __init__(self) -> None:
+            self.studio, self.step = SimpleNamespace(anatomy=SimpleNamespace(device="cuda:0")), 0  # type: ignore[assignment]
+
+        def kept(self) -> Iterator[Any]:
+            yield torch.zeros(1)
+
+        def __next__(self) -> Any:
+            told.append("a batch is made")
+            return SimpleNamespace(step=0)
+
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: side)
+    monkeypatch.setattr(torch.cuda, "stream", lambda queue: nullcontext())
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device=None: here)
+    monkeypatch.setattr(
+        torch.Tensor, "record_stream", lambda tensor, queue: told.append(f"{queue.name} holds a tensor")
+    )
+    with Ahead(OnGpu()) as ahead:
+        next(ahead)
+    assert told[:3] == ["side waits for all of here", "side holds a tensor", "a batch is made"]
+    assert "here waits for all of side" in told
+    assert told[-1] == "side is waited for"
+
+
+def test_a_stream_names_what_it_keeps(stream: PeopleStream, batches: list[PeopleBatch]) -> None:
+    kept = {tensor.data_ptr() for tensor in stream.kept()}
+    people = stream._pool.held
+    assert people is not None and {t.data_ptr() for t in (people.neutral, people.joints, people.tooth_rgb)} <= kept
 
 
 def test_what_people_wear_is_drawn_and_named(studio: Studio, tracks: Tracks) -> None:

@@ -32,6 +32,9 @@ class Ahead:
         """Of the batch that comes next: what a checkpoint keeps."""
         self._stream = stream
         self._device = torch.device(stream.studio.anatomy.device)
+        self._before: Any = None
+        if self._device.type == "cuda":
+            self._before = torch.cuda.current_stream(self._device).record_event()
         self._ready: queue.Queue[tuple[PeopleBatch | BaseException, Any]] = queue.Queue(depth)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="visavis-people", daemon=True)
@@ -42,8 +45,15 @@ class Ahead:
             if self._device.type == "cuda":
                 torch.cuda.set_device(self._device)
                 side = torch.cuda.Stream(self._device)
-                with torch.cuda.stream(side):
-                    self._fill(side)
+                # the studio, and people of batches made before, may still be in the making on the caller's queue
+                side.wait_event(self._before)
+                for tensor in self._stream.kept():
+                    tensor.record_stream(side)  # exchanged people's memory is not given away while read here
+                try:
+                    with torch.cuda.stream(side):
+                        self._fill(side)
+                finally:
+                    side.synchronize()  # whoever closes this may free what is read here
             else:
                 self._fill(None)
         except BaseException as error:  # told to whoever waits for the batch

@@ -127,6 +127,11 @@ class PeoplePool:
         self._held = [-1] * (size // group)
         self._people: People | None = None
 
+    @property
+    def held(self) -> People | None:
+        """The people of the last call; None before the first."""
+        return self._people
+
     def at(self, step: int) -> People:
         """The pool's people at a step >= 0; makes those that are new since the last call."""
         groups = len(self._held)

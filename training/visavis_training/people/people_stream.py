@@ -22,7 +22,7 @@ from visavis_training.people.motion_tracks import Tracks
 from visavis_training.people.people_pool import People, PeoplePool, Studio
 from visavis_training.people.posing import eye_gaze
 from visavis_training.people.scenery import backgrounds, photographs
-from visavis_training.people.tensor_trees import joined
+from visavis_training.people.tensor_trees import joined, tensors
 
 MOST_SEED = 2**22 - 1
 """Seeds of people and clips, which follow from it, have 63 bits."""
@@ -145,6 +145,10 @@ class PeopleStream:
         batch = self.batch(self.step)
         self.step += 1
         return batch
+
+    def kept(self) -> Iterator[Tensor]:
+        """What is held from one batch to the next and freed or written over by later ones."""
+        yield from (self._photos, *tensors(self._tracks), *tensors(self._pool.held))
 
     def batch(self, step: int) -> PeopleBatch:
         """The batch of a step >= 0."""
