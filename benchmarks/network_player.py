@@ -201,22 +201,28 @@ class Player:
     async def _report(self) -> None:
         while True:
             await asyncio.sleep(REPORT_S)
-            lsr, heard_s = self._last_report or (0, self._loop.time())
-            held = int(65536 * (self._loop.time() - heard_s))
-            stats, highest = self._stats, self._stats.max_seq
-            if highest is not None:
-                info = RtcpReceiverInfo(self.ssrc, stats.fraction_lost, stats.packets_lost, highest, 0, lsr, held)
-                self._send(RtcpRrPacket(ssrc=1, reports=[info]))
+            self._send()
 
-    def _send(self, packet: Any) -> None:
-        at_s = self.up.carry(60, self._loop.time())
-        if at_s is not None:
-            self._loop.call_at(at_s, self._arrive, packet)
+    def _send(self, *packets: Any) -> None:
+        """Whatever is sent begins with a report: browsers do so unless reports of reduced size are agreed on."""
+        lsr, heard_s = self._last_report or (0, self._loop.time())
+        held = int(65536 * (self._loop.time() - heard_s))
+        stats, highest = self._stats, self._stats.max_seq
+        if highest is not None:
+            info = RtcpReceiverInfo(self.ssrc, stats.fraction_lost, stats.packets_lost, highest, 0, lsr, held)
+            packets = (RtcpRrPacket(ssrc=1, reports=[info]), *packets)
+        at_s = self.up.carry(40 + 40 * len(packets), self._loop.time())
+        if at_s is not None and packets:
+            self._loop.call_at(at_s, self._arrive, packets)
 
-    def _arrive(self, packet: Any) -> None:
-        task = asyncio.ensure_future(self.tell(packet))
+    def _arrive(self, packets: tuple[Any, ...]) -> None:
+        task = asyncio.ensure_future(self._tell_all(packets))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _tell_all(self, packets: tuple[Any, ...]) -> None:
+        for packet in packets:
+            await self.tell(packet)
 
 
 def _begins_keyframe(packet: RtpPacket) -> bool:

@@ -8,16 +8,17 @@ shows a picture once it and all before it are whole. Knows nothing of sessions.
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
 
 import numpy as np
-from aiortc import RTCRtpSender, clock
+from aiortc import RTCRtpSender, clock, rtcrtpsender
 from aiortc.rtcrtpparameters import (
     RTCRtcpParameters,
     RTCRtpCodecParameters,
@@ -35,7 +36,7 @@ from numpy.typing import NDArray
 from visavis_server.media import Published
 from visavis_server.rtc.bitrate import BitrateLimits
 from visavis_server.rtc.media_clock import MediaClock
-from visavis_server.rtc.outbound import PictureOutbound
+from visavis_server.rtc.picture_outbound import PictureOutbound
 from visavis_server.rtc.tracks import PictureTrack, VoiceTrack
 from visavis_server.rtc.voice_outbound import VoiceOutbound
 
@@ -75,10 +76,19 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 @contextmanager
 def virtual_time(loop: VirtualLoop) -> Any:
-    """Everybody's clocks are the loop's."""
-    with mock.patch.object(time, "monotonic", loop.time), mock.patch.object(time, "time", loop.time):  # noqa: SIM117
-        with mock.patch.object(clock, "current_ntp_time", lambda: int(loop.time() * 2**32)):
-            yield
+    """Everybody's clocks are the loop's, and aiortc's dice the same each time."""
+    dice = random.Random(3)
+    with ExitStack() as patches:
+        for owner, name, instead in (
+            (time, "monotonic", loop.time),
+            (time, "time", loop.time),
+            (clock, "current_ntp_time", lambda: int(loop.time() * 2**32)),
+            (rtcrtpsender, "random", dice),
+            (rtcrtpsender, "random16", lambda: dice.getrandbits(16)),
+            (rtcrtpsender, "random32", lambda: dice.getrandbits(32)),
+        ):
+            patches.enter_context(mock.patch.object(owner, name, instead))
+        yield
 
 
 class Wire:

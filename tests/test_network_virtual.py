@@ -85,6 +85,20 @@ def test_after_a_second_without_network_the_picture_runs_within_two(pictures: li
     assert took_s is not None and took_s <= 2.0
 
 
+@pytest.mark.parametrize(("before_bps", "after_bps"), [(2_000_000, 400_000), (5_000_000, 300_000)])
+def test_after_a_steep_step_down_the_picture_runs_within_two_seconds(
+    pictures: list[NDArray[np.uint8]], before_bps: int, after_bps: int
+) -> None:
+    def step(at_s: float, down: Link, _: Link) -> None:
+        down.conditions = Conditions(delay_ms=20, rate_bps=before_bps if at_s < 9.0 else after_bps)
+
+    called, found = call(pictures, {"delay_ms": 20, "rate_bps": before_bps}, {"delay_ms": 20}, step)
+    assert found["verdict"] == "well"
+    assert called.targets_bps[25 * 9] > 1.4 * after_bps  # it was steep
+    took_s = recovery_s(called.readings(), 1000 * (called.player.begun_s + 9.0), 20)
+    assert took_s is not None and took_s <= 2.0
+
+
 def test_the_same_call_is_the_same_again(pictures: list[NDArray[np.uint8]]) -> None:
     network = {"delay_ms": 50, "loss": 0.02, "rate_bps": 500_000}
     first, second = (call(pictures, network, {"delay_ms": 50})[0] for _ in range(2))

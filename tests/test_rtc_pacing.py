@@ -109,6 +109,20 @@ async def test_what_is_no_longer_kept_asks_for_a_whole_picture() -> None:
     assert paced.too_late == 1
 
 
+async def test_what_was_sent_before_a_new_beginning_is_never_sent_again() -> None:
+    paced, wire, _ = stand(None)
+    paced.copies = 1
+    for n in (0xFFFE, 0xFFFF):
+        await paced._send_rtp(packet(n))
+    await asyncio.sleep(0.04)
+    paced.begin_anew()
+    await paced._send_rtp(packet(0))
+    assert await paced.send_again([0xFFFE, 0xFFFF, 0], None)  # no whole picture is asked for: one comes
+    numbers = [struct.unpack_from("!H", data, 2)[0] for _, data in wire.sent[:3]]
+    assert numbers == [0xFFFE, 0xFFFF, 0]
+    assert [data[-1002:-1000] for _, data in wire.sent[3:]] == [struct.pack("!H", 0)]
+
+
 async def test_second_copies_go_out_with_the_next_picture() -> None:
     paced, wire, _ = stand(None)
     paced.copies = 1

@@ -79,6 +79,7 @@ class BitrateController:
         self._rate_bps = float(limits.start_bps)
         self._full_bps: float | None = None
         self._inherent_loss = 0.0
+        self._learnt_at_s: float | None = None
         self._excess_loss = 0.0
         self._queued_s = 0.0
         self._drains_until_s = 0.0
@@ -130,7 +131,7 @@ class BitrateController:
             now_s: `time.monotonic()`.
         """
         self._heard_at_s, self._queued_s = now_s, queued_s
-        self._learn_loss(reception.loss, queued_s)
+        self._learn_loss(reception.loss, queued_s, now_s)
         self._excess_loss = max(0.0, reception.sure_loss - self._inherent_loss)
         delivered_bps = reception.delivered_bps
         through_bps = sent_bps * (1.0 - reception.loss) if delivered_bps is None else min(sent_bps, delivered_bps)
@@ -148,12 +149,17 @@ class BitrateController:
             self._grow(sent_bps, now_s)
         self._settle(now_s)
 
-    def _learn_loss(self, loss: float, queued_s: float) -> None:
-        """What the link always loses is believed sooner when it is less, and not at all while packets queue."""
+    def _learn_loss(self, loss: float, queued_s: float, now_s: float) -> None:
+        """What the link always loses is believed sooner when it is less, and not at all while packets queue.
+
+        By time, not by report: browsers report with everything that they ask for, many times a second on a bad link.
+        """
+        since_s = 1.0 if self._learnt_at_s is None else min(1.0, now_s - self._learnt_at_s)
+        self._learnt_at_s = now_s
         if loss < self._inherent_loss:
-            self._inherent_loss += 0.2 * (loss - self._inherent_loss)
+            self._inherent_loss += (1.0 - 0.8**since_s) * (loss - self._inherent_loss)
         elif queued_s < QUEUE_SUSPECT_S:
-            self._inherent_loss += 0.12 * (min(loss, MOST_INHERENT_LOSS) - self._inherent_loss)
+            self._inherent_loss += (1.0 - 0.88**since_s) * (min(loss, MOST_INHERENT_LOSS) - self._inherent_loss)
 
     def on_missing(self, share: float, queued_s: float, now_s: float) -> bool:
         """Take that so many packets of the last half second were asked for again: known sooner than any report.
@@ -168,6 +174,14 @@ class BitrateController:
         self._queued_s = max(queued_s, MISSING_QUEUED_S)
         self._cut(BACKOFF * through_bps, now_s, DRAIN * through_bps)
         return True
+
+    def narrowed(self, rate_bps: int, now_s: float) -> None:
+        """The link has collapsed to about this; what was reported of it before says nothing any more."""
+        self._excess_loss = self._queued_s = 0.0
+        self._drains_until_s = now_s
+        self._full_bps = rate_bps / BACKOFF
+        self._cut_at_s = self._grown_at_s = now_s
+        self._set(min(self._rate_bps, rate_bps), now_s)
 
     def at(self, now_s: float) -> int:
         """The target now: less while a queue empties, and less and less while nothing is heard from the receiver."""

@@ -187,7 +187,8 @@ class Broadcast:
     def _due_wish(self, now_s: float) -> bool:
         """Whether the next picture is to be whole: somebody's wish is due, and the last one was not just now."""
         for receiver in self._receivers:
-            if receiver.pictures is not None and receiver.pictures.codec is not None and receiver.pictures.starving:
+            pictures = receiver.pictures
+            if pictures is not None and pictures.codec is not None and pictures.starving and not pictures.holding:
                 self._wishes.add(id(receiver))
         due = [who for who in self._wishes if now_s - self._granted_s.get(who, -VIEWER_SPACING_S) >= VIEWER_SPACING_S]
         if not due or now_s - self._keyframe_at_s < KEYFRAME_SPACING_S:

@@ -80,6 +80,8 @@ class PacedTransport:
         self._copies: deque[tuple[float, int, int]] = deque()
         self.copies = 0
         """Send every packet so many times more: on a long way that loses packets, to ask for them takes too long."""
+        self._newest: int | None = None
+        self._given_up: int | None = None
         self._sent_s: deque[float] = deque()
         self._missed_s: deque[float] = deque()
         self.sent_again = 0
@@ -117,6 +119,8 @@ class PacedTransport:
         """
         now_s, whole = time.monotonic(), True
         for sequence in sequences:
+            if self._given_up is not None and (sequence - self._given_up - 1) & 0xFFFF >= 0x8000:
+                continue
             sent_s, data = self._kept.get(sequence, (0.0, b""))
             whole = whole and now_s - sent_s <= FRESH_S
             if not data:
@@ -142,6 +146,13 @@ class PacedTransport:
         """A whole picture comes: nobody needs what is owed of those before."""
         self._owed.clear()
         self._missed_s.clear()
+
+    def begin_anew(self) -> None:
+        """Nothing that was sent until now is ever sent again: a whole picture comes, and the link has no room."""
+        self.forget_lost()
+        self._copies.clear()
+        self._sent_s.clear()
+        self._given_up = self._newest
 
     async def _pay(self, now_s: float) -> None:
         """Send what was asked for as far as the rate allows; the rest waits, for not every receiver asks twice."""
@@ -178,6 +189,9 @@ class PacedTransport:
     def _keep(self, sequence: int, data: bytes, now_s: float) -> None:
         self._kept[sequence] = now_s, data
         self._kept.move_to_end(sequence)
+        self._newest = sequence
+        if self._given_up is not None and (sequence - self._given_up) & 0xFFFF > 0x4000:
+            self._given_up = None  # so long ago that numbers begin to mean others
         self._again_s.pop(sequence, None)
         self._sent_s.append(now_s)
         while self._sent_s[0] < now_s - MISSING_WINDOW_S:

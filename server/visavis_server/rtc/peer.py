@@ -28,7 +28,7 @@ from visavis_server.rtc.layouts import Layout
 from visavis_server.rtc.liveness import Liveness
 from visavis_server.rtc.media_clock import MediaClock
 from visavis_server.rtc.microphone import GuardedVoice, Microphone, OnVoice
-from visavis_server.rtc.outbound import PictureOutbound
+from visavis_server.rtc.picture_outbound import PictureOutbound
 from visavis_server.rtc.reach import ANYWHERE, Reach, check_relayed
 from visavis_server.rtc.sdp import MAX_CANDIDATES, IceServer, Offer, parse_candidate, read_offer
 from visavis_server.rtc.stats import PeerStats

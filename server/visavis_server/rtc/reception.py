@@ -12,6 +12,7 @@ from dataclasses import dataclass
 WINDOW_S = 1.0
 RATE_WINDOW_S = 0.5
 """A rate that rises is out of date sooner."""
+SHORTEST_S = 0.1
 KEPT_S = 4.0
 FEWEST_PACKETS = 12
 """Fewer say nothing of a share that is lost."""
@@ -21,6 +22,7 @@ SENT_KEPT = 2048
 MOST_JITTER_S = 0.2
 JITTER_MEMORY = 0.15
 JITTER_WEIGHT = 1.2
+NEWEST_JITTER_WEIGHT = 2.5
 SMOOTH_S = 0.8
 BASE_S = 30.0
 """The shortest round trip of so long counts as the way itself; what comes on top is queueing."""
@@ -42,18 +44,23 @@ class ReceptionReader:
     """One stream's sending and the reports on it."""
 
     def __init__(self) -> None:
-        self._sizes: dict[int, int] = {}
+        self._sent: dict[int, tuple[float, int]] = {}
         self._total_bytes = 0
         self._reports: deque[tuple[float, int, int]] = deque()
 
-    def sent(self, sequence: int | None, size_bytes: int) -> None:
+    def sent(self, sequence: int | None, size_bytes: int, now_s: float) -> None:
         """A packet was sent; `sequence` as in RTP, 16 bits; None if it was sent again."""
         self._total_bytes += size_bytes
         if sequence is None:
             return
-        self._sizes[sequence] = self._total_bytes
-        if len(self._sizes) > SENT_KEPT:
-            self._sizes.pop(next(iter(self._sizes)))
+        self._sent[sequence] = now_s, self._total_bytes
+        if len(self._sent) > SENT_KEPT:
+            self._sent.pop(next(iter(self._sent)))
+
+    def age_s(self, highest: int, now_s: float) -> float | None:
+        """How long ago the newest packet that came was sent: a round trip, and what it waited on the way."""
+        known = self._sent.get(highest & 0xFFFF)
+        return None if known is None else now_s - known[0]
 
     def reported(self, highest: int, lost: int, now_s: float) -> Reception | None:
         """Take a report: the highest sequence number that came and the count of packets lost in all.
@@ -75,18 +82,24 @@ class ReceptionReader:
             return None
         loss = min(1.0, max(0.0, (lost - then_lost) / expected))
         sure_loss = max(0.0, loss - CERTAINTY * (loss * (1.0 - loss) / expected) ** 0.5)
-        return Reception(loss, sure_loss, self._delivered_bps(loss))
-
-    def _delivered_bps(self, loss: float) -> int | None:
-        now_s, highest, _ = self._reports[-1]
         before = [report for report in self._reports if report[0] <= now_s - RATE_WINDOW_S]
-        if not before:
+        return Reception(loss, sure_loss, self._through_bps(before[-1], loss) if before else None)
+
+    def through_bps(self, since_s: float) -> int | None:
+        """What has come through since then, by the reports that have come meanwhile; None while that is not known."""
+        since = next((report for report in self._reports if report[0] >= since_s), None)
+        if since is None or self._reports[-1][0] - since[0] < SHORTEST_S:
             return None
-        then_s, then_highest, _ = before[-1]
-        now_bytes, then_bytes = self._sizes.get(highest & 0xFFFF), self._sizes.get(then_highest & 0xFFFF)
-        if now_bytes is None or then_bytes is None or now_bytes <= then_bytes:
+        _, highest, lost = self._reports[-1]
+        expected = highest - since[1]
+        return self._through_bps(since, min(1.0, max(0.0, (lost - since[2]) / expected))) if expected else None
+
+    def _through_bps(self, then: tuple[float, int, int], loss: float) -> int | None:
+        now_s, highest, _ = self._reports[-1]
+        now_sent, then_sent = self._sent.get(highest & 0xFFFF), self._sent.get(then[1] & 0xFFFF)
+        if now_sent is None or then_sent is None or now_sent[1] <= then_sent[1]:
             return None
-        return round(8 * (now_bytes - then_bytes) * (1.0 - loss) / (now_s - then_s))
+        return round(8 * (now_sent[1] - then_sent[1]) * (1.0 - loss) / (now_s - then[0]))
 
 
 class QueueWatch:
@@ -97,6 +110,8 @@ class QueueWatch:
         self._drift_s = 0.0
         self._smooth_s = 0.0
         self._varies_s = 0.0
+        self.newest_s = 0.0
+        """What the newest round trip alone says of `queued_s`: sooner, and less surely."""
         self._lowest: deque[tuple[float, float]] = deque()
 
     def measured(self, rtt_s: float, now_s: float) -> None:
@@ -113,6 +128,7 @@ class QueueWatch:
         self._lowest.append((now_s, self._smooth_s))
         while self._lowest[0][0] < now_s - BASE_S:
             self._lowest.popleft()
+        self.newest_s = max(0.0, rtt_s - self._lowest[0][1] - NEWEST_JITTER_WEIGHT * self._varies_s)
 
     @property
     def queued_s(self) -> float:

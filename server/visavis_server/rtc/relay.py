@@ -16,7 +16,8 @@ from aiortc.rtcrtpsender import RTCEncodedFrame
 from visavis_server.rtc.bitrate import BitrateLimits
 from visavis_server.rtc.layouts import Layout
 from visavis_server.rtc.media_clock import MediaClock
-from visavis_server.rtc.outbound import Outbound, PicturesOut
+from visavis_server.rtc.outbound import Outbound
+from visavis_server.rtc.pictures_out import PicturesOut
 from visavis_server.rtc.tracks import BoundedQueue
 
 PICTURES_HELD = 12
@@ -92,7 +93,7 @@ class RelayedPictures(PicturesOut):
 
     def put(self, picture: EncodedPicture) -> None:
         """Take one picture; without those before it, it waits for a keyframe."""
-        if self.starving and not picture.keyframe:
+        if self.holding or (self.starving and not picture.keyframe):
             self.dropped += 1
             return
         if self._queue.waiting >= PICTURES_HELD:
@@ -106,6 +107,11 @@ class RelayedPictures(PicturesOut):
     def want_keyframe(self) -> None:
         """The viewer has asked for one."""
         self._ask_keyframe()
+
+    def start_over(self) -> None:
+        """See `PicturesOut`: others get their pictures meanwhile."""
+        self.dropped += self._queue.clear()
+        self.starving = True
 
     def release(self) -> None:
         """Stop: whoever waits for a picture is woken with the track's end."""
