@@ -17,9 +17,10 @@ torch = pytest.importorskip("torch", reason="training needs torch; the product d
 if shutil.which("g++") is None:
     pytest.skip("the CPU's kernels are made by g++", allow_module_level=True)
 
-from visavis_training.people import fusing, scenery  # noqa: E402
+from visavis_training.people import fabrics, fusing, scenery  # noqa: E402
 from visavis_training.people.chance import Chance, noise  # noqa: E402
-from visavis_training.people.fusing import fuse, fused, fusing_failures, fusing_seconds  # noqa: E402
+from visavis_training.people.fusing import fuse, fused, fusing_failures, fusing_seconds, left_as_written  # noqa: E402
+from visavis_training.people.worn_shading import noise_tile  # noqa: E402
 
 pytestmark = pytest.mark.unit
 MASK = (1 << 64) - 1
@@ -31,6 +32,7 @@ def as_written() -> Iterator[None]:
     fuse(None)
     fusing._state.failed.clear()
     fusing._state.seconds.clear()
+    fusing._state.left.clear()
 
 
 def boxes(pictures: int) -> tuple[Any, ...]:
@@ -74,6 +76,37 @@ def test_what_cannot_be_compiled_runs_as_written_and_says_so_once(caplog: pytest
             assert torch.equal(bright(values), values + 1.75)
     assert len([r for r in caplog.records if "stays slow" in r.message]) == 1
     assert len(fusing_failures()) == 1
+
+
+def test_what_is_known_not_to_compile_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("compiled")
+
+    monkeypatch.setattr(torch, "compile", refuse)
+    fuse(True, without=["scenery._boxes_over", "scenery._discs_over"])
+    assert scenery._boxes_over(*boxes(2)).shape == (2, 24, 24, 3)
+    assert left_as_written() == {"scenery._boxes_over"}
+    assert not fusing_seconds() and not fusing_failures()
+
+
+def test_cloth_reads_its_noise_as_compilers_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On CUDA bilinear reading with aligned corners and zeros around goes to cuDNN, which cannot be traced."""
+    asked: list[dict[str, Any]] = []
+    sample = torch.nn.functional.grid_sample
+
+    def noted(*given: Any, **named: Any) -> Any:
+        asked.append(named)
+        return sample(*given, **named)
+
+    monkeypatch.setattr(torch.nn.functional, "grid_sample", noted)
+    tile = noise_tile("cpu")
+    place = torch.tensor([[0.0, 0.0], [63.999996, 63.5], [-0.25, 64.0], [31.5, -1e-7]])
+    found = fabrics._noise(tile, place)
+    assert asked and all(named.get("padding_mode", "zeros") != "zeros" for named in asked)
+    base = place.floor()
+    part = place - base
+    grid = torch.remainder(base + part * part * (3 - 2 * part), 64) / 32 - 1
+    torch.testing.assert_close(found, sample(tile, grid[None, None], align_corners=True)[0, 0, 0])
 
 
 def test_what_needs_gradients_is_left_alone() -> None:
@@ -127,3 +160,15 @@ def test_each_person_sees_the_same_noise_turned_without_stretching() -> None:
     assert float(steep.max() / steep.min()) < 1.4
     apart = noise(chance, "veins", near, 3.0)
     assert float(torch.corrcoef(apart).fill_diagonal_(0).abs().max()) < 0.2
+
+
+def test_places_that_are_none_read_nothing_outside_the_noise() -> None:
+    chance = Chance(torch.tensor([3, 4]))
+    points = torch.rand(1, 6, 3, generator=torch.Generator().manual_seed(0))
+    expected = noise(chance, "grain", points, 2.0, 2)
+    points = torch.cat(
+        [points, torch.tensor([[[float("nan"), 0.0, 0.0], [float("inf"), 1.0, 1.0], [1e30, 0.0, 0.0]]])], 1
+    )
+    found = noise(chance, "grain", points, 2.0, 2)
+    assert torch.equal(found[:, :6], expected)
+    assert found.shape == (2, 9)

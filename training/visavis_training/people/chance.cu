@@ -110,7 +110,7 @@ KERNEL turn_noise(long long people, const Word *seeds, int turn, int shift, floa
 
 DEVICE float wrapped(float value) {
     value -= LATTICE * floorf(value / LATTICE);
-    return value >= LATTICE ? 0.f : value < 0.f ? 0.f : value;
+    return value >= 0.f && value < LATTICE ? value : 0.f;  // 0 also for NaN, which is no place in the lattice
 }
 
 // `lattice` (49, 49, 49), the last axis is x; points (own ? people : 1, places, 3) -> result (people, places)

@@ -201,7 +201,8 @@ def _noise(lattice: Tensor, place: Tensor) -> Tensor:
     part = place - base
     place = base + part * part * (3 - 2 * part)
     grid = torch.remainder(place, 64) * (2 / 64) - 1
-    found = functional.grid_sample(lattice, grid[None, None], align_corners=True)
+    # no place lies beyond the border; filled with zeros there this would be cuDNN's, which nothing can be fused with
+    found = functional.grid_sample(lattice, grid[None, None], align_corners=True, padding_mode="border")
     return found[0, 0, 0]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -31,24 +31,27 @@ class _State:
     on: bool | None = None
     """None: on CUDA."""
     backend: str = "inductor"
+    without: frozenset[str] = frozenset()
     seconds: dict[str, float]
     failed: dict[str, str]
+    left: set[str]
 
     def __init__(self) -> None:
-        self.seconds, self.failed = {}, {}
+        self.seconds, self.failed, self.left = {}, {}, set()
 
 
 _state = _State()
 
 
-def fuse(on: bool | None, backend: str = "inductor") -> None:
+def fuse(on: bool | None, backend: str = "inductor", without: Iterable[str] = ()) -> None:
     """Say for this process whether functions are fused.
 
     Args:
         on: always, never, or (None) where tensors are on CUDA.
         backend: of torch.compile; "eager" finds what could not be traced and compiles nothing.
+        without: names, as in `fusing_failures`, of functions that run as written: trying in vain costs seconds.
     """
-    _state.on, _state.backend = on, backend
+    _state.on, _state.backend, _state.without = on, backend, frozenset(without)
 
 
 def fusing_seconds() -> dict[str, float]:
@@ -59,6 +62,11 @@ def fusing_seconds() -> dict[str, float]:
 def fusing_failures() -> dict[str, str]:
     """What could not be compiled, and why."""
     return dict(_state.failed)
+
+
+def left_as_written() -> set[str]:
+    """Functions that would have been compiled, had `fuse` not been told to do without."""
+    return set(_state.left)
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:
@@ -95,6 +103,9 @@ def fused(function: Callable[Arguments, Result], least: int = 2) -> Callable[Arg
             wanted = not any(tensor.requires_grad for tensor in found)
         rows = found[0].shape[0] if wanted and found[0].ndim else 0
         if not wanted or rows < least or name in _state.failed:
+            return function(*given, **named)
+        if name in _state.without:
+            _state.left.add(name)
             return function(*given, **named)
         for tensor in found:
             if tensor.ndim and tensor.shape[0] > 1:
