@@ -25,7 +25,8 @@ _OPENINGS = np.array([LOOKS[name].opening - 1.0 for name in EMOTIONS])
 _JAWS = np.array([LOOKS[name].jaw for name in EMOTIONS])
 _HEADS = np.array([LOOKS[name].head for name in EMOTIONS])
 _ONSETS_S = np.array([LOOKS[name].onset_s for name in EMOTIONS])
-_OFFSETS_S = np.array([LOOKS[name].offset_s for name in EMOTIONS])
+_PACES = [LOOKS[name].onset_s / LOOKS[name].offset_s for name in EMOTIONS]
+"""How much more slowly each goes than it comes."""
 
 _UPPER = np.array([name.startswith(("brow", "eye")) for name in ARKIT_NAMES])
 _LEFT = np.array([name.endswith("Left") for name in ARKIT_NAMES])
@@ -81,7 +82,6 @@ class EmotionalFace:
 
     def __init__(self, seed: int) -> None:
         self._springs = [Spring(1, float(onset)) for onset in _ONSETS_S]
-        self._slow = [Spring(1, float(offset)) for offset in _OFFSETS_S]
         self._shares = np.zeros(len(EMOTIONS))
         self._uneven = Wander(_UNEVEN, _UNEVEN_S, np.random.default_rng([seed, 8]))
         self._since_s = 0.0
@@ -93,9 +93,10 @@ class EmotionalFace:
             self._felt, self._since_s = feeling, 0.0
         self._since_s += FRAME_S
         settling = _SETTLED + (1.0 - _SETTLED) * np.exp(-max(0.0, self._since_s - 1.0) / _SETTLES_S)
-        for i, name in enumerate(EMOTIONS):
+        for i, (name, spring) in enumerate(zip(EMOTIONS, self._springs, strict=True)):
             target = feeling.strength if name == feeling.emotion else 0.0
-            self._shares[i] = self._follow(i, target)
+            pace = 1.0 if target >= self._shares[i] else _PACES[i]
+            self._shares[i] = min(max(float(spring.step(target, pace)[0]), 0.0), 1.0)
         upper, lower, upper_side, lower_side = self._uneven.step()
         gain = np.where(_UPPER, 1.0 + upper, 1.0 + lower)
         side = _LEFT_BIAS + np.where(_UPPER, upper_side, lower_side)
@@ -109,14 +110,6 @@ class EmotionalFace:
             float(shares @ _JAWS) * float(settling),
             shares @ _HEADS,
         )
-
-    def _follow(self, i: int, target: float) -> float:
-        """A share on its way up by the quick spring, on its way down by the slow one; no step in between."""
-        share = self._shares[i]
-        spring, other = (self._springs[i], self._slow[i]) if target >= share else (self._slow[i], self._springs[i])
-        value = float(spring.step(target)[0])
-        other.value, other.velocity = spring.value.copy(), spring.velocity.copy()
-        return min(max(value, 0.0), 1.0)
 
 
 def coloured_face(presence: NDArray[np.float32], mouth: NDArray[np.float32], colour: Colour) -> NDArray[np.float32]:
