@@ -129,17 +129,26 @@ def test_what_ships_cannot_be_removed(library: AvatarLibrary) -> None:
     assert library.get("astronaut")
 
 
+@pytest.fixture(scope="module")
+def beside_a_secret(tmp_path_factory: pytest.TempPathFactory) -> tuple[AvatarLibrary, Path]:
+    """A library with an avatar, and a folder beside it that no id leads to."""
+    folder = tmp_path_factory.mktemp("library")
+    library = AvatarLibrary(folder / "avatars")
+    library.add(PHOTO, "Ada")
+    shutil.copytree(next((folder / "avatars").iterdir()), folder / "secret")
+    return library, folder / "secret"
+
+
 @pytest.mark.parametrize(
     "id",
     ["..", ".", "", "../secret", "a/../../secret", "/etc", "secret\0", "Astronaut", "a" * 65, ".new-1", "astronaut\n"],
 )
-def test_hostile_ids_reach_no_file(library: AvatarLibrary, tmp_path: Path, id: str) -> None:
-    library.add(PHOTO, "Ada")
-    shutil.copytree(next((tmp_path / "avatars").iterdir()), tmp_path / "secret")
+def test_hostile_ids_reach_no_file(beside_a_secret: tuple[AvatarLibrary, Path], id: str) -> None:
+    library, secret = beside_a_secret
     for ask in (library.get, library.image, library.thumbnail, library.remove):
         with pytest.raises(NotFound):
             ask(id)
-    assert (tmp_path / "secret" / "avatar.json").is_file()
+    assert (secret / "avatar.json").is_file() and len(list((secret.parent / "avatars").iterdir())) == 1
 
 
 def test_an_avatar_of_an_older_analysis_is_made_anew_from_its_photo(
