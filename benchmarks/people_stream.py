@@ -5,7 +5,8 @@
 Each way of drawing (`eager`: as written; `fused`: compiled, see `people/fusing.py`) is measured by itself: `steady`
 draws with the pool as it is, `exchange` makes one group of new people, `stream` is both, as training reads it, one
 batch after another, `ahead` the same from the thread that works ahead. Launches are those of one call, counted by the
-profiler on CUDA and as torch's operations on the CPU. The first batches, which compile, are not counted.
+profiler on CUDA and as torch's operations on the CPU. The first batches, which compile, are not counted. Every figure
+is printed as soon as it is known, and after each way one line of JSON: what is measured stays said if a way fails.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import argparse
 import json
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from visavis_training.people.ahead import Ahead
 from visavis_training.people.anatomy import Anatomy
 from visavis_training.people.anny_data import anny_data
-from visavis_training.people.fusing import fuse, fusing_failures, fusing_seconds
+from visavis_training.people.fusing import fuse, fusing_failures, fusing_seconds, left_as_written
 from visavis_training.people.motion_tracks import Tracks
 from visavis_training.people.people_pool import Studio
 from visavis_training.people.people_stream import PeopleStream, StreamSettings
@@ -73,32 +74,32 @@ def launches(work: Callable[[], object], device: torch.device) -> int:
 
 def measured(
     studio: Studio, tracks: Tracks, settings: StreamSettings, batches: int, device: torch.device, count: bool
-) -> dict[str, float]:
-    """Milliseconds of everything, and launches and gigabytes at most."""
+) -> Iterator[tuple[str, float]]:
+    """Milliseconds of everything, and launches and gigabytes at most: names and values, each when it is known."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     stream = PeopleStream(studio, tracks, settings, seed=1)
-    found = {"first_batch_ms": 1000 * seconds_each(lambda _: next(stream), 1, device)}
+    yield "first_batch_ms", 1000 * seconds_each(lambda _: next(stream), 1, device)
     for _ in range(2):
         next(stream)
     step = stream.step - 1
-    found["steady_ms"] = 1000 * seconds_each(lambda _: stream.batch(step), batches, device)
-    found["exchange_ms"] = 1000 * seconds_each(
-        lambda n: stream._pool.at(step + (1 + n) * settings.keep_steps), batches, device
-    )
+    yield "steady_ms", 1000 * seconds_each(lambda _: stream.batch(step), batches, device)
+    later = settings.keep_steps
+    yield "exchange_ms", 1000 * seconds_each(lambda n: stream._pool.at(step + (1 + n) * later), batches, device)
     if count:
-        here = step + batches * settings.keep_steps
-        found["steady_launches"] = launches(lambda: stream.batch(here), device)
+        here = step + batches * later
+        yield "steady_launches", launches(lambda: stream.batch(here), device)
         with torch.no_grad():
-            found["exchange_launches"] = launches(lambda: stream._pool.at(here + settings.keep_steps), device)
-    stream = PeopleStream(studio, tracks, settings, seed=1, step=step + (batches + 1) * settings.keep_steps)
+            found = launches(lambda: stream._pool.at(here + later), device)
+        yield "exchange_launches", found
+    stream = PeopleStream(studio, tracks, settings, seed=1, step=step + (batches + 1) * later)
     next(stream)
-    found["stream_ms"] = 1000 * seconds_each(lambda _: next(stream), batches, device)
+    yield "stream_ms", 1000 * seconds_each(lambda _: next(stream), batches, device)
     with Ahead(stream) as ahead:
         next(ahead)
-        found["ahead_ms"] = 1000 * seconds_each(lambda _: next(ahead), batches, device)
-    found["peak_gb"] = torch.cuda.max_memory_allocated(device) / 1e9 if device.type == "cuda" else 0.0
-    return found
+        found_ms = 1000 * seconds_each(lambda _: next(ahead), batches, device)
+    yield "ahead_ms", found_ms
+    yield "peak_gb", torch.cuda.max_memory_allocated(device) / 1e9 if device.type == "cuda" else 0.0
 
 
 def main() -> None:
@@ -117,6 +118,10 @@ def main() -> None:
     parser.add_argument("--people-at-once", type=int, default=24)
     parser.add_argument("--batches", type=int, default=8)
     parser.add_argument("--naked", action="store_true", help="no hair, glasses or clothes")
+    parser.add_argument(
+        "--not-fused", nargs="+", default=[], metavar="NAME",
+        help="functions left as written, such as an earlier run's `not_fused`: trying them costs its first batch time",
+    )  # fmt: skip
     args = parser.parse_args()
     device = torch.device(args.device)
     makers = () if args.naked else None
@@ -128,25 +133,28 @@ def main() -> None:
     pictures = args.people * (1 + args.frames)
     ways = args.ways or (["eager", "fused"] if device.type == "cuda" else ["eager"])
     result: dict[str, object] = {}
-    print(f"{pictures} pictures of {args.size} px a batch on {args.device}")
+    print(f"{pictures} pictures of {args.size} px a batch on {args.device}", flush=True)
     for way in ways:
-        fuse(way == "fused")
+        fuse(way == "fused", without=args.not_fused)
         # torch's own counting cannot look into compiled code on the CPU
         counted = device.type == "cuda" or way == "eager"
-        found = measured(studio, small_tracks(), settings, args.batches, device, counted)
-        for name, value in found.items():
+        found: dict[str, float] = {}
+        for name, value in measured(studio, small_tracks(), settings, args.batches, device, counted):
+            found[name] = round(value, 2)
             rate = ""
             if name in ("steady_ms", "stream_ms", "ahead_ms"):
                 rate = f"{1000 * pictures / value:>10.1f} pictures/s"
             print(f"  {way:<7}{name:<20}{value:>11.1f}{rate}", flush=True)
-        result[way] = {name: round(value, 2) for name, value in found.items()}
-        result[f"{way}_pictures_per_s"] = round(1000 * pictures / found["ahead_ms"], 1)
+        result |= {way: found, f"{way}_pictures_per_s": round(1000 * pictures / found["ahead_ms"], 1)}
+        print(json.dumps(result), flush=True)
     if "fused" in ways:
         for name, why in fusing_failures().items():
             print(f"  not fused: {name}: {why.splitlines()[0]}")
+        for name in sorted(set(args.not_fused) - left_as_written()):
+            print(f"  --not-fused {name}: no such function was met")
         result["compiling_s"] = round(sum(fusing_seconds().values()), 1)
-        result["not_fused"] = sorted(fusing_failures())
-    result |= {key: value for key, value in vars(args).items() if key not in ("anny", "ways")}
+        result["not_fused"] = sorted({*fusing_failures(), *left_as_written()})
+    result |= {key: value for key, value in vars(args).items() if key not in ("anny", "ways", "not_fused")}
     result["machine"] = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     print(json.dumps(result))
 
