@@ -210,6 +210,7 @@ def main() -> None:
                 said = scene(kind, args.minutes * 60, voices[seed - 1], voices[2 - seed], seed)
                 motion = performed(said, seed)
                 runs[portrait][kind] = run_figures(rig, kind, said, motion)
+                print(f"{portrait} {kind}: {rounded(runs[portrait][kind])}", flush=True)
                 if kind == "talk" and not args.no_pictures:
                     backgrounds.append(still_background(avatar, renderer, motion, 12))
         figures: dict[str, Any] = summary(list(runs.values()))
