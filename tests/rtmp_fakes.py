@@ -14,7 +14,7 @@ from typing import Literal
 from visavis_server.outputs import amf
 from visavis_server.outputs.rtmp_chunks import COMMAND, ChunkReader, Message, chunked
 
-Part = Literal["reads", "silent", "stops_reading", "rejects", "garbage", "hangs_up", "floods", "ends"]
+Part = Literal["reads", "silent", "stops_reading", "rejects", "garbage", "hangs_up", "floods", "ends", "slow"]
 
 
 @dataclass
@@ -27,6 +27,8 @@ class FakeRtmp:
     messages: list[Message] = field(default_factory=list)
     commands: list[list[amf.Value]] = field(default_factory=list)
     open_now: int = 0
+    reads_bps: float = 500_000
+    """What a slow one takes."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -58,10 +60,12 @@ class FakeRtmp:
                 continue
             values = amf.read(message.data)
             self.commands.append(values)
-            if not await self._answer(values, writer):
+            if not await self._answer(values, reader, writer):
                 await asyncio.sleep(3600)
 
-    async def _answer(self, values: list[amf.Value], writer: asyncio.StreamWriter) -> bool:
+    async def _answer(
+        self, values: list[amf.Value], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
         """False: nothing is read any more."""
 
         def say(*answer: amf.Value) -> None:
@@ -81,6 +85,8 @@ class FakeRtmp:
                     while True:
                         writer.write(chunked(2, Message(4, 0, b"\0\6\0\0\0\0"), 0) * 1000)
                         await writer.drain()
+            while self.part == "slow" and (data := await reader.read(2048)):  # noqa: ASYNC110 - it is slow
+                await asyncio.sleep(8 * len(data) / self.reads_bps)
             if self.part == "ends":
                 say("onStatus", 0.0, None, {"level": "status", "code": "NetStream.Unpublish.Success"})
             return self.part != "stops_reading"

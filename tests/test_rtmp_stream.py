@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import logging
 import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import av
 import numpy as np
 import psutil
 import pytest
@@ -22,11 +24,13 @@ from rtc_loopback import voice_of
 from rtmp_fakes import FakeRtmp, fake_rtmp
 from visavis_server.media import Published
 from visavis_server.outputs import rtmp_connection, rtmp_stream
+from visavis_server.outputs.access_units import AccessUnit
 from visavis_server.outputs.address_policy import AddressPolicy
 from visavis_server.outputs.program import Program
 from visavis_server.outputs.rtmp_chunks import AUDIO, VIDEO
 from visavis_server.outputs.rtmp_stream import RtmpStream
 from visavis_server.outputs.target import read_target
+from visavis_server.outputs.unit_queue import UnitQueue
 
 pytestmark = pytest.mark.e2e
 
@@ -130,6 +134,50 @@ async def test_a_server_that_never_reads_costs_neither_time_nor_memory(monkeypat
         assert process.memory_info().rss - before < 60_000_000
         ours = [c for c in process.net_connections("tcp") if c.raddr and c.raddr.port == fake.port]
         assert len(ours) <= 1, "old connections are gone"
+
+
+async def test_a_slow_uplink_gets_fewer_bits_and_loses_little(caplog: pytest.LogCaptureFixture) -> None:
+    """Noise at 8 Mbit/s to a server that takes 600 kbit/s: soon nothing is lost any more, and a recording is spared."""
+    caplog.set_level(logging.INFO)
+    async with fake_rtmp("slow") as fake, streaming(fake, noise=True) as stream:
+        fake.reads_bps = 600_000
+        program = stream._program
+        await until_true(lambda: program.rate_bps < 600_000, "a lower rate", 40)
+        await until_true(lambda: stream._queue.waiting_bytes < 100_000, "less that waits", 60)
+        dropped = stream.report().pictures_dropped
+        await asyncio.sleep(5)
+        assert stream.report().pictures_dropped == dropped
+        assert stream.report().reconnects == 0
+        assert "rate follows the uplink" in caplog.text
+        recording = UnitQueue(4.0, 1 << 24, program.ask_keyframe)
+        program.add(recording)
+        assert program.rate_bps == 8_000_000
+        program.remove(recording)
+        assert program.rate_bps < 600_000
+
+
+async def test_a_rate_that_changes_keeps_what_receivers_were_told_of_the_stream() -> None:
+    units: list[AccessUnit] = []
+    async with ticking() as ticker:
+        program, queue = Program(320, 320, 2500), UnitQueue(4.0, 1 << 24, lambda: None)
+        ticker.sinks.append(program)
+        program.add(queue)
+        for bps in (2_500_000, 200_000, 700_000):
+            program.limit(queue, bps)
+            count = len(units) + 60
+            while len(units) < count:
+                unit = await queue.get()
+                assert unit is not None
+                units.append(unit)
+        await program.close()
+    pictures = [unit for unit in units if unit.is_picture]
+    assert sum(unit.is_keyframe for unit in pictures) >= 3
+    assert [unit.pts for unit in pictures] == sorted(unit.pts for unit in pictures)
+    decoder = av.CodecContext.create("h264", "r")
+    decoder.extradata = program.format.avc_config
+    shown = [frame for unit in pictures for frame in decoder.decode(av.Packet(unit.data))]
+    assert len(shown) >= len(pictures) - 2  # a decoder holds one back
+    assert {(frame.width, frame.height) for frame in shown} == {(320, 320)}
 
 
 async def test_a_key_that_is_refused_fails_soon_and_is_told_to_nobody(caplog: pytest.LogCaptureFixture) -> None:

@@ -70,13 +70,14 @@ class Program:
 
     def __init__(self, width_px: int, height_px: int, video_kbps: int) -> None:
         self._size_px = (width_px & ~1, height_px & ~1)
-        self._bps = 1000 * video_kbps
+        self._bps = self._coded_bps = 1000 * video_kbps
+        self._limits: dict[Taker, int] = {}
         self._ticks: Channel[Published] = Channel(TICKS_HELD_MS, CHUNK_MS, Overflow.DROP_OLDEST)
         self._takers: list[Taker] = []
         self._frames = FrameMaker()
         self._next_tick: int | None = None
         try:
-            self._video, self._audio = _video_encoder(self._size_px, self._bps), _audio_encoder()
+            self._video, self._audio = _video_encoder(self._size_px, self._bps, self._bps), _audio_encoder()
         except (av.FFmpegError, ValueError) as error:
             message = "This machine cannot encode H.264 and AAC."
             raise EngineError("no_encoder", message, "Install av from PyPI, whose wheels can.") from error
@@ -115,6 +116,21 @@ class Program:
         """Hand on to it no more."""
         if taker in self._takers:
             self._takers.remove(taker)
+        self._limits.pop(taker, None)
+
+    def limit(self, taker: Taker, bps: int) -> None:
+        """Pictures should take no more than this on the way of this one; it holds until the taker is removed.
+
+        Where the ways of all takers are narrow, the lowest limit holds for all. Somebody who can take everything (a
+        recording, or a stream with a wide uplink) is not spoilt by another's.
+        """
+        self._limits[taker] = bps
+
+    @property
+    def rate_bps(self) -> int:
+        """What pictures may take at the most now."""
+        limits = [self._limits.get(taker, self._bps) for taker in self._takers]
+        return self._bps if not limits or max(limits) == self._bps else min(limits)
 
     def ask_keyframe(self) -> None:
         """Somebody cannot begin without a whole picture."""
@@ -141,10 +157,10 @@ class Program:
         async for item in self._ticks:
             if not self._takers:
                 continue
-            batch = [item, *self._ticks.take_all()]
+            batch, rate_bps = [item, *self._ticks.take_all()], self.rate_bps
             keyframe = self._due_wish(time.monotonic())
             try:
-                units = await loop.run_in_executor(self._executor, self._encode, batch, keyframe)
+                units = await loop.run_in_executor(self._executor, self._encode, batch, keyframe, rate_bps)
             except Exception:  # what cannot be encoded must not end the program
                 _log.exception("ticks could not be encoded for outputs")
                 self._video, self._audio, self._next_tick = self._renewed()
@@ -154,7 +170,7 @@ class Program:
                     taker.take(unit)
 
     def _renewed(self) -> tuple[Any, Any, None]:
-        return _video_encoder(self._size_px, self._bps), _audio_encoder(), None
+        return _video_encoder(self._size_px, self._coded_bps, self._bps), _audio_encoder(), None
 
     def _due_wish(self, now_s: float) -> bool:
         if not self._wanted or now_s - self._keyframe_at_s < KEYFRAME_SPACING_S:
@@ -162,8 +178,10 @@ class Program:
         self._wanted, self._keyframe_at_s = False, now_s
         return True
 
-    def _encode(self, batch: Sequence[Published], keyframe: bool) -> Sequence[AccessUnit]:
-        """On the encoding thread."""
+    def _encode(self, batch: Sequence[Published], keyframe: bool, rate_bps: int) -> Sequence[AccessUnit]:
+        """On the encoding thread. FFmpeg gives no way to another highest rate, so that a change costs a keyframe."""
+        if rate_bps != self._coded_bps:
+            self._video, self._coded_bps = _video_encoder(self._size_px, rate_bps, self._bps), rate_bps
         every = -(-len(batch) // PICTURES_AT_ONCE)
         shown = batch[(len(batch) - 1) % every :: every]  # the newest one always
         self._left_out += len(batch) - len(shown)
@@ -193,7 +211,8 @@ class Program:
         return [AccessUnit(False, bytes(packet), packet.pts, True) for packet in self._audio.encode(frame)]
 
 
-def _video_encoder(size_px: tuple[int, int], bps: int) -> Any:
+def _video_encoder(size_px: tuple[int, int], bps: int, full_bps: int) -> Any:
+    """For so many bits a second at the most; parameter sets are those of the full rate, which receivers know."""
     codec: Any = av.CodecContext.create("libx264", "w")
     codec.width, codec.height = size_px
     codec.pix_fmt, codec.color_range, codec.colorspace = "yuv420p", 1, 6  # cv2 converts by BT.601
@@ -202,7 +221,7 @@ def _video_encoder(size_px: tuple[int, int], bps: int) -> Any:
     codec.gop_size = KEYFRAME_EVERY
     codec.thread_count = 1  # a second thread costs a core that another session needs
     codec.flags |= Flags.global_header
-    level = h264_level(*size_px, bps)
+    level = h264_level(*size_px, full_bps)
     codec.options = {
         "preset": "veryfast",
         "tune": "zerolatency",

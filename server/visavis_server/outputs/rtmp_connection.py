@@ -7,7 +7,9 @@ answer would stop every session (PyAV 18.1). Knows nothing of sessions or of try
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import socket
 import struct
 import time
 from typing import Any
@@ -38,6 +40,8 @@ STALL_S = 10.0
 """A server that takes nothing for so long is as good as gone."""
 BUFFER_BYTES = 256 * 1024
 """What may wait in this program for the kernel to take it."""
+UNSENT_BYTES = 32 * 1024
+"""What may wait in the kernel: by itself it would take megabytes, many seconds on a narrow uplink, and say nothing."""
 GOODBYE_S = 1.0
 CHATTER_BYTES = 256 * 1024
 CHATTER_BPS = 64_000
@@ -76,6 +80,7 @@ class RtmpConnection:
         """
         reader, writer = await target.policy.connect(target.host, target.port, target.tls)
         writer.transport.set_write_buffer_limits(high=BUFFER_BYTES)
+        _let_it_wait_here(writer)
         connection = cls(target, reader, writer)
         try:
             async with asyncio.timeout(HANDSHAKE_S):
@@ -95,6 +100,11 @@ class RtmpConnection:
             raise
         connection._listening = asyncio.create_task(connection._listen(), name="rtmp listen")
         return connection
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What the kernel has not taken yet."""
+        return self._writer.transport.get_write_buffer_size()
 
     async def send(self, unit: AccessUnit) -> None:
         """Send one unit; waits while the server is slow. The first one begins at time 0.
@@ -275,3 +285,11 @@ class RtmpConnection:
             raise Unreachable("stalled", message, "Check the uplink and the server.") from error
         except OSError as error:
             raise Unreachable("connection_lost", "The connection was lost.", "It is tried again.") from error
+
+
+def _let_it_wait_here(writer: asyncio.StreamWriter) -> None:
+    """Where the system can be told to take little in advance; elsewhere a full uplink is noticed later."""
+    sock, option = writer.get_extra_info("socket"), getattr(socket, "TCP_NOTSENT_LOWAT", None)
+    if sock is not None and option is not None:
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.IPPROTO_TCP, option, UNSENT_BYTES)
