@@ -155,7 +155,8 @@ class Gaze:
         share = self._share(now)
         away_s = 0.9 if now.speaking > 0.5 else 0.8 if now.listening > 0.5 else 1.3
         if away:
-            self._period_s = float(np.clip(self._rng.gamma(3.0, away_s / 3.0), 0.3, 3.5))
+            longest_s = 1.2 if now.listening > 0.5 else 3.0  # longer ones say that somebody does not listen
+            self._period_s = float(np.clip(self._rng.gamma(3.0, away_s / 3.0), 0.3, longest_s))
             angle = self._direction(now)
             size = float(self._rng.uniform(7.5, 14.0))
             self._aim(size * math.cos(angle), size * 0.62 * math.sin(angle))
