@@ -45,9 +45,7 @@ def opened(file: Path, name: str, device: torch.device) -> DeviceEngine:
     """A network on an engine, by its name of the table."""
     kind, *rest = name.split("-")
     if kind != "torch":
-        engine = open_built(file, name, default_folder(), device)
-        assert isinstance(engine, DeviceEngine)
-        return engine
+        return open_built(file, name, default_folder(), device)[0]
     runner = TorchRunner(file, device, rest[0], "compiled" in rest)
     return DeviceEngine(runner, device, record="eager" not in rest)
 

@@ -194,7 +194,8 @@ def test_built_engines_run_on_buffers_of_torch(
     rtx: bool, torch: Any, files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, fake = files["renderer_compact_stem"], FakeTensorRt(rtx)
-    engine = open_built(file, built(file, tmp_path, fake, monkeypatch), tmp_path, torch.device("cpu"))
+    engine, precision = open_built(file, built(file, tmp_path, fake, monkeypatch), tmp_path, torch.device("cpu"))
+    assert precision == "fp16"
     reference = open_engine(file, "onnxruntime")
     given = {(1, 2, 1): drawn(COMPACT, "stem", (1, 2, 1)), (2, 4, 1): drawn(COMPACT, "stem", (2, 4, 1))}
     for counts in ((1, 2, 1), (2, 4, 1), (1, 2, 1)):
@@ -202,6 +203,18 @@ def test_built_engines_run_on_buffers_of_torch(
     assert len(list(tmp_path.glob("*-eye-*.compiled"))) == rtx, "what was compiled for this card is kept"
     with pytest.raises(EngineError, match="fewer avatars"):
         engine.run({"maps": np.zeros((1, COMPACT.map_channels, 40, 64), np.float32)})
+
+
+def test_engines_of_the_fewest_bits_that_were_built_are_taken(
+    torch: Any, files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, fake, cpu = files["renderer_compact_stem"], FakeTensorRt(), torch.device("cpu")
+    kind = built(file, tmp_path, fake, monkeypatch)
+    plans = engine_plans(file, Library(kind, fake), "int8")
+    EngineCache(tmp_path).store(plans[0].key, file.read_bytes())
+    assert open_built(file, kind, tmp_path, cpu)[1] == "fp16", "one of its two is missing"
+    EngineCache(tmp_path).store(plans[1].key, file.read_bytes())
+    assert open_built(file, kind, tmp_path, cpu)[1] == "int8"
 
 
 def test_engines_of_other_cards_damaged_ones_and_machines_without_a_driver_are_refused(
@@ -227,7 +240,7 @@ def test_a_card_that_is_full_or_does_not_run_is_told_of(
     for fake, code in ((FakeTensorRt(full=True), "gpu_memory"), (FakeTensorRt(broken=True), "engine_run")):
         kind = built(file, tmp_path, fake, monkeypatch)
         with pytest.raises(EngineError) as told:
-            open_built(file, kind, tmp_path, torch.device("cpu")).run(given)
+            open_built(file, kind, tmp_path, torch.device("cpu"))[0].run(given)
         assert told.value.code == code
 
 

@@ -96,6 +96,28 @@ def test_a_constant_that_16_bits_cannot_hold_is_refused() -> None:
         halved(model)
 
 
+def test_products_of_8_bits_mean_about_the_same() -> None:
+    onnx = pytest.importorskip("onnx")
+    from visavis_models.engines.gpu.eight_bits import in_eight_bits, ranges_of
+    from visavis_models.engines.gpu.half_precision import halved
+
+    before, dice = graph(width=32), np.random.default_rng(1)
+    x = dice.standard_normal((50, 32)).astype(np.float32)
+    ranges = ranges_of(before, [{"x": x[:25]}, {"x": x[25:]}])
+    assert set(ranges) == {"even", "first", "x"} and ranges["x"] == np.abs(x).max()
+    half = halved(before)
+    copy = half.SerializeToString()
+    after = in_eight_bits(half, ranges)
+    assert half.SerializeToString() == copy
+    kinds = {tensor.name: tensor.data_type for tensor in after.graph.initializer}
+    assert {kinds[f"{name}_half_whole"] for name in ("weight", "product")} == {onnx.TensorProto.INT8}
+    [want], [got] = run(before, x=x), run(after, x=x)
+    error = np.square(got - want).mean() ** 0.5 / want.std()
+    assert 1e-4 < error < 0.02
+    [clipped] = run(in_eight_bits(halved(before), {**ranges, "first": ranges["first"] / 4}), x=x)
+    assert np.square(clipped - want).mean() ** 0.5 > 10 * error * want.std(), "ranges matter"
+
+
 # Real builds ---------------------------------------------------------------------------------------------------------
 
 ROWS = ShapeProfile({"x": (1, 8)}, {"x": (4, 8)}, {"x": (64, 8)})
@@ -181,6 +203,22 @@ def test_layers_that_would_be_slow_stop_the_build(library: Library, tmp_path: Pa
     with pytest.raises(EngineError, match="2 costly layers in 32 bits"):
         list(network_engines.build_all([slow], library, EngineCache(tmp_path)))
     assert not list(tmp_path.glob("*.engine"))
+
+
+def test_networks_of_8_bits_are_measured_and_built(
+    files: dict[str, Path], library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from visavis_models.engines import parity
+    from visavis_trt.network_engines import build_all
+
+    monkeypatch.setattr(parity, "_MEASURED", ("maya",))
+    file, cache = files["renderer_compact_stem"], EngineCache(tmp_path)
+    plan = engine_plans(file, library, "int8")[-1]
+    [news] = build_all([plan], library, cache)
+    assert news.layers is not None and not news.layers.heavy_in_32_bits
+    assert sum(count for (kind, _), count in news.layers.types.items() if kind == "QUANTIZE") == 7
+    assert cache.find(engine_plans(file, library, "fp16")[-1].key) is None
+    assert engine_plans(files["listener"], library, "int8") == engine_plans(files["listener"], library, "fp16")
 
 
 @pytest.mark.parametrize("network", NETWORKS)

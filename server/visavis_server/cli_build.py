@@ -18,7 +18,7 @@ def build_engines(
     networks: Annotated[
         Path | None, typer.Option(help="Folder of exported networks [default: those that ship].", metavar="FOLDER")
     ] = None,
-    precision: Annotated[str, typer.Option(help="fp16 or fp32.", metavar="NAME")] = "fp16",
+    precision: Annotated[str, typer.Option(help="fp16, int8 or fp32.", metavar="NAME")] = "fp16",
     cache: Annotated[
         Path | None, typer.Option(help="Where engines are kept [default: the user's cache].", metavar="FOLDER")
     ] = None,

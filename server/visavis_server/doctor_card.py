@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from visavis_models.engines.cache import EngineCache, default_folder
+from visavis_models.engines.cache import EngineCache, EngineKey, default_folder
 from visavis_models.engines.nvidia import BACKENDS, Library, find_card, import_library
 from visavis_models.errors import EngineError, VisavisError
 from visavis_server.settings import Settings
@@ -96,15 +96,20 @@ def _built(backend: str, files: list[Path]) -> Iterator[CardFinding]:
 
 def _state(library: Library, file: Path) -> tuple[int, int]:
     """How many engines of a network can be loaded, and how many there should be."""
-    from visavis_models.engines.plans import engine_plans
+    from visavis_models.engines.plans import PRECISIONS, engine_plans
 
-    plans, cache, there = engine_plans(file, library), EngineCache(default_folder()), 0
-    for plan in plans:
-        try:
-            there += cache.find(plan.key) is not None
-        except EngineError:  # damaged: as good as none
-            continue
-    return there, len(plans)
+    cache, found = EngineCache(default_folder()), [0]
+    for precision in PRECISIONS:
+        plans = engine_plans(file, library, precision)
+        found.append(sum(_is_there(cache, plan.key) for plan in plans))
+    return max(found), len(plans)
+
+
+def _is_there(cache: EngineCache, key: EngineKey) -> bool:
+    try:
+        return cache.find(key) is not None
+    except EngineError:  # damaged: as good as none
+        return False
 
 
 def _in_use(settings: Settings, files: list[Path]) -> Iterator[CardFinding]:

@@ -15,6 +15,7 @@ from visavis_models.diffusion.sizes import SIZES, RendererSize
 from visavis_models.engines.cache import EngineCache
 from visavis_models.engines.network_profiles import LISTENER
 from visavis_models.engines.nvidia import Library
+from visavis_models.engines.parity import measured_inputs
 from visavis_models.engines.plans import EnginePlan
 from visavis_models.errors import EngineError
 from visavis_models.weights import weight_file
@@ -78,9 +79,14 @@ def _graph(plan: EnginePlan) -> bytes:
         return plan.graph.read_bytes()
     import onnx
 
+    from visavis_models.engines.gpu.eight_bits import in_eight_bits, ranges_of
     from visavis_models.engines.gpu.half_precision import halved
 
-    content: bytes = halved(onnx.load(str(plan.graph))).SerializeToString()
+    model = onnx.load(str(plan.graph))
+    made = halved(model)
+    if plan.key.precision == "int8":
+        made = in_eight_bits(made, ranges_of(model, measured_inputs(plan.graph)))
+    content: bytes = made.SerializeToString()
     return content
 
 

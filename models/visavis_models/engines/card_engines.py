@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from visavis_models.engine import Engine
 from visavis_models.engines.cache import EngineCache, default_folder
 from visavis_models.engines.nvidia import find_card, import_library
 from visavis_models.engines.parity import check_parity, recorded_runs
-from visavis_models.engines.plans import engine_plans
+from visavis_models.engines.plans import PRECISIONS, engine_plans
 from visavis_models.errors import EngineError
+
+if TYPE_CHECKING:
+    from visavis_models.engines.gpu.device_engine import DeviceEngine
 
 _log = logging.getLogger(__name__)
 
@@ -44,14 +47,18 @@ def open_on_card(graph: Path, kind: str, folder: Path | None = None) -> Engine:
         )
     from visavis_models.engines.gpu.torch_engine import open_torch
 
-    engine = open_torch(graph) if kind == "torch" else open_built(graph, kind, folder, torch.device("cuda"))
-    likeness_db = check_parity(engine, recorded_runs(graph, folder))
+    engine: Engine
+    if kind == "torch":
+        engine, precision = open_torch(graph), "fp16"
+    else:
+        engine, precision = open_built(graph, kind, folder, torch.device("cuda"))
+    likeness_db = check_parity(engine, recorded_runs(graph, folder), precision)
     _log.info("engine proven", extra={"engine": engine.name, "network": graph.name, "db": f"{likeness_db:.0f}"})
     return engine
 
 
-def open_built(graph: Path, kind: str, folder: Path, device: Any) -> Engine:
-    """A network by its engines of TensorRT or TensorRT-RTX, not yet proven.
+def open_built(graph: Path, kind: str, folder: Path, device: Any) -> tuple[DeviceEngine, str]:
+    """A network by its engines of TensorRT or TensorRT-RTX, not yet proven; and their precision: the fewest bits built.
 
     Args:
         graph: its ONNX file.
@@ -66,11 +73,16 @@ def open_built(graph: Path, kind: str, folder: Path, device: Any) -> Engine:
     from visavis_models.engines.gpu.tensorrt_engine import Built, TensorRtRunner
 
     library, cache = import_library(kind), EngineCache(folder)
+    of_precision = {precision: engine_plans(graph, library, precision) for precision in PRECISIONS}
+    precision = next(
+        (name for name, plans in of_precision.items() if all(cache.find(plan.key) is not None for plan in plans)),
+        "fp16",
+    )
     built = [
         Built(cache.load(plan.key), plan.profile, folder / f"{plan.key.stem}.compiled")
-        for plan in engine_plans(graph, library)
+        for plan in of_precision[precision]
     ]
-    return DeviceEngine(TensorRtRunner(library, built, device), device)
+    return DeviceEngine(TensorRtRunner(library, built, device), device), precision
 
 
 def _torch() -> Any:
