@@ -57,6 +57,8 @@ async def test_each_picture_is_bound_to_its_own_voice(codec: str, monkeypatch: p
     async with call(codec=codec) as (peer, browser):
         await play(peer, range(75), tones=frozenset(range(40, 50)))
         await until(lambda: {report.ssrc for report in browser.reports} >= set(browser.first_rtp))
+        # Three seconds less what the far side's jitter buffer holds.
+        await until(lambda: sum(len(arrival.data) for arrival in browser.audio) > 2.7 * 48_000)
         shown = {read_index(arrival.data): arrival.pts for arrival in browser.video}
         near = min(shown, key=lambda index: abs(index - 40))
         picture_s = _ntp_s(browser, "video", shown[near], 90_000) + (40 - near) * 0.040
@@ -74,9 +76,7 @@ async def test_each_picture_is_bound_to_its_own_voice(codec: str, monkeypatch: p
             assert len(shown) < 60
         else:  # none is dropped on a machine that has time; a busy one may drop some
             assert stats.frames_dropped < 20
-            assert list(shown) == list(range(len(shown)))
-        voice_s = sum(len(arrival.data) for arrival in browser.audio) / 48_000
-        assert voice_s > 2.7  # three seconds less what the far side's jitter buffer holds
+            assert max(shown) + 1 - len(shown) <= stats.frames_dropped and list(shown) == sorted(shown)
 
 
 async def test_the_browsers_speech_is_heard_as_it_was_said() -> None:
