@@ -70,7 +70,7 @@ def renew(folder: Path) -> float:
     height, width = canvas.shape[:2]
     boxes = find_faces(canvas)
     mesh = max((fit_mesh(canvas, box.crop(), rounds=3) for box in boxes), key=lambda found: np.ptp(found.points[:, 0]))
-    person = find_person(mesh.points, (width, height))
+    person = find_person(mesh.points, (width, height), canvas)
     if person is None:
         raise ValueError(f"nobody in {folder.name}")
     file, facts_file = folder / "points.safetensors", folder / "avatar.json"

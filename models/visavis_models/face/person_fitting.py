@@ -1,7 +1,8 @@
 """Finds the person behind a photo's landmarks: identity, expression, and pose before a lens of unknown distance.
 
 Regularised Gauss-Newton within bounds. What landmarks get wrong together is explained too and thrown away, and their
-depth counts as little as its own errors say. Knows nothing of pixels.
+depth counts as little as its own errors say. What was told of the expression beforehand is believed as far as it is
+exact. Knows nothing of pixels.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from visavis_models.arkit import ARKIT, ARKIT_COUNT, ARKIT_NAMES
 from visavis_models.face.basis import FaceBasis, face_basis
 from visavis_models.face.box_steps import box_step
+from visavis_models.face.expression_of_picture import ToldExpression, picture_reader
+from visavis_models.face.face_crops import Pixels
 from visavis_models.face.person import Person
 from visavis_models.face.topology import RIGID
 
@@ -40,6 +43,8 @@ _UNEVEN, _SQUINT = 0.15, 0.08
 """How far the two halves of a face usually differ, and the directions of two eyes."""
 _TRUST = 0.5
 """Landmarks err together in more ways than are known: all of them count only this much."""
+_DISBELIEF, _LEAST_SPREAD = 0.5, 0.02
+"""How far the fit may go from what pixels tell of the expression, in its own spreads: landmarks err together, too."""
 _POSE = 8
 """Variables before the identity: turn 3, place 2, log of scale, nearness, zero of depth."""
 
@@ -114,18 +119,21 @@ class PersonFitter:
         self._most = np.ones(ARKIT_COUNT)
         self._most[[ARKIT[name] for name in _UNSEEN]] = 0.0
 
-    def fit(self, landmarks: NDArray[np.floating], size_px: tuple[int, int]) -> Person:
+    def fit(
+        self, landmarks: NDArray[np.floating], size_px: tuple[int, int], told: ToldExpression | None = None
+    ) -> Person:
         """The person whom landmarks show.
 
         Args:
             landmarks: (478, 3) px, x right, y down, z away from the viewer in the same scale.
             size_px: width and height of the picture, whose middle the lens looks at.
+            told: the expression as the picture's pixels tell it; without, it is found with the rest.
         """
         goal = np.asarray(landmarks, np.float64)
         middle_px = np.array(size_px, np.float64) / 2
         state = _start(self._basis, goal, middle_px)
         for _ in range(_ROUNDS):
-            if self._improve(state, goal, middle_px) < _ENOUGH:
+            if self._improve(state, goal, middle_px, told) < _ENOUGH:
                 break
         facts = np.array([*state.place, state.nearness, 0.0])
         person = Person(state.identity, state.expression, state.rotation, facts)
@@ -153,7 +161,7 @@ class PersonFitter:
         people = basis.identity + np.tensordot(basis.personal_of.T, own, 1)
         return points, np.concatenate([people, motion, basis.errors])
 
-    def _improve(self, state: _State, goal: Array, middle_px: Array) -> float:
+    def _improve(self, state: _State, goal: Array, middle_px: Array, told: ToldExpression | None) -> float:
         """One step; returns how far the shape's variables went at most."""
         points, moves = self._surface(state)
         view = points @ state.rotation.T
@@ -181,12 +189,14 @@ class PersonFitter:
         design = (slopes * self._weight).reshape(len(slopes), -1)
         normal = design @ design.T
         gradient = design @ (off * self._weight).ravel()
-        low, high = self._priors(state, normal, gradient)
+        low, high = self._priors(state, normal, gradient, told)
         step = box_step(normal, gradient, low, high)
         self._go(state, step)
         return float(np.abs(step[_POSE : _POSE + len(state.identity) + ARKIT_COUNT]).max())
 
-    def _priors(self, state: _State, normal: Array, gradient: Array) -> tuple[Array, Array]:
+    def _priors(
+        self, state: _State, normal: Array, gradient: Array, told: ToldExpression | None
+    ) -> tuple[Array, Array]:
         """Add what is usual to the normal equations, in place; how far the variables may go down and up."""
         people, errors = len(state.identity), len(state.errors)
         pose = np.array([0, 0, 0, *state.place, 0, state.nearness, 0])
@@ -196,12 +206,16 @@ class PersonFitter:
         usual[6], tight[6] = _USUAL_NEARNESS, _NEARNESS_SPREAD**-2.0
         face = slice(_POSE + people, _POSE + people + ARKIT_COUNT)
         tight[_POSE : _POSE + people] = 1.0
-        tight[face] = _SPREAD**-2.0
+        if told is None:
+            tight[face] = _SPREAD**-2.0
+            normal[face, face] += self._ties
+            gradient[face] += self._pull + self._ties @ state.expression
+        else:
+            usual[face] = told.face
+            tight[face] = (_DISBELIEF * np.maximum(told.spread, _LEAST_SPREAD)) ** -2.0
         tight[len(now) - errors :] = 1.0
         normal[np.diag_indices(len(now))] += tight
         gradient += tight * (now - usual)
-        normal[face, face] += self._ties
-        gradient[face] += self._pull + self._ties @ state.expression
         low, high = np.full(len(now), -np.inf), np.full(len(now), np.inf)
         low[6], high[6] = -state.nearness, _NEAREST - state.nearness
         low[face], high[face] = -state.expression, self._most - state.expression
@@ -230,18 +244,22 @@ def _fitter() -> PersonFitter:
     return PersonFitter(face_basis())
 
 
-def find_person(landmarks: NDArray[np.float32], size_px: tuple[int, int]) -> Person | None:
+def find_person(
+    landmarks: NDArray[np.float32], size_px: tuple[int, int], picture: Pixels | None = None
+) -> Person | None:
     """The person whom the network's landmarks (478, 3) in px show, with the basis that ships.
 
     Args:
         landmarks: as portrait analysis finds them.
         size_px: width and height of the canvas.
+        picture: uint8 (H, W, 3) RGB, the canvas: its pixels tell the expression better than landmarks alone.
 
     Returns:
         None where no face of the anatomy comes near the landmarks, as with drawings.
 
     Raises:
-        WeightsError: the basis is missing or altered.
+        WeightsError: the basis or the reader of expressions is missing or altered.
     """
-    person = _fitter().fit(landmarks, size_px)
+    told = None if picture is None else picture_reader().read(picture, landmarks)
+    person = _fitter().fit(landmarks, size_px, told)
     return person if person.residual <= MOST_RESIDUAL else None

@@ -75,7 +75,7 @@ def analyse_canvas(canvas: NDArray[np.uint8], name: str, avatar_id: str, scale: 
     if _looks_drawn(canvas, head):
         notes.append("This looks like a drawing: it may not move as naturally as a photo.")
     body = find_body(canvas, head)
-    person = find_person(mesh.points, (canvas.shape[1], canvas.shape[0]))
+    person = find_person(mesh.points, (canvas.shape[1], canvas.shape[0]), canvas)
     landmarks = mesh.points if person is None else own_depth(face_basis(), person, mesh.points)
     matte = person_matte(canvas, head, body.mask)
     foreground, plate = split_layers(canvas, matte)
