@@ -171,6 +171,16 @@ def test_a_bowed_head_keeps_its_eyes_with_the_viewer() -> None:
     assert sad_up > calm_up + 0.03
 
 
+def test_nobody_smiles_out_of_habit_while_they_are_sad() -> None:
+    state, smiling = EmotionalFace(1), REST.copy()
+    smiling[[ARKIT["mouthSmileLeft"], ARKIT["mouthSmileRight"]]] = 0.2
+    for _ in range(100):
+        colour = state.step(Feeling("sad"))
+    assert coloured_face(smiling, REST, colour)[ARKIT["mouthSmileLeft"]] < 0.05
+    assert felt_manner(preset_of("friend").manner, Feeling("sad")).smile == 0.0
+    assert felt_manner(preset_of("friend").manner, Feeling("happy")).smile > 0.0
+
+
 def test_manners_follow_feelings_in_proportion() -> None:
     assert felt_manner(NEUTRAL, Feeling("neutral")) == NEUTRAL
     sad = felt_manner(NEUTRAL, Feeling("sad"))

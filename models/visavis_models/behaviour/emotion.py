@@ -130,6 +130,7 @@ LOOKS: Mapping[Emotion, EmotionLook] = MappingProxyType(
 )  # fmt: skip
 """By emotion."""
 
+_SMILING = ("neutral", "happy", "calm")
 _FACTORS = ("tempo", "head_scale", "blink_rate_scale", "nod_scale")
 
 
@@ -148,4 +149,5 @@ def felt_manner(base: Manner, feeling: Feeling) -> Manner:
     asked, share = LOOKS[feeling.emotion].manner, feeling.strength
     changes = {name: getattr(base, name) * (1.0 + share * (getattr(asked, name) - 1.0)) for name in _FACTORS}
     gaze = base.gaze_on_viewer + share * (asked.gaze_on_viewer - NEUTRAL.gaze_on_viewer)
-    return replace(base, gaze_on_viewer=min(max(gaze, 0.0), 1.0), **changes)
+    smile = base.smile * (1.0 if feeling.emotion in _SMILING else 1.0 - share)
+    return replace(base, gaze_on_viewer=min(max(gaze, 0.0), 1.0), smile=smile, **changes)

@@ -47,6 +47,8 @@ _OPENING_UNITS = np.array([ARKIT[name] for name in (
 _ROUNDING = np.array([ARKIT["mouthPucker"], ARKIT["mouthFunnel"]])
 _CORNERS = np.array([name.startswith(("mouthSmile", "mouthFrown", "mouthStretch", "mouthDimple", "mouthPress"))
                      for name in ARKIT_NAMES])  # fmt: skip
+_SMILES = np.array([ARKIT["mouthSmileLeft"], ARKIT["mouthSmileRight"]])
+_FROWNS = np.array([ARKIT["mouthFrownLeft"], ARKIT["mouthFrownRight"]])
 _LIPS = np.array([name.startswith(("mouthShrug", "mouthRoll", "mouthPress")) for name in ARKIT_NAMES])
 _ROUNDING_RELAXES = 0.8
 _SPEECH_RELAXES = 0.6
@@ -132,7 +134,9 @@ def coloured_face(presence: NDArray[np.float32], mouth: NDArray[np.float32], col
     felt += parts * colour.parting
     blink = presence[list(_BLINKS)].astype(np.float64)
     felt[list(_WIDES)] *= 1.0 - blink
-    base = presence + voice
+    calm = presence.astype(np.float64)
+    calm[_SMILES] *= 1.0 - np.minimum(felt[_FROWNS], 1.0)  # nobody smiles out of habit while they frown
+    base = calm + voice
     face = base + felt * np.maximum(0.0, 1.0 - base)  # never beyond 1, and the fuller one is the less is added
     hang = colour.jaw * (1.0 - eased(gap / 0.2))
     # The jaw hangs behind shut lips as far as the voice leaves it to: both by the same amount, or the lips would part.
