@@ -129,11 +129,16 @@ class CudaKernels:
 def cpu_library(source: Path) -> Path:
     """The shared library of `source`, compiled now if this text was never compiled by this user.
 
+    VISAVIS_KERNEL_FLAGS adds to the compiler's flags: with -fsanitize=address, and the compiler's libasan preloaded, a
+    kernel that reads or writes outside its arrays ends the process and says where. A GPU says no more than that some
+    kernel did, and that only where the memory beyond is nobody's.
+
     Raises:
         EngineError: there is no g++, or it refuses the source.
     """
     text = source.read_bytes()
-    name = hashlib.sha256(text + " ".join(_CPU_FLAGS).encode()).hexdigest()[:20] + ".so"
+    flags = (*_CPU_FLAGS, *os.environ.get("VISAVIS_KERNEL_FLAGS", "").split())
+    name = hashlib.sha256(text + " ".join(flags).encode()).hexdigest()[:20] + ".so"
     try:
         folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "visavis" / "kernels"
         folder.mkdir(parents=True, exist_ok=True)
@@ -143,7 +148,7 @@ def cpu_library(source: Path) -> Path:
     if not library.is_file():
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             made = Path(scratch) / name
-            _compile(["g++", *_CPU_FLAGS, str(source), "-o", str(made)])
+            _compile(["g++", *flags, str(source), "-o", str(made)])
             os.replace(made, library)  # whole or not at all, whoever else compiles
     return library
 
