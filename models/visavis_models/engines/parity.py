@@ -31,7 +31,7 @@ bits comes to 34 dB; pictures, of which it makes a part, then keep 50."""
 _AVATAR = "maya"
 _MEASURED = ("maya", "samuel", "amara", "jun")
 _FRAMES = 2
-_WINDOWS = 5
+_WINDOWS = 8
 _CHUNKS = 30
 
 Arrays = dict[str, NDArray[np.float32]]
