@@ -108,7 +108,8 @@ async def test_a_lossy_link_still_delivers() -> None:
         microphone: Any = browser.pc.getSenders()[0].track
         said = microphone._at
         browser.lose(1.0, outgoing=True)
-        await until(lambda: sum(heard) > 0.97 * said > 0.97 * 2 * 48_000)  # what was lost on its way is made up for
+        await until(lambda: sum(heard) > 0.97 * said)  # what was lost on its way is made up for
+        assert said > 48_000  # four seconds of it on an idle machine
         assert peer.stats().voice_lost > 0
         assert (peer.stats().loss or 0.0) < 0.5
 
