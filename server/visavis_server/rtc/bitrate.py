@@ -181,7 +181,7 @@ class BitrateController:
         self._drains_until_s = now_s
         self._full_bps = rate_bps / BACKOFF
         self._cut_at_s = self._grown_at_s = now_s
-        self._set(min(self._rate_bps, rate_bps), now_s)
+        self._set(rate_bps, now_s)
 
     def at(self, now_s: float) -> int:
         """The target now: less while a queue empties, and less and less while nothing is heard from the receiver."""

@@ -58,6 +58,7 @@ class PicturesOut(Outbound):
         self._queue_watch = QueueWatch()
         self._collapse = CollapseWatch()
         self._ages = QueueWatch()
+        self._rate_before_bps = 0
         self._paced: PacedTransport | None = None
         self._reported_at_s = 0.0
         self._doubted_until_s = 0.0
@@ -144,7 +145,8 @@ class PicturesOut(Outbound):
         if self.holding and self._controller is not None:
             through_bps = self._reception.through_bps(self._collapse.found_at_s)
             if through_bps is not None:
-                self._controller.narrowed(self._collapse.drained(through_bps, self._ages.newest_s, now_s), now_s)
+                rate_bps = self._collapse.drained(through_bps, self._ages.newest_s, now_s)
+                self._controller.narrowed(min(self._rate_before_bps, rate_bps), now_s)
         elif reception is not None:
             if self._first_reception_s is None:
                 self._first_reception_s = now_s
@@ -188,12 +190,13 @@ class PicturesOut(Outbound):
 
     def _goes_on_anew(self, through_bps: int, now_s: float) -> bool:
         """Begin anew, with a small whole picture, where this tells that the link has become much narrower at once."""
-        if self._controller is None or self._paced is None:
+        if self._controller is None or self._paced is None or not self._believed(now_s):
             return False
         sent_bps = self.meter.bps(now_s) or 0
         rate_bps = self._collapse.found(through_bps, sent_bps, self._ages.newest_s, now_s)
         if rate_bps is None:
             return False
+        self._rate_before_bps = self._controller.rate_bps
         self._controller.narrowed(rate_bps, now_s)
         self._paced.begin_anew()
         self._most_missing = 0.0
