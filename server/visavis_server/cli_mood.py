@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from visavis_models.chunk import CHUNK_MS, Chunk
 from visavis_models.errors import BadInput
 from visavis_models.mood import EMOTIONS, Feeling, Mood
 
 if TYPE_CHECKING:
+    from visavis_models.chunk import Chunk
     from visavis_models.listening import Listener
     from visavis_models.motion import MotionWindow
 
@@ -51,6 +51,8 @@ def read_cue(text: str) -> Cue:
     Raises:
         BadInput: `bad_emotion`, `bad_strength` or `bad_usage`.
     """
+    from visavis_models.chunk import CHUNK_MS
+
     time_s, _, felt = text.rpartition("=")
     name, colon, strength = felt.partition(":")
     try:
