@@ -41,7 +41,8 @@ def test_trembling_is_told_from_swaying() -> None:
 def test_motion_that_follows_is_found_with_its_lag_and_motion_that_leads_is_not() -> None:
     voice = np.random.default_rng(1).normal(size=3000)
     follows, leads = np.roll(voice, 4), np.roll(voice, -4)
-    assert best_correlation(voice, follows, 7) == (pytest.approx(1.0, abs=0.01), 4)
+    found, lag = best_correlation(voice, follows, 7)
+    assert found > 0.99 and lag == 4
     assert best_correlation(voice, leads, 7)[0] < 0.1
 
 
@@ -70,5 +71,5 @@ def test_voices_take_turns_and_never_repeat() -> None:
     assert mine.mean() > 0.15 and theirs.mean() > 0.15
     assert (mine & theirs).mean() < 0.01
     assert {kind for _, kind in said.turns} == {"idle", "speaking", "listening"}
-    loud = np.sqrt((scene("speaking", 240, *phrases, 2).own ** 2).mean(1)).astype(np.float64)
+    loud = np.sqrt((scene("speaking", 240, phrases[0], phrases[1], 2).own ** 2).mean(1)).astype(np.float64)
     assert repetition(loud) < 0.3

@@ -64,9 +64,11 @@ class OtherSide:
 
     def _loudness(self, samples: NDArray[np.float32]) -> float:
         """Of a voice, 0..1 of its usual peak; 0 for what is none."""
-        samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
+        power = float(samples @ samples)
+        if not math.isfinite(power):
+            return 0.0
         active = self._activity.push(samples)
-        level = math.sqrt(float(samples @ samples) / samples.size)
+        level = math.sqrt(power / samples.size)
         self._floor = max(min(level, self._floor * _FLOOR_RISES), _LEAST_FLOOR)
         if not active or level < _ABOVE_FLOOR * self._floor:
             return 0.0

@@ -52,7 +52,7 @@ class Posture:
             self._target = np.clip(fresh - 0.5 * self._target, -1.7 * self._spread, 1.7 * self._spread)
             mean_s = 9.0 if now.speaking > 0.5 else 14.0
             self._wait_s = float(np.clip(self._rng.gamma(3.0, mean_s / 3.0), 4.0, 40.0))
-        posture = self._spring.step(self._target * now.manner.head_scale).copy()
+        posture = self._spring.step(self._target * now.manner.head_scale)
         attention = self._lean.step(now.listening)
         posture[5] += 0.012 * attention  # who listens comes a little closer
         posture[7] += 0.12 * attention

@@ -57,4 +57,8 @@ class Presence:
         face = np.zeros(ARKIT_COUNT, np.float32)
         draw_eyes(face, lids, looks_deg, head)
         self._upper_face.step(moment, self._head.nodded, face)
-        return np.clip(face, 0.0, 1.0), head.astype(np.float32), body.astype(np.float32)
+        return (
+            np.minimum(np.maximum(face, np.float32(0)), np.float32(1)),
+            head.astype(np.float32),
+            body.astype(np.float32),
+        )
