@@ -28,11 +28,11 @@ class CollapseWatch:
         self.found_at_s = -SPACING_S
         """When the last collapse was noticed."""
         self._resumes_at_s = 0.0
-        self._through_bps: int | None = 0
+        self._measured = True
 
     def holding(self, now_s: float) -> bool:
         """Whether no pictures may be sent: the queue is waited for, and for reports on what the link carries now."""
-        return now_s < (self.found_at_s + LONGEST_S if self._through_bps is None else self._resumes_at_s)
+        return now_s < (self._resumes_at_s if self._measured else self.found_at_s + LONGEST_S)
 
     def found(self, through_bps: int, sent_bps: int, queued_s: float, now_s: float) -> int | None:
         """Take a receiver's estimate of the link, or what came through it.
@@ -48,16 +48,16 @@ class CollapseWatch:
         """
         if through_bps > MUCH_LESS * sent_bps or queued_s < QUEUED_S or now_s - self.found_at_s < SPACING_S:
             return None
-        self.found_at_s, self._through_bps = now_s, None
+        self.found_at_s, self._measured = now_s, False
         return round(GUESSED_SHARE * through_bps)
 
     def drained(self, through_bps: int, queued_s: float, now_s: float) -> int:
-        """Take what came through since, in which the queue empties: just what the link carries, for as long as it does.
+        """Take what came through since, while the queue empties: just what the link carries; the later, the surer.
 
         Returns:
             The rate to go on with.
         """
-        if self._through_bps is None:
+        if not self._measured:
             self._resumes_at_s = min(self.found_at_s + LONGEST_S, now_s + DRAINED_SHARE * queued_s)
-        self._through_bps = max(self._through_bps or 0, through_bps)
-        return round(KEPT_SHARE * self._through_bps)
+        self._measured = True
+        return round(KEPT_SHARE * through_bps)
