@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from visavis_models.diffusion.crops import REGIONS, Region, mirrored_motion, to_crops
+from visavis_models.diffusion.crops import REGIONS, Region, mirrored_motion, on_canvas, to_crops
 from visavis_models.diffusion.drawing import draw_maps
 from visavis_models.diffusion.likeness import picture_of, reference_of
 from visavis_models.diffusion.memory import MotionMemory
 from visavis_models.diffusion.sizes import RendererSize
 from visavis_models.diffusion.strokes import strokes_of
+from visavis_models.diffusion.warped_crops import crop_of, tell_warped
 from visavis_models.motion import BODY_COUNT, MotionWindow
 from visavis_models.warp.renderer import Posed, draw_frame, pose, prepare
 from visavis_models.warp.teeth import mouth_colours, visible_teeth
@@ -183,19 +184,22 @@ def shot_of(clip: HeldOutClip, size: RendererSize) -> Shot:
     half = np.array([0.5, 0.5, 0.0], np.float32)
     points = (clip.points + half) / np.float32(shrink) - half
     if clip.true_places:
-        posed = _placed(posed, _on_canvas(points + _error(clip) / np.float32(shrink), crops))
+        posed = _placed(posed, on_canvas(points + _error(clip) / np.float32(shrink), crops))
     strokes = strokes_of(
         rig, still.avatar.landmarks, posed.driven, posed.skull, region, size.mouth_px
     )  # fmt: skip
-    warp = np.empty((frames, 3, *strokes.size_px), np.float32)
+    seen = np.empty((frames, *strokes.size_px, 3), np.uint8)
     for t in range(frames):
         frame = np.empty_like(still.avatar.plate)
         draw_frame(still, posed, t, frame)
-        warp[t] = crop_of(frame, crops[t], strokes.size_px)
+        seen[t] = crop_of(frame, crops[t], strokes.size_px)
+    warp = seen.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(127.5) - 1
+    maps = draw_maps(picture, strokes, region)
+    tell_warped(maps, seen)
     shade = mouth_colours(avatar, visible_teeth(avatar)).tooth / 127.5 - 1.0
     truth = np.stack([_shrunk(frame, shrink) for frame in clip.truth])
     return Shot(
-        clip, draw_maps(picture, strokes, region), reference_of(picture, still, region, size), motion,
+        clip, maps, reference_of(picture, still, region, size), motion,
         shade.astype(np.float32), warp, truth, points,
     )  # fmt: skip
 
@@ -214,28 +218,6 @@ def _placed(posed: Posed, points: Floats) -> Posed:
     mesh = posed.mesh.copy()
     mesh[:, : points.shape[1]] = points
     return replace(posed, mesh=mesh, driven=replace(posed.driven, points=points))
-
-
-def _on_canvas(points: Floats, crops: Floats) -> Floats:
-    """Points (N, 478, 3) of crops (N, 2, 3) on the canvas."""
-    linear = np.linalg.inv(crops[:, :, :2].astype(np.float64))
-    flat = (points[..., :2] - crops[:, None, :, 2]) @ linear.transpose(0, 2, 1)
-    scale = np.sqrt(np.abs(np.linalg.det(linear)))[:, None, None]
-    return np.concatenate([flat, points[..., 2:] * scale], 2).astype(np.float32)
-
-
-def crop_of(frame: Bytes, to_crop: Floats, size_px: tuple[int, int]) -> Floats:
-    """float32 (3, h, w), -1..1: a frame of the canvas (H, W, 3) as a crop sees it."""
-    height, width = size_px
-    finer = int(np.clip(np.ceil(1 / np.sqrt(abs(np.linalg.det(to_crop[:, :2])))), 1, 4))
-    wide = to_crop.astype(np.float64) * finer
-    wide[:, 2] += (finer - 1) / 2
-    read = cv2.warpAffine(
-        frame, wide, (width * finer, height * finer), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )  # fmt: skip
-    if finer > 1:
-        read = cv2.resize(read, (width, height), interpolation=cv2.INTER_AREA)
-    return np.asarray(read.transpose(2, 0, 1).astype(np.float32) / np.float32(127.5) - 1)
 
 
 def _shrunk(frame: Bytes, times: int) -> Floats:

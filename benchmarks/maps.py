@@ -23,7 +23,7 @@ from record import report
 
 from visavis_models.avatar import Avatar
 from visavis_models.diffusion.crops import MOUTH, REGIONS
-from visavis_models.diffusion.drawing import OwnTeeth, Picture, draw_maps
+from visavis_models.diffusion.drawing import Picture, draw_maps
 from visavis_models.diffusion.maps import MAP_CHANNELS
 from visavis_models.diffusion.sizes import SIZES, RendererSize
 from visavis_models.diffusion.strokes import crop_px_per_face_width, strokes_of
@@ -47,9 +47,8 @@ def timed_windows(
     avatar: Avatar, motion: tuple[Floats, Floats], frames: int, size: RendererSize, rounds: int
 ) -> dict[str, list[float]]:
     """Milliseconds a frame of each step, one entry for each window."""
-    rig, own = FaceRig.fit(avatar), OwnTeeth.of(avatar)
-    picture = Picture.of(avatar.photo, crop_px_per_face_width(size.mouth_px), avatar.face_width_px, own)
-    corners = None if own is None else own.corners
+    rig = FaceRig.fit(avatar)
+    picture = Picture.of(avatar.photo, crop_px_per_face_width(size.mouth_px), avatar.face_width_px)
     room = {r.name: np.empty((frames, MAP_CHANNELS, *r.size_px(size.mouth_px)), np.float32) for r in REGIONS}
     times: dict[str, list[float]] = defaultdict(list)
 
@@ -64,7 +63,7 @@ def timed_windows(
         begun = now = time.thread_time()
         driven, skull = rig.drive(face, head), rig.head_transform(head)
         now = lap("drive", now)
-        strokes = [strokes_of(rig, avatar.landmarks, driven, skull, r, size.mouth_px, corners) for r in REGIONS]
+        strokes = [strokes_of(rig, avatar.landmarks, driven, skull, r, size.mouth_px) for r in REGIONS]
         now = lap("strokes", now)
         for region, there in zip(REGIONS, strokes, strict=True):
             draw_maps(picture, there, region, room[region.name])

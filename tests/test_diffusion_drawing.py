@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from visavis_models.arkit import ARKIT
 from visavis_models.avatar import Avatar
 from visavis_models.diffusion.crops import MOUTH, REGIONS, Region, in_crop, to_crops
-from visavis_models.diffusion.drawing import FLOW_UNIT, OwnTeeth, Picture, draw_maps, draw_own_teeth, draw_reference
+from visavis_models.diffusion.drawing import FLOW_UNIT, Picture, draw_maps, draw_reference
 from visavis_models.diffusion.drawing_kernels import seen_through
 from visavis_models.diffusion.maps import MAP_CHANNELS, MAPS, REFERENCE_CHANNELS, REFERENCE_MAPS
 from visavis_models.diffusion.strokes import (
@@ -72,15 +71,12 @@ def motion() -> tuple[Floats, Floats]:
 class Sitter:
     def __init__(self, avatar: Avatar) -> None:
         self.avatar, self.rig = avatar, FaceRig.fit(avatar)
-        self.teeth = OwnTeeth.of(avatar)
-        self.picture = Picture.of(
-            avatar.photo, crop_px_per_face_width(MOUTH_PX), avatar.face_width_px, self.teeth
-        )  # fmt: skip
+        self.picture = Picture.of(avatar.photo, crop_px_per_face_width(MOUTH_PX), avatar.face_width_px)
 
     def strokes(self, motion: tuple[Floats, Floats], region: Region) -> Strokes:
         return strokes_of(
             self.rig, self.avatar.landmarks, self.rig.drive(*motion), self.rig.head_transform(motion[1]), region,
-            MOUTH_PX, None if self.teeth is None else self.teeth.corners,
+            MOUTH_PX,
         )  # fmt: skip
 
 
@@ -160,21 +156,6 @@ def test_a_speaking_face_is_drawn_as_by_plain_passes(
     seen = np.abs(drawn).max((0, 2, 3)) > 0
     for name in ["mouth", "teeth", "tongue", "lips"] if region is MOUTH else ["eye", "iris", "lids", "lid_motion"]:
         assert seen[MAPS[name]].all(), f"the motion shows {name}, or nothing was compared"
-
-
-def test_own_teeth_are_drawn_as_by_a_plain_pass(sitter: Sitter, motion: tuple[Floats, Floats]) -> None:
-    strokes = sitter.strokes(motion, MOUTH)
-    maps = draw_maps(sitter.picture, strokes, MOUTH)
-    drawn = draw_own_teeth(sitter.picture, strokes, maps)
-    if sitter.teeth is None:
-        assert drawn is None
-        return
-    assert drawn is not None and (drawn[:, 3].sum((1, 2)) > 0).any()
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    for t, own in enumerate(drawn):
-        there = sitter.teeth.from_crop(strokes.own_teeth[t])
-        laid = np.asarray(cv2.warpAffine(sitter.teeth.rgba, there, strokes.size_px[::-1], flags=flags), np.float32)
-        assert np.abs(own - laid.transpose(2, 0, 1) * maps[t, MAPS["mouth"]]).max() <= ROUNDING
 
 
 @pytest.mark.parametrize("region", REGIONS, ids=lambda region: region.name)

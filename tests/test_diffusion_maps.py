@@ -10,7 +10,7 @@ from portrait_photos import astronaut, encoded
 from visavis_models.arkit import ARKIT, ARKIT_COUNT
 from visavis_models.avatar import Avatar
 from visavis_models.diffusion.crops import LEFT_EYE, MOUTH, REGIONS, RIGHT_EYE, Region
-from visavis_models.diffusion.drawing import OwnTeeth, Picture, draw_maps, draw_own_teeth, draw_reference
+from visavis_models.diffusion.drawing import Picture, draw_maps, draw_reference
 from visavis_models.diffusion.maps import MAPS, REFERENCE_MAPS
 from visavis_models.diffusion.strokes import Strokes, crop_px_per_face_width, strokes_of
 from visavis_models.face.rig import FaceRig
@@ -32,10 +32,10 @@ def avatar() -> Avatar:
 
 @pytest.fixture(scope="module")
 def picture(avatar: Avatar) -> Picture:
-    return Picture.of(avatar.photo, crop_px_per_face_width(MOUTH_PX), avatar.face_width_px, OwnTeeth.of(avatar))
+    return Picture.of(avatar.photo, crop_px_per_face_width(MOUTH_PX), avatar.face_width_px)
 
 
-def strokes(avatar: Avatar, region: Region, own: OwnTeeth | None = None) -> Strokes:
+def strokes(avatar: Avatar, region: Region) -> Strokes:
     rig = FaceRig.fit(avatar)
     face = np.zeros((len(FACES), ARKIT_COUNT), np.float32)
     for row, values in zip(face, FACES, strict=True):
@@ -44,12 +44,11 @@ def strokes(avatar: Avatar, region: Region, own: OwnTeeth | None = None) -> Stro
     head = np.zeros((len(FACES), 6), np.float32)
     head[1, 1], head[2, 2] = 0.2, -0.1
     skull = rig.head_transform(head)
-    corners = None if own is None else own.corners
-    return strokes_of(rig, avatar.landmarks, rig.drive(face, head), skull, region, MOUTH_PX, corners)
+    return strokes_of(rig, avatar.landmarks, rig.drive(face, head), skull, region, MOUTH_PX)
 
 
 def test_shut_lips_leave_no_opening_and_open_ones_show_teeth(avatar: Avatar, picture: Picture) -> None:
-    maps = draw_maps(picture, strokes(avatar, MOUTH, picture.teeth), MOUTH)
+    maps = draw_maps(picture, strokes(avatar, MOUTH), MOUTH)
     hole, teeth = maps[:, MAPS["mouth"]].sum((1, 2, 3)), maps[:, MAPS["teeth"]]
     assert hole[0] < 8 and hole[1] > 500 and hole[2] > 100
     assert teeth[1, 0].sum() > 20 and teeth[1, 1].sum() > 5, "both rows at a wide-open mouth"
@@ -57,21 +56,6 @@ def test_shut_lips_leave_no_opening_and_open_ones_show_teeth(avatar: Avatar, pic
     for name in ("teeth", "tongue"):
         assert not maps[:, MAPS[name]][np.broadcast_to(~inside, maps[:, MAPS[name]].shape)].any()
     assert not maps[:, MAPS["warped"]][np.broadcast_to(inside, maps[:, MAPS["warped"]].shape)].any()
-
-
-def test_the_photos_own_teeth_are_white_and_stay_with_the_skull(avatar: Avatar, picture: Picture) -> None:
-    assert picture.teeth is not None, "the astronaut smiles"
-    there = strokes(avatar, MOUTH, picture.teeth)
-    maps = draw_maps(picture, there, MOUTH)
-    own = draw_own_teeth(picture, there, maps)
-    assert own is not None and not (own * (1 - maps[:, MAPS["mouth"]])).any(), "nothing outside the opening"
-    assert draw_own_teeth(picture, strokes(avatar, MOUTH), maps) is None, "nobody asked for them"
-    cover = own[2, 3]
-    assert cover.sum() > 30
-    colour = own[2, :3].reshape(3, -1).sum(1) / cover.sum()
-    lips = maps[2, MAPS["lips"]][0] > 0
-    red = maps[2, MAPS["warped"]][:, lips].mean(1)
-    assert colour[0] - colour[2] < 0.7 * (red[0] - red[2]), "less coloured than lips"
 
 
 def test_lids_close_over_the_iris(avatar: Avatar, picture: Picture) -> None:

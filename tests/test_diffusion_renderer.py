@@ -88,7 +88,7 @@ def test_crops_lie_exactly_where_the_driven_photo_lies(name: str, long_side: int
         assert np.abs(same[k] - shown[k])[covered].mean() < 0.05, "skin that is the photo's stays so, with its grain"
         covered &= shown[k].min(-1) > 127.5 * DARKER + 3  # what gets no darker than black says nothing
         assert covered.sum() > 400
-        apart = np.where(covered[..., None], made[k] + 127.5 * DARKER - shown[k], 0)
+        apart = np.where(covered[..., None], made[k] + np.rint(127.5 * DARKER) - shown[k], 0)
         assert np.abs(apart[covered]).mean() < 1.5, motion
         # Grain aside: half a pixel elsewhere it would be 0.4 to 1.5 levels.
         assert np.abs(cv2.GaussianBlur(apart, (0, 0), 1.2)[covered]).mean() < levels, motion

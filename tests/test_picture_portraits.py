@@ -162,7 +162,7 @@ def scene_frames(scene: Scene, paint: Callable[[Floats], Floats]) -> NDArray[np.
     for frame, made, own, crop in zip(frames, paint(maps), maps, scene.mouth_crops(), strict=True):
         patch = Patch.of(made, own, crop, frame.shape[:2])
         assert patch is not None
-        patch.lay(frame, patch.seen(frame))
+        patch.lay(frame)
     return frames
 
 

@@ -48,7 +48,7 @@ class Listener(Protocol):
         ...
 
     def set_listening(self, on: bool) -> None:
-        """Somebody else speaks to the avatar (or stopped): attend to them while silent, also where they are not heard."""
+        """Somebody else speaks to the avatar (or stopped): attend to them while silent, even where unheard."""
         ...
 
 

@@ -1,8 +1,9 @@
-"""Lays generated crops over a driven picture: where a crop covers nothing, not a bit of the picture changes.
+"""Lays generated crops over `warp`'s picture: where a crop covers nothing, not a bit of the picture changes.
 
-A crop is coarser or finer than the picture. What it shares with the driven photo is therefore taken from the picture
-itself, with all its grain; only what differs is read out of the crop, between its pixels, and several times for a pixel
-that is larger than the crop's own, so that nothing shimmers. Knows nothing of faces or networks.
+A crop is coarser or finer than the picture. Only its difference to what `warp` has drawn is laid on, so that whatever
+networks leave alone keeps all the grain and edges that the picture has; it is read between the crop's pixels, and
+several times for a pixel that is larger than the crop's own, so that nothing shimmers. Knows nothing of faces or
+networks.
 """
 
 from __future__ import annotations
@@ -18,81 +19,67 @@ from visavis_models.diffusion.maps import MAPS
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
-_LIKE = 0.3
-"""From this difference to the driven photo on (black to white being 2) nothing of the photo's grain is kept."""
-_WARPED, _SHOWN = MAPS["warped"].start, MAPS["shown"].start
-_PREPARE = "void(f4[:,:,::1], f4[:,:,::1], i8, i8, f4, f4[:,:,::1], i8[::1])"
-_LAY = "void(f4[:,:,::1], f4, i8, f8[:,::1], i8, i8, u1[:,:,::1], u1[:,:,::1])"
+_WARPED, _FACE = MAPS["warped"].start, np.array([MAPS[name].start for name in ("shown", "mouth", "eye")])
+_PREPARE = "void(f4[:,:,::1], f4[:,:,::1], i8, i8[::1], f4[:,:,::1], i8[::1])"
+_LAY = "void(f4[:,:,::1], f4, i8, f8[:,::1], i8, i8, i8, i8, u1[:,:,::1])"
 
 
 @numba.njit(_PREPARE, nogil=True, cache=True)
-def _prepare(made, maps, warped, shown, like, ready, box):  # type: ignore[no-untyped-def]
-    # ready: colours times cover, what is the photo's taken out; cover; cover times how much is the photo's.
+def _prepare(made, maps, warped, face, change, box):  # type: ignore[no-untyped-def]
     height, width = made.shape[1:]
     one, nil = np.float32(1), np.float32(0)
     box[0], box[1], box[2], box[3] = width, height, 0, 0
     for y in range(height):
         for x in range(width):
             cover = made[3, y, x]
-            if not cover > nil:
-                ready[y, x] = nil
+            seen = max(maps[face[0], y, x], max(maps[face[1], y, x], maps[face[2], y, x]))
+            if not cover > nil or not seen > nil:  # beyond the face nothing is known that could be changed
+                change[y, x] = nil
                 continue
             box[0], box[1] = min(box[0], x), min(box[1], y)
             box[2], box[3] = max(box[2], x + 1), max(box[3], y + 1)
             cover = min(cover, one)
-            apart = nil
             for k in range(3):
-                apart = max(apart, abs(made[k, y, x] - maps[warped + k, y, x]))
-            kept = max(one - apart / like, nil) * maps[shown, y, x]
-            for k in range(3):
-                ready[y, x, k] = (made[k, y, x] - kept * maps[warped + k, y, x]) * cover
-            ready[y, x, 3] = cover
-            ready[y, x, 4] = kept * cover
+                change[y, x, k] = (made[k, y, x] - maps[warped + k, y, x]) * cover
 
 
 @numba.njit(_LAY, nogil=True, cache=True, fastmath=True)
-def _lay(ready, share, finer, to_crop, left, top, skin, frame):  # type: ignore[no-untyped-def]
-    last_x, last_y = ready.shape[1] - 1, ready.shape[0] - 1
+def _lay(change, share, finer, to_crop, left, top, right, bottom, frame):  # type: ignore[no-untyped-def]
+    last_x, last_y = change.shape[1] - 1, change.shape[0] - 1
     xx, xy, xs = to_crop[0, 0], to_crop[0, 1], to_crop[0, 2]
     yx, yy, ys = to_crop[1, 0], to_crop[1, 1], to_crop[1, 2]
-    nil, one, half = np.float32(0), np.float32(1), np.float32(127.5)
+    nil, one, most = np.float32(0), np.float32(1), np.float32(255)
     step, first = 1.0 / finer, 0.5 / finer - 0.5
-    amount = share / np.float32(finer * finer)
-    for y in range(skin.shape[0]):
-        for x in range(skin.shape[1]):
-            red, green, blue, whole, kept = nil, nil, nil, nil, nil
+    amount = np.float32(127.5) * share / np.float32(finer * finer)
+    for y in range(top, bottom):
+        for x in range(left, right):
+            red, green, blue = nil, nil, nil
             for sub in range(finer * finer):
-                px = left + x + (sub % finer) * step + first
-                py = top + y + (sub // finer) * step + first
+                px = x + (sub % finer) * step + first
+                py = y + (sub // finer) * step + first
                 u, v = px * xx + py * xy + xs, px * yx + py * yy + ys
                 if not (u > 0 and v > 0 and u < last_x and v < last_y):
                     continue
                 column, row = int(u), int(v)
                 fx, fy = np.float32(u - column), np.float32(v - row)
                 for tap in range(4):
-                    place = ready[row + tap // 2, column + tap % 2]
+                    place = change[row + tap // 2, column + tap % 2]
                     weight = (fy if tap // 2 else one - fy) * (fx if tap % 2 else one - fx)
                     red += place[0] * weight
                     green += place[1] * weight
                     blue += place[2] * weight
-                    whole += place[3] * weight
-                    kept += place[4] * weight
-            if whole <= nil:
-                continue
-            rest = one - whole * amount
             for k in range(3):
                 value = red if k == 0 else (green if k == 1 else blue)
-                own = kept * (np.float32(skin[y, x, k]) - half)
-                value = np.float32(frame[top + y, left + x, k]) * rest + ((value + whole) * half + own) * amount
-                frame[top + y, left + x, k] = np.uint8(min(max(value + np.float32(0.5), nil), np.float32(255)))
+                value = np.float32(frame[y, x, k]) + value * amount
+                frame[y, x, k] = np.uint8(min(max(value + np.float32(0.5), nil), most))
 
 
 @dataclass(frozen=True, slots=True)
 class Patch:
     """One crop ready to be laid over a picture."""
 
-    ready: Floats
-    """float32 (h, w, 5), see `_prepare`."""
+    change: Floats
+    """float32 (h, w, 3): what is added, -2..2."""
     to_crop: NDArray[np.float64]
     """float64 (2, 3): px of the picture to px of the crop."""
     box: tuple[int, int, int, int]
@@ -108,10 +95,8 @@ class Patch:
             to_crop: (2, 3): px of the picture to px of the crop.
             size: height and width of the picture.
         """
-        ready, found = np.empty((*made.shape[1:], 5), np.float32), np.empty(4, np.int64)
-        _prepare(
-            np.ascontiguousarray(made), np.ascontiguousarray(maps), _WARPED, _SHOWN, np.float32(_LIKE), ready, found
-        )  # fmt: skip
+        change, found = np.empty((*made.shape[1:], 3), np.float32), np.empty(4, np.int64)
+        _prepare(np.ascontiguousarray(made), np.ascontiguousarray(maps), _WARPED, _FACE, change, found)
         if found[2] <= found[0]:
             return None
         back = np.linalg.inv(np.asarray(to_crop[:, :2], np.float64))
@@ -122,23 +107,17 @@ class Patch:
         right, bottom = min(right, size[1]), min(bottom, size[0])
         if right <= left or bottom <= top:
             return None
-        return cls(ready, np.ascontiguousarray(to_crop, np.float64), (left, top, right, bottom))
+        return cls(change, np.ascontiguousarray(to_crop, np.float64), (left, top, right, bottom))
 
-    def seen(self, picture: Pixels) -> Pixels:
-        """A copy of what the picture (H, W, 3) shows where the patch will lie."""
-        left, top, right, bottom = self.box
-        return picture[top:bottom, left:right].copy()
-
-    def lay(self, frame: Pixels, skin: Pixels, share: float = 1.0) -> None:
+    def lay(self, frame: Pixels, share: float = 1.0) -> None:
         """Lay it over a frame.
 
         Args:
-            frame: uint8 (H, W, 3) RGB, changed in place.
-            skin: uint8 (h, w, 3): what `seen` gave of the driven photo, before anything was painted into it.
-            share: of the cover that counts, 0..1.
+            frame: uint8 (H, W, 3) RGB as `warp` has drawn it, changed in place.
+            share: of the change that counts, 0..1.
         """
         if share <= 0.0:
             return
         scale = np.sqrt(abs(np.linalg.det(self.to_crop[:, :2])))
         finer = int(np.clip(np.ceil(scale - 0.25), 1, 4))
-        _lay(self.ready, np.float32(share), finer, self.to_crop, self.box[0], self.box[1], skin, frame)
+        _lay(self.change, np.float32(share), finer, self.to_crop, *self.box, frame)

@@ -91,6 +91,14 @@ def in_crop(points: NDArray[np.floating], to_crop: NDArray[np.floating]) -> Floa
     return out
 
 
+def on_canvas(points: NDArray[np.floating], to_crop: NDArray[np.floating]) -> Floats:
+    """The inverse of `in_crop` for points (T, n, 3)."""
+    linear = np.linalg.inv(to_crop[:, :, :2].astype(np.float64))
+    flat = (points[..., :2] - to_crop[:, None, :, 2]) @ linear.transpose(0, 2, 1)
+    scale = np.sqrt(np.abs(np.linalg.det(linear)))[:, None, None]
+    return np.concatenate([flat, points[..., 2:] * scale], 2).astype(np.float32)
+
+
 # One call each for all frames of a window: numpy spends its time between many small arrays.
 @numba.njit("void(f8[:,::1], f8[:,:,::1], f8[:,:,::1], f8[::1])", nogil=True, cache=True)
 def _carry(anchors, head, moved, growth):  # type: ignore[no-untyped-def]

@@ -13,13 +13,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from visavis_models.avatar import Avatar
 from visavis_models.diffusion.crops import Region
 from visavis_models.diffusion.drawing_kernels import (
     Ints,
     paint_behind_lips,
     paint_iris,
-    paint_patch,
     paint_skin,
     seen_through,
 )
@@ -35,41 +33,12 @@ from visavis_models.diffusion.strokes import (
 )
 from visavis_models.face import topology as topo
 from visavis_models.face.model import face_model
-from visavis_models.warp.teeth import cut_teeth, visible_teeth
 
 Floats = NDArray[np.float32]
 FLOW_UNIT = 10.0
 """The map of flow is in crop widths over this."""
 _IRISES = tuple(np.array(iris, np.int32) for iris in (topo.LEFT_IRIS, topo.RIGHT_IRIS))
 _CHANNEL_OF_LABEL = {LIPS: "lips", LIDS: "lids", MOUTH_OPENING: "mouth", EYE_OPENING: "eye"}
-
-
-@dataclass(frozen=True, slots=True)
-class OwnTeeth:
-    """The upper teeth as a photo shows them: a flat patch that the skull carries."""
-
-    rgba: Floats
-    """float32 (h, w, 4): RGB -1..1 times coverage, and coverage 0..1."""
-    corners: Floats
-    """float32 (4, 3): where its corners lie in the photo, canvas px and depth, clockwise from the upper left."""
-
-    @classmethod
-    def of(cls, avatar: Avatar) -> OwnTeeth | None:
-        """Cut out of an avatar's photo; None if it shows too few."""
-        cut = cut_teeth(avatar, visible_teeth(avatar))
-        if cut is None:
-            return None
-        cover = cut.cover[..., None]
-        rgba = np.concatenate([(cut.colours / 127.5 - 1.0) * cover, cover], 2)
-        # Corners are those of an area; pixels' centres lie half a pixel within.
-        return cls(rgba.astype(np.float32), cut.corners - np.array([0.5, 0.5, 0.0], np.float32))
-
-    def from_crop(self, corners: Floats) -> Floats:
-        """float32 (2, 3): from crop px to the patch's px, its corners lying at (4, 2 or 3) of the crop."""
-        height, width = self.rgba.shape[:2]
-        ends = np.array([[-0.5, -0.5], [width - 0.5, -0.5], [width - 0.5, height - 0.5]], np.float32)
-        there = np.ascontiguousarray(corners[:3, :2], np.float32)
-        return np.asarray(cv2.getAffineTransform(there, ends), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +49,14 @@ class Picture:
     """float32 (H', W', 3), -1..1, about as fine as the crops."""
     scale: float
     """Its pixels for one of the canvas."""
-    teeth: OwnTeeth | None
-    """None if the photo shows none."""
 
     @classmethod
-    def of(
-        cls, photo: NDArray[np.uint8], px_per_face_width: float, face_width_px: float, teeth: OwnTeeth | None = None
-    ) -> Picture:
+    def of(cls, photo: NDArray[np.uint8], px_per_face_width: float, face_width_px: float) -> Picture:
         """Shrink a photo uint8 (H, W, 3) to the crops' scale; never enlarge it."""
         scale = min(px_per_face_width / face_width_px, 1.0)
         size = max(round(photo.shape[1] * scale), 2), max(round(photo.shape[0] * scale), 2)
         small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA) if scale < 1.0 else photo
-        return cls(small.astype(np.float32) / 127.5 - 1.0, size[0] / photo.shape[1], teeth)
+        return cls(small.astype(np.float32) / 127.5 - 1.0, size[0] / photo.shape[1])
 
     def at(self, place: Floats) -> Floats:
         """float32 (h, w, 3): colours at canvas points (h, w, 2)."""
@@ -131,31 +96,6 @@ def draw_maps(picture: Picture, strokes: Strokes, region: Region, out: Floats | 
         out[t, MAPS["lid_motion"]] = strokes.lid_motion[t]
         if mouth_box[2] > mouth_box[0]:
             _inside(strokes, t, mouth_box, out[t])
-    return out
-
-
-def draw_own_teeth(picture: Picture, strokes: Strokes, maps: Floats) -> Floats | None:
-    """The photo's own upper teeth where the driven mouth is open, carried by the skull.
-
-    They are laid over what the networks make, which are not told of them: networks that were painted them too bright.
-
-    Args:
-        picture: the portrait's photo.
-        strokes: T frames of a mouth.
-        maps: float32 (T, MAP_CHANNELS, h, w) of the same frames.
-
-    Returns:
-        float32 (T, 4, h, w): RGB -1..1 times coverage, and coverage; None if the photo shows no teeth.
-    """
-    if picture.teeth is None or not strokes.own_teeth.shape[1]:
-        return None
-    height, width = strokes.size_px
-    out = np.zeros((len(strokes), 4, height, width), np.float32)
-    everywhere = np.array([0, 0, width, height], np.int32)
-    for t, laid in enumerate(out):
-        from_crop = picture.teeth.from_crop(strokes.own_teeth[t])
-        hole = np.ascontiguousarray(maps[t, MAPS["mouth"]])
-        paint_patch(picture.teeth.rgba, from_crop, everywhere, hole, laid[:3], laid[3:])
     return out
 
 

@@ -28,7 +28,6 @@ _SKIN = (
 )
 _IRIS = "void(f4[:,::1], i4[::1], i4[::1], f4[:,:,::1], f4[:,:,::1])"
 _BEHIND = "void(i4[:,::1], f4[:,:,::1], i4[::1], i4, i4, f4[:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])"
-_PATCH = "void(f4[:,:,::1], f4[:,::1], i4[::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])"
 
 _MOUTH, _EYE, _WARPED, _SHOWN, _CANONICAL, _FLOW = (
     MAPS[name].start for name in ("mouth", "eye", "warped", "shown", "canonical", "flow")
@@ -123,20 +122,6 @@ def paint_behind_lips(
         tongue: float32 (1, h, w), changed in place.
     """
     _behind(seen.number, seen.planes, part[seen.rows], origin[0], origin[1], opening, teeth, tooth_middle, tongue)
-
-
-def paint_patch(rgba: Floats, from_crop: Floats, box: Box, opening: Floats, colours: Floats, cover: Floats) -> None:
-    """A picture laid into an opening, read linearly, with nothing around it.
-
-    Args:
-        rgba: float32 (H, W, 4).
-        from_crop: float32 (2, 3): from crop px to its px.
-        box: where the opening is.
-        opening: float32 (1, h, w), 0 or 1.
-        colours: float32 (3, h, w), zeros; changed in place.
-        cover: float32 (1, h, w), zeros; changed in place.
-    """
-    _patch(rgba, from_crop, box, opening, colours, cover)
 
 
 @numba.njit(_NEAR, nogil=True, cache=True)
@@ -245,25 +230,3 @@ def _behind(number, planes, part, left, top, opening, teeth, tooth_middle, tongu
                 p = planes[t, 1]
                 along = p[2] + (np.float32(x) - p[0]) * p[3] + (np.float32(y) - p[1]) * p[4]
                 tooth_middle[0, y, x] = one - abs(two * (along - np.floor(along)) - one)
-
-
-@numba.njit(_PATCH, nogil=True, cache=True, fastmath={"contract"})
-def _patch(rgba, from_crop, box, opening, colours, cover):  # type: ignore[no-untyped-def]
-    one, nil = np.float32(1), np.float32(0)
-    height, width = rgba.shape[0], rgba.shape[1]
-    for y in range(box[1], box[3]):
-        for x in range(box[0], box[2]):
-            px, py = np.float32(x), np.float32(y)
-            u = px * from_crop[0, 0] + py * from_crop[0, 1] + from_crop[0, 2]
-            v = px * from_crop[1, 0] + py * from_crop[1, 1] + from_crop[1, 2]
-            within = -one < u < np.float32(width) and -one < v < np.float32(height)
-            if opening[0, y, x] <= nil or not within:
-                continue
-            column, row = int(np.floor(u)), int(np.floor(v))
-            fx, fy = u - np.float32(column), v - np.float32(row)
-            for j in range(max(row, 0), min(row + 2, height)):
-                for i in range(max(column, 0), min(column + 2, width)):
-                    share = (fx if i > column else one - fx) * (fy if j > row else one - fy)
-                    cover[0, y, x] += rgba[j, i, 3] * share
-                    for k in range(3):
-                        colours[k, y, x] += rgba[j, i, k] * share

@@ -21,7 +21,7 @@ REASONS = ("engine", "broken", "burnt", "colour", "blurred", "noisy", "jump")
 with too much detail; unlike the frame before."""
 _FEWEST_PX = 60
 """Fewer pixels than this tell nothing."""
-_GRAIN = 0.02
+_GRAIN = 0.008
 """How far pixels differ from their neighbours' sum at least, in what both sides are credited: skin may be smooth."""
 _WARPED, _SHOWN = MAPS["warped"].start, MAPS["shown"].start
 _MEASURE = "void(f4[:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1], b1, i8, i8, f8[::1])"

@@ -5,7 +5,7 @@ Made once for an avatar at one size and shared by all sessions that show it. Kno
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from visavis_models.avatar import Avatar
 from visavis_models.diffusion.crops import REGIONS, Region
-from visavis_models.diffusion.drawing import OwnTeeth, Picture, draw_reference
+from visavis_models.diffusion.drawing import Picture, draw_reference
 from visavis_models.diffusion.sizes import RendererSize
 from visavis_models.diffusion.strokes import crop_px_per_face_width, strokes_of
 from visavis_models.diffusion.suitability import is_grey, unsuitable
@@ -87,9 +87,4 @@ def picture_of(avatar: Avatar, still: Still, size: RendererSize) -> Picture:
     photo = avatar.photo
     if shape != (avatar.width_px, avatar.height_px):
         photo = np.asarray(cv2.resize(photo, shape, interpolation=cv2.INTER_AREA), np.uint8)
-    teeth = OwnTeeth.of(avatar)
-    if teeth is not None:
-        ratio = np.array([1 / finest, drawn.height_px / avatar.height_px, 1 / finest], np.float32)
-        half = np.array([0.5, 0.5, 0.0], np.float32)
-        teeth = replace(teeth, corners=(teeth.corners + half) * ratio - half)
-    return Picture(photo.astype(np.float32) / 127.5 - 1.0, shape[0] / drawn.width_px, teeth)
+    return Picture(photo.astype(np.float32) / 127.5 - 1.0, shape[0] / drawn.width_px)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import accumulate
 
 _DRIVEN: tuple[tuple[str, int], ...] = (
-    ("warped", 3),  # the photo moved by the driven mesh, RGB -1..1; 0 in openings of mouth and eyes
+    ("warped", 3),  # what `warp` draws of the face, RGB -1..1
     ("shown", 1),  # where `warped` has pixels of the photo
     ("canonical", 2),  # which place of the surface: x, y of the mean face at rest, -1..1
     ("lips", 1),  # red of the lips

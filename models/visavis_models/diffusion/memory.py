@@ -42,8 +42,6 @@ class ShownCrop:
     """float32 (MAP_CHANNELS, H, W)."""
     motion: Floats
     """float32 (5, 58)."""
-    own_teeth: Floats | None = None
-    """float32 (4, H, W), see `RegionWindow.own_teeth`."""
 
 
 @dataclass(slots=True)

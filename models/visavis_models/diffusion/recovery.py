@@ -74,10 +74,7 @@ def keep_going(window: RegionWindow, draft: Draft, memory: RegionMemory, over_fr
     for k in range(len(window)):
         memory.latents.append((window.first_frame + k, draft.latents[k].copy(), draft.eighth[k].copy()))
     last = window.first_frame + len(window) - 1
-    own = None if window.own_teeth is None else window.own_teeth[-1].copy()
-    memory.newest = ShownCrop(
-        last, made[-1].copy(), draft.made[-1].copy(), window.maps[-1].copy(), window.motion[-1], own
-    )  # fmt: skip
+    memory.newest = ShownCrop(last, made[-1].copy(), draft.made[-1].copy(), window.maps[-1].copy(), window.motion[-1])
     memory.failures, memory.resting_until = 0, 0
     return Shown(list(made), list(window.maps), share)
 

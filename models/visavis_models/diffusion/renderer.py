@@ -72,6 +72,8 @@ class _Job:
     state: DiffusionState
     window: MotionWindow
     posed: Posed
+    frames: NDArray[np.uint8]
+    """uint8 (N, H, W, 3): what `warp` draws, then what is shown."""
     windows: dict[str, RegionWindow] = field(default_factory=dict)
     """Those that the networks are asked for, by region."""
     shown: dict[str, Shown] = field(default_factory=dict)
@@ -180,22 +182,36 @@ class DiffusionRenderer:
         most = self._settings.new_frames
         for start in range(0, max((len(window) for window in windows), default=0), most):
             due = [k for k, window in enumerate(windows) if len(window) > start]
-            jobs = [self._job(states[k], windows[k].rows(start, min(start + most, len(windows[k])))) for k in due]
+            jobs = []
+            for k in due:
+                matte, part = mattes[k], np.s_[start : start + most]
+                window = windows[k].rows(start, min(start + most, len(windows[k])))
+                jobs.append(self._job(states[k], window, frames[k][part], None if matte is None else matte[part]))
             self._generate(jobs)
-            for k, job in zip(due, jobs, strict=True):
-                matte = mattes[k]
-                self._draw(job, frames[k][start : start + most], None if matte is None else matte[start : start + most])
+            for job in jobs:
+                self._lay(job)
         return frames
 
-    def _job(self, state: DiffusionState, window: MotionWindow) -> _Job:
-        """Pose the person and draw the maps of every region that is to be generated."""
+    def _job(
+        self,
+        state: DiffusionState,
+        window: MotionWindow,
+        frames: NDArray[np.uint8],
+        mattes: NDArray[np.uint8] | None,
+    ) -> _Job:
+        """Draw as `warp` does, and the maps of every region that is to be generated."""
         face, head = (np.nan_to_num(x, posinf=0.0, neginf=0.0) for x in (window.face, window.head))
         window = replace(window, face=np.clip(face, 0, 1), head=head)
         likeness, first = state.likeness, window.first_frame
         if state.motion.last_frame is not None and first <= state.motion.last_frame:
             state.forget()
         posed = pose(likeness.still, window)
-        job = _Job(state, window, posed)
+        for t, frame in enumerate(frames):
+            scene = draw_person(likeness.still, posed, t, frame)
+            if mattes is not None:
+                draw_matte(likeness.still, scene, mattes[t])
+            paint_openings(likeness.still, posed, t, scene)
+        job = _Job(state, window, posed, frames)
         shown_face = likeness.still.rig.shown_expression(window.face)
         motion = state.motion.histories(first, np.concatenate([shown_face, window.head], 1).astype(np.float32))
         for region in REGIONS:
@@ -217,7 +233,7 @@ class DiffusionRenderer:
                 like = size.stem[2], height // LATENT_FACTOR, width // LATENT_FACTOR
                 overlap = memory.overlap(first, self._settings.overlap_frames, like)
                 job.windows[region.name] = region_window(
-                    region, likeness, posed, first, motion, overlap, size.mouth_px
+                    region, likeness, posed, frames, first, motion, overlap, size.mouth_px
                 )  # fmt: skip
         return job
 
@@ -293,13 +309,7 @@ class DiffusionRenderer:
         if shown is not None:
             job.shown[name] = shown
 
-    def _draw(self, job: _Job, frames: NDArray[np.uint8], mattes: NDArray[np.uint8] | None) -> None:
-        still, mouth_px = job.state.likeness.still, self.networks.size.mouth_px
-        for t in range(len(job.window)):
-            scene = draw_person(still, job.posed, t, frames[t])
-            if mattes is not None:
-                draw_matte(still, scene, mattes[t])
-            patches = [(patch, patch.seen(frames[t]), share) for patch, share in job.patches(t, mouth_px)]
-            paint_openings(still, job.posed, t, scene)
-            for patch, skin, share in patches:
-                patch.lay(frames[t], skin, share)
+    def _lay(self, job: _Job) -> None:
+        for t, frame in enumerate(job.frames):
+            for patch, share in job.patches(t, self.networks.size.mouth_px):
+                patch.lay(frame, share)

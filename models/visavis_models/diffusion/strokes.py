@@ -80,8 +80,6 @@ class Strokes:
     """float32 (478, 2): where each point lies in the photo, canvas px."""
     at_rest: Floats
     """float32 (2, 3): from the canvas to the crop that the reference is seen in."""
-    own_teeth: Floats
-    """float32 (T, 4, 3): corners of the patch that carries the photo's own teeth; empty (T, 0, 3) if it shows none."""
     lid_motion: Floats
     """float32 (T,): how far the lids of this eye are from where the photo has them, 0..1; 0 for the mouth."""
     size_px: tuple[int, int]
@@ -98,7 +96,6 @@ def strokes_of(
     head: NDArray[np.floating],
     region: Region,
     mouth_px: tuple[int, int],
-    own_teeth: Floats | None = None,
 ) -> Strokes:
     """What is to be drawn of T driven frames.
 
@@ -109,24 +106,18 @@ def strokes_of(
         head: (T, 3, 4) the skull's rigid motion, with whatever carries the head besides.
         region: which crop.
         mouth_px: height and width of the mouth's crop.
-        own_teeth: (4, 3) corners, canvas px and depth, of the patch with the photo's teeth.
     """
     rest = rig.neutral_points
     crop = to_crops(region, rest, head, rig.face_width_px, mouth_px)
     at_rest = to_crops(region, rest, np.eye(3, 4)[None], rig.face_width_px, mouth_px)[0]
     frames = len(crop)
-    if own_teeth is None or region is not MOUTH:
-        patch = np.zeros((frames, 0, 3), np.float32)
-    else:
-        carried = own_teeth @ head[:, :, :3].transpose(0, 2, 1) + head[:, None, :, 3]
-        patch = in_crop(carried, crop)
     lid_motion = np.zeros(frames, np.float32)
     if region is not MOUTH:
         lid_motion = np.abs(1.0 - driven.lid_gap[:, 1 if region.mirrored else 0]).clip(0, 1).astype(np.float32)
     upper, lower, tongue = (in_crop(p, crop) for p in (driven.teeth_upper, driven.teeth_lower, driven.tongue))
     return Strokes(
         in_crop(driven.points, crop), upper, lower, tongue, np.ascontiguousarray(photo[:, :2], np.float32), at_rest,
-        patch, lid_motion, region.size_px(mouth_px),
+        lid_motion, region.size_px(mouth_px),
     )  # fmt: skip
 
 

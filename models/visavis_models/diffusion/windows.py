@@ -14,12 +14,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from visavis_models.diffusion.crops import MOUTH, Region, mirrored_motion
-from visavis_models.diffusion.drawing import draw_maps, draw_own_teeth
+from visavis_models.diffusion.crops import MOUTH, Region, mirrored_motion, to_crops
+from visavis_models.diffusion.drawing import draw_maps
 from visavis_models.diffusion.likeness import Likeness
 from visavis_models.diffusion.maps import MAPS
 from visavis_models.diffusion.memory import Overlap, ShownCrop
 from visavis_models.diffusion.strokes import strokes_of
+from visavis_models.diffusion.warped_crops import crop_of, tell_warped
 from visavis_models.diffusion.window_networks import Told, WindowNetworks, flowed, noise_of
 from visavis_models.warp.renderer import Posed
 
@@ -44,8 +45,6 @@ class RegionWindow:
     motion: Floats
     """float32 (N, 5, 58), mirrored as the region is."""
     overlap: Overlap
-    own_teeth: Floats | None = None
-    """float32 (N, 4, H, W): RGB -1..1 times coverage, and coverage; None if the photo shows none."""
 
     def __len__(self) -> int:
         return len(self.maps)
@@ -61,7 +60,6 @@ class RegionWindow:
             maps=np.concatenate([newest.maps[None], self.maps]),
             motion=np.concatenate([newest.motion[None], self.motion]),
             overlap=overlap,
-            own_teeth=_led(newest.own_teeth, self.own_teeth),
         )
 
 
@@ -89,6 +87,7 @@ def region_window(
     region: Region,
     likeness: Likeness,
     posed: Posed,
+    frames: NDArray[np.uint8],
     first_frame: int,
     motion: Floats,
     overlap: Overlap,
@@ -100,20 +99,21 @@ def region_window(
         region: which.
         likeness: whose.
         posed: N frames, as `warp` draws them.
+        frames: uint8 (N, H, W, 3): what it has drawn.
         first_frame: on the media clock.
         motion: float32 (N, 5, 58) of the person, not mirrored.
         overlap: what was shown before.
         mouth_px: height and width of the mouth's crop.
     """
-    still, teeth = likeness.still, likeness.picture.teeth
-    corners = None if teeth is None else teeth.corners
+    still = likeness.still
     rig = still.rig
-    strokes = strokes_of(rig, still.avatar.landmarks, posed.driven, posed.skull, region, mouth_px, corners)
+    strokes = strokes_of(rig, still.avatar.landmarks, posed.driven, posed.skull, region, mouth_px)
     if region.mirrored:
         motion = np.concatenate(mirrored_motion(motion[..., :52], motion[..., 52:]), -1)
     maps = draw_maps(likeness.picture, strokes, region)
-    own = draw_own_teeth(likeness.picture, strokes, maps) if region is MOUTH else None
-    return RegionWindow(region, likeness, first_frame, maps, np.ascontiguousarray(motion), overlap, own)
+    crops = to_crops(region, rig.neutral_points, posed.skull, rig.face_width_px, mouth_px)
+    tell_warped(maps, np.stack([crop_of(*pair, strokes.size_px) for pair in zip(frames, crops, strict=True)]))
+    return RegionWindow(region, likeness, first_frame, maps, np.ascontiguousarray(motion), overlap)
 
 
 class WindowMaker:
@@ -162,9 +162,6 @@ class WindowMaker:
         made = self.networks.decode(latents.reshape(-1, *latents.shape[2:]), features, maps)
         made = made.reshape(count, frames, *made.shape[1:])
         for k, window in enumerate(windows):
-            if window.own_teeth is not None:
-                made[k, :, :3] *= 1.0 - window.own_teeth[:, 3:]
-                made[k, :, :3] += window.own_teeth[:, :3]
             if window.region is not MOUTH:
                 made[k, :, 3] *= 1.0 - _own_eye(window.maps)
             if window.likeness.grey:
@@ -175,10 +172,6 @@ class WindowMaker:
         if (height, width) not in self._noise:
             self._noise[height, width] = noise_of(self._seed, (height, width))
         return self._noise[height, width]
-
-
-def _led(first: Floats | None, others: Floats | None) -> Floats | None:
-    return None if first is None or others is None else np.concatenate([first[None], others])
 
 
 def _own_eye(maps: Floats) -> Floats:

@@ -6,7 +6,6 @@ It hears any lively noise as speech; whoever uses it asks the network too. Knows
 from __future__ import annotations
 
 import numpy as np
-import webrtcvad
 from numpy.typing import NDArray
 
 from visavis_models.chunk import CHUNK_SAMPLES, LISTENING_RATE_HZ
@@ -23,6 +22,8 @@ class VoiceActivity:
     """
 
     def __init__(self, aggressiveness: int = 2) -> None:
+        import webrtcvad  # late: training only needs it where voices are heard
+
         self._vad = webrtcvad.Vad(aggressiveness)
         self._left = 0
 

@@ -111,7 +111,8 @@ def graded(batch: CropBatch, generator: torch.Generator) -> CropBatch:
         return (scale * colours + shift * cover).clamp(-1, 1)
 
     maps, reference = batch.maps.clone(), batch.reference.clone()
-    maps[:, :, MAPS["warped"]] = regraded(maps[:, :, MAPS["warped"]], maps[:, :, MAPS["shown"]])
+    face = torch.stack([maps[:, :, MAPS[name]] for name in ("shown", "mouth", "eye")]).amax(0)
+    maps[:, :, MAPS["warped"]] = regraded(maps[:, :, MAPS["warped"]], face)
     photo = REFERENCE_MAPS["photo"]
     reference[:, photo] = regraded(reference[:, photo])
     shade = ((1 + more) * batch.shade + lighter).clamp(-1, 1)

@@ -11,21 +11,25 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from visavis_models.arkit import ARKIT
 from visavis_models.avatar import Avatar
-from visavis_models.diffusion.crops import MOUTH, Region, in_crop, laid
+from visavis_models.diffusion.crops import MOUTH, Region, in_crop, laid, on_canvas, to_crops
 from visavis_models.diffusion.strokes import Strokes, strokes_of
 from visavis_models.face import topology as topo
 from visavis_models.face.basis import face_basis
 from visavis_models.face.own_face import own_depth
 from visavis_models.face.person_fitting import find_person
-from visavis_models.face.rig import FaceRig
+from visavis_models.face.rig import BROW_REACH, FaceRig
 from visavis_models.portrait.face_detection import find_faces
 from visavis_models.portrait.face_mesh import fit_mesh
 from visavis_models.portrait.head_pose import head_pose
+from visavis_models.warp.lips import on_the_seam
 from visavis_models.warp.teeth import mouth_colours, visible_teeth
+from visavis_training.renderer.warped_faces import WarpedFace
 
 Floats = NDArray[np.float32]
 _RIGID = list(topo.RIGID)
+_TONGUE_OUT = ARKIT["tongueOut"]
 _LEAST_SCORE = 0.5
 _FARTHEST_APART = 0.06
 
@@ -64,6 +68,8 @@ class ClipStrokes:
     mirrored (pixel centres at whole numbers)."""
     shade: Floats
     """float32 (3,): the teeth's colour as the product would estimate it, RGB -1..1."""
+    warped: NDArray[np.uint8]
+    """uint8 (N, h, w, 3): what `warp` would draw in the crops."""
 
 
 def seen_px(view: Floats, facts: ClipFacts) -> Floats:
@@ -87,7 +93,7 @@ def detected(picture: NDArray[np.uint8], true: Floats) -> Floats:
 def stand_in(picture: NDArray[np.uint8], landmarks: Floats) -> Avatar:
     """An avatar of which only the face is known: enough for the rig and the teeth."""
     height, width = picture.shape[:2]
-    person = find_person(landmarks, (width, height))
+    person = find_person(landmarks, (width, height), picture)
     if person is not None:
         landmarks = own_depth(face_basis(), person, landmarks)
     return Avatar(
@@ -157,21 +163,30 @@ def unmirrored(crops: Floats, width: int) -> Floats:
 def clip_strokes(facts: ClipFacts, region: Region, mouth_px: tuple[int, int]) -> ClipStrokes:
     """What to draw of one clip; a pure function of what is known of it."""
     true = seen_px(facts.marks, facts)
-    avatar = stand_in(facts.picture, detected(facts.picture, true[0]))
-    rig = FaceRig.fit(avatar)
-    skull = rig.head_transform(facts.head)
+    avatar = on_the_seam(stand_in(facts.picture, detected(facts.picture, true[0])))
+    rig = FaceRig.fit(avatar, BROW_REACH)
+    skull, driven = rig.head_transform(facts.head).astype(np.float32), rig.drive(facts.face, facts.head)
     strokes = strokes_of(
-        rig, avatar.landmarks, rig.drive(facts.face, facts.head), skull, region, mouth_px
+        rig, avatar.landmarks, driven, skull, region, mouth_px
     )  # fmt: skip
     anchors = rig.neutral_points[list(region.anchors)]
     truth = true_crops(facts, anchors, region, rig.face_width_px, mouth_px)
+    to_crop = to_crops(region, rig.neutral_points, skull, rig.face_width_px, mouth_px)
     if facts.true_places:
         # The detector's error with this face stays with it, so that lips meet where the photo's lips were seen.
         error = _lips_apart_as_they_are((avatar.landmarks - true[0]) * np.array([1, 1, 0], np.float32))
         strokes = replace(strokes, points=in_crop(true[1:] + error, truth))
+        driven = replace(driven, points=on_canvas(strokes.points, to_crop))
     if facts.inside is not None and region is MOUTH:
         strokes = _with_true_mouth(strokes, in_crop(seen_px(facts.inside, facts), truth))
+        upper, lower, tongue = (
+            on_canvas(part, to_crop) for part in (strokes.upper_teeth, strokes.lower_teeth, strokes.tongue)
+        )
+        driven = replace(driven, teeth_upper=upper, teeth_lower=lower, tongue=tongue)
     shade = mouth_colours(avatar, visible_teeth(avatar)).tooth / 127.5 - 1.0
+    warped = WarpedFace(avatar, rig, region).crops(
+        driven, skull, facts.face[:, _TONGUE_OUT], to_crop, strokes.size_px
+    )  # fmt: skip
     if region.mirrored:
         truth = unmirrored(truth, strokes.size_px[1])
-    return ClipStrokes(strokes, truth, shade.astype(np.float32))
+    return ClipStrokes(strokes, truth, shade.astype(np.float32), warped)

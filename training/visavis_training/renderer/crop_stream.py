@@ -34,7 +34,7 @@ from visavis_training.people.motion_tracks import Tracks
 from visavis_training.people.people_pool import People, PeoplePool, Studio
 from visavis_training.people.scenery import backgrounds, photographs
 from visavis_training.renderer.clip_strokes import ClipFacts, ClipStrokes, clip_strokes
-from visavis_training.renderer.maps_in_torch import MapPainter, PictureBatch, StrokeBatch, read
+from visavis_training.renderer.maps_in_torch import MapPainter, PictureBatch, StrokeBatch, read, tell_warped
 from visavis_training.renderer.true_mouths import TrueMouths
 
 _CANVAS_PX = 1024
@@ -268,6 +268,7 @@ class CropStream:
         truth = torch.from_numpy(np.stack([m.truth for m in made])).to(device)
         pictures = self._pictures(scene.photos)
         maps = self._painter.driven(pictures, strokes)
+        tell_warped(maps, torch.from_numpy(np.stack([m.warped for m in made])).to(device))
         reference = self._painter.reference(pictures, strokes)
         target = self._true_pictures(scene, truth, strokes.size_px)
         flipped = torch.tensor([region.mirrored for region in scene.regions], device=device)

@@ -176,6 +176,12 @@ class MapPainter:
         maps["tongue"][:, :, 0].mul_(hole)
 
 
+def tell_warped(maps: Tensor, crops: Tensor) -> None:
+    """As `visavis_models.diffusion.warped_crops.tell_warped`: maps (P, N, C, h, w), crops uint8 (P, N, h, w, 3)."""
+    face = maps[:, :, MAPS["shown"]] + maps[:, :, MAPS["mouth"]] + maps[:, :, MAPS["eye"]] > 0
+    maps[:, :, MAPS["warped"]] = (crops.permute(0, 1, 4, 2, 3).float() / 127.5 - 1) * face
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
     triangles: Tensor

@@ -18,7 +18,7 @@ from visavis_models.diffusion.window_networks import WindowNetworks
 from visavis_models.diffusion.windows import WindowMaker, region_window
 from visavis_models.motion import MotionWindow, rest_motion
 from visavis_models.portrait.storage import load_avatar
-from visavis_models.warp.renderer import WarpRenderer, pose
+from visavis_models.warp.renderer import WarpRenderer, draw_frame, pose
 from visavis_models.weights import weights_folder
 
 Floats = NDArray[np.float32]
@@ -66,12 +66,15 @@ def sample_crops(
         window = spoken_motion(first, new_frames)
         told = motions.histories(first, np.concatenate([window.face, window.head], 1))
         posed = pose(still, window)
+        frames = np.empty((new_frames, *still.avatar.plate.shape), np.uint8)
+        for n, frame in enumerate(frames):
+            draw_frame(still, posed, n, frame)
         asked = []
         for region in regions:
             height, width = region.size_px(size.mouth_px)
             like = (size.stem[2], height // LATENT_FACTOR, width // LATENT_FACTOR)
             overlap = memory[region.name].overlap(first, SHOWN_FRAMES, like)
-            asked.append(region_window(region, likeness, posed, first, told, overlap, size.mouth_px))
+            asked.append(region_window(region, likeness, posed, frames, first, told, overlap, size.mouth_px))
         for drawn, draft in zip(asked, maker.make(asked), strict=True):
             name, warped, cover = drawn.region.name, drawn.maps[:, MAPS["warped"]], draft.made[:, 3:]
             found[name].append((warped + cover * (draft.made[:, :3] - warped), cover))

@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from visavis_models.diffusion.sizes import SIZES
+from visavis_training.devices import chosen_device
 from visavis_training.people.anatomy import Anatomy
 from visavis_training.people.anny_data import anny_data
 from visavis_training.people.motion_tracks import Tracks
@@ -119,7 +120,7 @@ def train(
     clock: Clock,
     held_out: dict[str, CropBatch],
     out: Path,
-    due: Callable[[int], bool],
+    due: Callable[[int, int], bool],
     made: int,
     report_s: float = 60.0,
 ) -> None:
@@ -132,14 +133,14 @@ def train(
         clock: when it is over.
         held_out: what is judged with.
         out: folder of weights, figures and sheets.
-        due: whether to take a new batch after so many steps.
+        due: whether to take a new batch after so many steps and batches.
         made: batches that came before.
         report_s: between figures.
     """
     told, sums, count, told_of = time.monotonic(), dict[str, Tensor](), 0, 0
     with (out / f"{learner.stage}.jsonl").open("a") as log:
         while True:
-            if due(count):
+            if due(count, made):
                 store.put(next(stream))
                 made += 1
             for name, value in learner.step(store, clock.done).items():
@@ -185,11 +186,14 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=LearningSettings().pictures, help="frames of a step")
     parser.add_argument("--from-noise-share", type=float, default=LearningSettings().from_noise_share)
     parser.add_argument("--critic-share", type=float, default=LearningSettings().critic_share)
+    parser.add_argument("--batches", type=int, help="after so many no new ones are drawn: steps are quicker then")
     parser.add_argument("--steps-per-batch", type=int, default=4)
     parser.add_argument("--workers", type=int, default=0, help="processes that fit references")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", help="by default where a resumed run was, else a GPU if there is one, else the CPU")
     args = parser.parse_args()
+    before = args.out / f"{args.stage}.pt"
+    args.device = chosen_device(args.device, before if args.resume and before.is_file() else None)
     torch.set_float32_matmul_precision("high")
     args.out.mkdir(parents=True, exist_ok=True)
     size = SIZES[args.size]
@@ -206,7 +210,9 @@ def main() -> None:
     stream = CropFeed(args.feed, args.device) if args.feed else source.stream(args.seed, made)
     store = ClipStore(args.store, torch.float16 if args.device.startswith("cuda") else torch.float32)
 
-    def due(steps: int) -> bool:
+    def due(steps: int, batches: int) -> bool:
+        if args.batches and batches >= args.batches:
+            return False
         return stream.waiting if isinstance(stream, CropFeed) else steps % args.steps_per_batch == 0
 
     try:

@@ -16,6 +16,9 @@ from visavis_models.diffusion.maps import MAPS
 from visavis_models.diffusion.networks.blocks import Grow, Mixing, Residual, Shrink, normed, unit_scale
 from visavis_models.diffusion.sizes import LATENT_CHANNELS, LATENT_FACTOR, PICTURE_CHANNELS, RendererSize
 
+_EVEN_PX = 7
+"""Over so many pixels of a crop; about a tooth."""
+
 
 def unit_latents(latents: Tensor) -> Tensor:
     """(..., C, h, w) brought to unit root mean square over the channels of every place."""
@@ -79,6 +82,19 @@ class LatentEncoder(nn.Module):
         return unit_latents(self.layers(picture))
 
 
+def _light(change: Tensor, maps: Tensor) -> Tensor:
+    """What is added to `warp`'s picture (B, 3, H, W), evened out between lips and lids.
+
+    There it draws teeth and eyeballs, whose edges no latents of this size could hold: networks change their light.
+    """
+    opening = torch.maximum(maps[:, MAPS["mouth"]], maps[:, MAPS["eye"]])
+    sums = torch.cat([change * opening, opening], 1)
+    for size in ((_EVEN_PX, 1), (1, _EVEN_PX)):
+        sums = functional.avg_pool2d(sums, size, 1, (size[0] // 2, size[1] // 2))
+    even = sums[:, :3] / sums[:, 3:].clamp(min=1e-4)
+    return change + opening * (even - change)
+
+
 class _Level(nn.Module):
     def __init__(self, given: int, width: int, depth: int, reach: int = 3) -> None:
         super().__init__()
@@ -123,4 +139,4 @@ class LatentDecoder(nn.Module):
         fine = functional.pixel_unshuffle(seen, 2)
         x = self.at_half(torch.cat([self.to_half(x), features.half, fine], 1))
         made = functional.pixel_shuffle(self.out(x), 2)
-        return torch.cat([made[:, :3] + known, made[:, 3:]], 1)
+        return torch.cat([known + _light(made[:, :3], maps), made[:, 3:]], 1)
