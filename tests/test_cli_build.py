@@ -117,5 +117,6 @@ def test_an_engine_that_is_none_is_no_setting() -> None:
 
 def test_the_doctor_speaks_of_the_card(tmp_path: Path) -> None:
     said = visavis("doctor", "--json", "--data-dir", str(tmp_path))
+    assert said.stdout, said.stderr
     names = [check["name"] for check in json.loads(said.stdout)["checks"]]
     assert "NVIDIA card" in names and "engines tensorrt" in names

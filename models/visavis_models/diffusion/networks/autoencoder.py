@@ -82,17 +82,20 @@ class LatentEncoder(nn.Module):
         return unit_latents(self.layers(picture))
 
 
-def _light(change: Tensor, maps: Tensor) -> Tensor:
-    """What is added to `warp`'s picture (B, 3, H, W), evened out between lips and lids.
+def mended(made: Tensor, maps: Tensor) -> Tensor:
+    """`warp`'s picture changed by what the decoder's last layer says: (B, 4, H, W), the mask as it is.
 
-    There it draws teeth and eyeballs, whose edges no latents of this size could hold: networks change their light.
+    Between lips and lids the change is evened out: there `warp` draws teeth and eyeballs, whose edges no latents of
+    this size could hold, and networks change their light.
     """
+    change = made[:, :3]
     opening = torch.maximum(maps[:, MAPS["mouth"]], maps[:, MAPS["eye"]])
     sums = torch.cat([change * opening, opening], 1)
     for size in ((_EVEN_PX, 1), (1, _EVEN_PX)):
         sums = functional.avg_pool2d(sums, size, 1, (size[0] // 2, size[1] // 2))
     even = sums[:, :3] / sums[:, 3:].clamp(min=1e-4)
-    return change + opening * (even - change)
+    change = change + opening * (even - change)
+    return torch.cat([maps[:, MAPS["warped"]] + change, made[:, 3:]], 1)
 
 
 class _Level(nn.Module):
@@ -138,5 +141,4 @@ class LatentDecoder(nn.Module):
         seen = torch.cat([known, maps[:, MAPS["shown"]]], 1)
         fine = functional.pixel_unshuffle(seen, 2)
         x = self.at_half(torch.cat([self.to_half(x), features.half, fine], 1))
-        made = functional.pixel_shuffle(self.out(x), 2)
-        return torch.cat([known + _light(made[:, :3], maps), made[:, 3:]], 1)
+        return mended(functional.pixel_shuffle(self.out(x), 2), maps)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from visavis_models.diffusion.maps import MAPS
-from visavis_models.diffusion.networks.autoencoder import LatentDecoder, Stem
+from visavis_models.diffusion.networks.autoencoder import LatentDecoder, Stem, mended
 from visavis_models.diffusion.networks.denoiser_graph import DenoiserGraph
 from visavis_models.diffusion.networks.renderer_networks import RendererNetworks
 from visavis_models.diffusion.networks.synthesis_region import covered
@@ -67,8 +67,7 @@ class DecoderGraph(nn.Module):
         seen = torch.cat([known, maps[:, MAPS["shown"]]], 1)
         x = self.grow(x) + self.tell(half) + self.see(seen)
         made = functional.pixel_shuffle(net.out(functional.silu(net.at_half.blocks(x))), 2)
-        made = torch.cat([made[:, :3] + known, made[:, 3:]], 1)
-        return torch.cat(covered(made, maps, self.size.mouth_px[1], self.size.eye_px[1]), 1)
+        return torch.cat(covered(mended(made, maps), maps, self.size.mouth_px[1], self.size.eye_px[1]), 1)
 
 
 def graph_modules(networks: RendererNetworks) -> dict[str, nn.Module]:
