@@ -24,9 +24,9 @@ from visavis_models.diffusion.likeness import picture_of, reference_of
 from visavis_models.diffusion.memory import MotionMemory
 from visavis_models.diffusion.sizes import RendererSize
 from visavis_models.diffusion.strokes import strokes_of
-from visavis_models.diffusion.warped_crops import crop_of, tell_warped
+from visavis_models.diffusion.warped_crops import crops_of, tell_warped, unit_range
 from visavis_models.motion import BODY_COUNT, MotionWindow
-from visavis_models.warp.renderer import Posed, draw_frame, pose, prepare
+from visavis_models.warp.renderer import Posed, draw_frames, pose, prepare
 from visavis_models.warp.teeth import mouth_colours, visible_teeth
 from visavis_training.renderer.clip_strokes import stand_in
 
@@ -188,13 +188,8 @@ def shot_of(clip: HeldOutClip, size: RendererSize) -> Shot:
     strokes = strokes_of(
         rig, still.avatar.landmarks, posed.driven, posed.skull, region, size.mouth_px
     )  # fmt: skip
-    seen = np.empty((frames, *strokes.size_px, 3), np.uint8)
-    for t in range(frames):
-        frame = np.empty_like(still.avatar.plate)
-        draw_frame(still, posed, t, frame)
-        seen[t] = crop_of(frame, crops[t], strokes.size_px)
-    warp = seen.transpose(0, 3, 1, 2).astype(np.float32) / np.float32(127.5) - 1
-    maps = draw_maps(picture, strokes, region)
+    seen = crops_of(draw_frames(still, posed), crops, strokes.size_px)
+    warp, maps = unit_range(seen), draw_maps(strokes, region)
     tell_warped(maps, seen)
     shade = mouth_colours(avatar, visible_teeth(avatar)).tooth / 127.5 - 1.0
     truth = np.stack([_shrunk(frame, shrink) for frame in clip.truth])

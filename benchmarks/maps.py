@@ -23,10 +23,10 @@ from record import report
 
 from visavis_models.avatar import Avatar
 from visavis_models.diffusion.crops import MOUTH, REGIONS
-from visavis_models.diffusion.drawing import Picture, draw_maps
+from visavis_models.diffusion.drawing import draw_maps
 from visavis_models.diffusion.maps import MAP_CHANNELS
 from visavis_models.diffusion.sizes import SIZES, RendererSize
-from visavis_models.diffusion.strokes import crop_px_per_face_width, strokes_of
+from visavis_models.diffusion.strokes import strokes_of
 from visavis_models.face.rig import FaceRig
 from visavis_models.portrait.library import AvatarLibrary
 from visavis_server.voice_file import VoiceFile
@@ -48,7 +48,6 @@ def timed_windows(
 ) -> dict[str, list[float]]:
     """Milliseconds a frame of each step, one entry for each window."""
     rig = FaceRig.fit(avatar)
-    picture = Picture.of(avatar.photo, crop_px_per_face_width(size.mouth_px), avatar.face_width_px)
     room = {r.name: np.empty((frames, MAP_CHANNELS, *r.size_px(size.mouth_px)), np.float32) for r in REGIONS}
     times: dict[str, list[float]] = defaultdict(list)
 
@@ -66,7 +65,7 @@ def timed_windows(
         strokes = [strokes_of(rig, avatar.landmarks, driven, skull, r, size.mouth_px) for r in REGIONS]
         now = lap("strokes", now)
         for region, there in zip(REGIONS, strokes, strict=True):
-            draw_maps(picture, there, region, room[region.name])
+            draw_maps(there, region, room[region.name])
             now = lap("mouth_maps" if region is MOUTH else "eye_maps", now)
         lap("frame", begun)
     return times

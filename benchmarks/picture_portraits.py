@@ -25,7 +25,7 @@ from visavis_models.diffusion.maps import MAPS, REFERENCE_MAPS
 from visavis_models.diffusion.renderer import DiffusionRenderer
 from visavis_models.diffusion.sizes import RendererSize
 from visavis_models.diffusion.strokes import EYE_OPENING, LIDS, LIPS, MOUTH_OPENING, face_triangles, strokes_of
-from visavis_models.diffusion.warped_crops import crop_of, tell_warped
+from visavis_models.diffusion.warped_crops import crops_of, tell_warped, unit_range
 from visavis_models.diffusion.windows import LEAST_LID_MOTION
 from visavis_models.face.model import face_model
 from visavis_models.face.motion_of_pictures import FaceFollower
@@ -34,7 +34,7 @@ from visavis_models.motion import MotionWindow, rest_motion
 from visavis_models.raster import affine_planes, attribute_map, rasterise
 from visavis_models.rendering import Renderer
 from visavis_models.voice.mouth import lip_gap, mouth_of_face
-from visavis_models.warp.renderer import Posed, Still, WarpRenderer, draw_frame, pose
+from visavis_models.warp.renderer import Posed, Still, WarpRenderer, draw_frames, pose
 from visavis_models.warp.teeth import mouth_colours, visible_teeth
 
 Floats = NDArray[np.float32]
@@ -133,8 +133,7 @@ class Scene:
 
     def mouths(self, frames: Frames) -> Floats:
         """float32 (T, 3, h, w): pictures as the mouth's crop sees them."""
-        crops = [crop_of(f, c, self.size.mouth_px) for f, c in zip(frames, self.mouth_crops(), strict=True)]
-        return np.stack(crops).transpose(0, 3, 1, 2).astype(np.float32) / np.float32(127.5) - 1
+        return unit_range(crops_of(frames, self.mouth_crops(), self.size.mouth_px))
 
     def mouth_maps(self) -> tuple[Floats, Floats]:
         """Maps of the driven mouth (T, ...) and of the photo's."""
@@ -142,12 +141,8 @@ class Scene:
         strokes = strokes_of(
             still.rig, still.avatar.landmarks, self.posed.driven, self.posed.skull, MOUTH, self.size.mouth_px
         )  # fmt: skip
-        maps, frame = draw_maps(picture, strokes, MOUTH), np.empty_like(still.avatar.plate)
-        seen = np.empty((len(maps), *self.size.mouth_px, 3), np.uint8)
-        for t, crop in enumerate(self.mouth_crops()):
-            draw_frame(still, self.posed, t, frame)
-            seen[t] = crop_of(frame, crop, self.size.mouth_px)
-        tell_warped(maps, seen)
+        maps = draw_maps(strokes, MOUTH)
+        tell_warped(maps, crops_of(draw_frames(still, self.posed), self.mouth_crops(), self.size.mouth_px))
         return maps, reference_of(picture, still, MOUTH, self.size)
 
 

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from visavis_models.arkit import ARKIT
 from visavis_models.avatar import Avatar
-from visavis_models.diffusion.crops import MOUTH, REGIONS, Region, in_crop, on_canvas, to_crops
+from visavis_models.diffusion.crops import LEFT_EYE, MOUTH, REGIONS, Region, in_crop, on_canvas, to_crops
 from visavis_models.diffusion.maps import MAP_CHANNELS, MAPS
-from visavis_models.diffusion.warped_crops import crop_of, tell_warped
-from visavis_models.motion import BODY_COUNT, MotionWindow
+from visavis_models.diffusion.warped_crops import crop_of, crops_of, tell_warped
+from visavis_models.motion import BODY_COUNT, MotionWindow, rest_motion
 from visavis_models.portrait.storage import load_avatar
-from visavis_models.warp.renderer import Posed, Still, draw_frame, pose, prepare
+from visavis_models.warp.renderer import Posed, Still, draw_frames, pose, prepare
 
 pytestmark = pytest.mark.unit
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,14 +42,7 @@ def posed_of(still: Still) -> Posed:
     return pose(still, MotionWindow(0, face, head, nothing, np.zeros(len(POSES), np.bool_)))
 
 
-def frames_of(still: Still, posed: Posed) -> NDArray[np.uint8]:
-    frames = np.empty((len(POSES), *still.avatar.plate.shape), np.uint8)
-    for t, frame in enumerate(frames):
-        draw_frame(still, posed, t, frame)
-    return frames
-
-
-def crops_of(still: Still, posed: Posed, region: Region) -> NDArray[np.float32]:
+def places_of(still: Still, posed: Posed, region: Region) -> NDArray[np.float32]:
     return to_crops(region, still.rig.neutral_points, posed.skull, still.rig.face_width_px, MOUTH_PX)
 
 
@@ -69,7 +62,7 @@ def test_a_crop_is_averaged_and_lies_where_it_should() -> None:
 def test_points_go_into_crops_and_back(still: Still) -> None:
     posed = posed_of(still)
     for region in REGIONS:
-        crops = crops_of(still, posed, region)
+        crops = places_of(still, posed, region)
         points = posed.driven.points
         assert np.abs(on_canvas(in_crop(points, crops), crops) - points).max() < 0.01
 
@@ -87,8 +80,8 @@ def test_training_draws_what_the_product_draws(still: Still, region: Region) -> 
     from visavis_training.renderer.warped_faces import WarpedFace
 
     posed = posed_of(still)
-    crops, size = crops_of(still, posed, region), region.size_px(MOUTH_PX)
-    product = np.stack([crop_of(frame, crop, size) for frame, crop in zip(frames_of(still, posed), crops, strict=True)])
+    crops, size = places_of(still, posed, region), region.size_px(MOUTH_PX)
+    product = crops_of(draw_frames(still, posed), crops, size)
     avatar: Avatar = still.avatar
     made = WarpedFace(avatar, still.rig, region).crops(posed.driven, posed.skull, posed.tongue_out, crops, size)
     height, width = size
@@ -97,3 +90,13 @@ def test_training_draws_what_the_product_draws(still: Still, region: Region) -> 
     assert np.median(apart) <= 1 and (apart > 24).mean() < 0.01, "but for edges of the mesh"
     still_face = np.abs(product[0].astype(float) - product[1])[middle[1:]]
     assert still_face.mean() > 2 or region is not MOUTH, "poses differ, or nothing was compared"
+
+
+def test_an_unmoved_face_is_the_photo_itself(still: Still) -> None:
+    posed, size = pose(still, rest_motion(1)), LEFT_EYE.size_px(MOUTH_PX)
+    [there] = places_of(still, posed, LEFT_EYE)
+    brow = np.s_[2:12, 8:-8]
+    driven, photo = (
+        crop_of(p, there, size)[brow].astype(float) for p in (draw_frames(still, posed)[0], still.avatar.photo)
+    )
+    assert np.abs(driven - photo).mean() < 3

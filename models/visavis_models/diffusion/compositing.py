@@ -14,12 +14,12 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from visavis_models.diffusion.maps import MAPS
+from visavis_models.diffusion.maps import FACE, MAPS
 
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
-_WARPED, _FACE = MAPS["warped"].start, np.array([MAPS[name].start for name in ("shown", "mouth", "eye")])
+_WARPED, _FACE = MAPS["warped"].start, np.array([MAPS[name].start for name in FACE])
 _PREPARE = "void(f4[:,:,::1], f4[:,:,::1], i8, i8[::1], f4[:,:,::1], i8[::1])"
 _LAY = "void(f4[:,:,::1], f4, i8, f8[:,::1], i8, i8, i8, i8, u1[:,:,::1])"
 

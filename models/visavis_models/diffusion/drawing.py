@@ -1,7 +1,7 @@
-"""Draws a crop's maps on the CPU: the photo moved by the driven mesh, and what is where.
+"""Draws a crop's maps on the CPU: what is where on the driven mesh, and what the photo shows.
 
-The same rules hold in training, where a GPU draws. Colours are read between pixels linearly from a photo that was
-shrunk to about the crop's scale before. Knows nothing of time or of networks.
+The same rules hold in training, where a GPU draws. The photo's colours are read between pixels linearly, after it was
+shrunk to about the crop's scale. Knows nothing of time or of networks.
 """
 
 from __future__ import annotations
@@ -67,11 +67,10 @@ class Picture:
         return np.asarray(read, np.float32)
 
 
-def draw_maps(picture: Picture, strokes: Strokes, region: Region, out: Floats | None = None) -> Floats:
-    """The maps of driven frames.
+def draw_maps(strokes: Strokes, region: Region, out: Floats | None = None) -> Floats:
+    """The maps of driven frames; `warped` is left empty, see `warped_crops`.
 
     Args:
-        picture: the portrait's photo.
         strokes: T frames.
         region: whose they are.
         out: float32 (T, MAP_CHANNELS, h, w) to be overwritten, every frame of it C-contiguous; None makes new ones.
@@ -92,7 +91,7 @@ def draw_maps(picture: Picture, strokes: Strokes, region: Region, out: Floats | 
     places = np.concatenate([canonical_of(region), strokes.photo], 1)
     for t in range(len(strokes)):
         points = np.ascontiguousarray(strokes.points[t])
-        mouth_box = _face(picture, points, places, strokes, out[t])
+        mouth_box = _face(points, places, strokes, out[t])
         out[t, MAPS["lid_motion"]] = strokes.lid_motion[t]
         if mouth_box[2] > mouth_box[0]:
             _inside(strokes, t, mouth_box, out[t])
@@ -106,7 +105,7 @@ def draw_reference(picture: Picture, strokes: Strokes, region: Region) -> Floats
     points[:, :2] = strokes.photo @ linear.T + shift
     height, width = strokes.size_px
     drawn = np.zeros((MAP_CHANNELS, height, width), np.float32)
-    _face(picture, points, np.concatenate([canonical_of(region), strokes.photo], 1), strokes, drawn)
+    _face(points, np.concatenate([canonical_of(region), strokes.photo], 1), strokes, drawn)
     out = np.empty((REFERENCE_CHANNELS, height, width), np.float32)
     for name, part in REFERENCE_MAPS.items():
         if name != "photo":
@@ -125,18 +124,17 @@ def _channels() -> Ints:
     return np.array([-1 if name is None else MAPS[name].start for name in names], np.int32)
 
 
-def _face(picture: Picture, points: Floats, places: Floats, strokes: Strokes, out: Floats) -> Ints:
+def _face(points: Floats, places: Floats, strokes: Strokes, out: Floats) -> Ints:
     """All that lies on the skin's surface, into a frame's empty maps; returns the box of the mouth's opening.
 
     Args:
-        picture: the portrait's photo.
         points: float32 (478, 3), crop px.
         places: float32 (478, 4): their canonical places and those in the photo.
         strokes: whose frame it is.
         out: float32 (MAP_CHANNELS, h, w).
     """
     seen = seen_through(points, face_triangles().triangles, places, strokes.size_px)
-    mouth_box, eye_box = paint_skin(seen, _channels(), picture.rgb, picture.scale, strokes.at_rest, FLOW_UNIT, out)
+    mouth_box, eye_box = paint_skin(seen, _channels(), strokes.at_rest, FLOW_UNIT, out)
     if eye_box[2] > eye_box[0]:
         for iris in _IRISES:
             paint_iris(points, iris, eye_box, out[MAPS["eye"]], out[MAPS["iris"]])

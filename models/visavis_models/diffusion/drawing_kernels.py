@@ -22,16 +22,11 @@ Box = Ints
 
 # Compiled code is kept under the age of this file alone: what other files say comes in as arguments.
 _NEAR = "i4(f4[:,::1], i4[:,::1], i4, i4, i4, i4, i4[:,::1], i4[::1])"
-_SKIN = (
-    "void(i4[:,::1], f4[:,:,::1], i4[::1], f4[:,:,::1], f4, f4[:,::1], f4, i4, i4, i4, i4, i4, i4, "
-    "f4[:,:,::1], i4[:,::1])"
-)
+_SKIN = "void(i4[:,::1], f4[:,:,::1], i4[::1], f4[:,::1], f4, i4, i4, i4, i4, i4, f4[:,:,::1], i4[:,::1])"
 _IRIS = "void(f4[:,::1], i4[::1], i4[::1], f4[:,:,::1], f4[:,:,::1])"
 _BEHIND = "void(i4[:,::1], f4[:,:,::1], i4[::1], i4, i4, f4[:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1])"
 
-_MOUTH, _EYE, _WARPED, _SHOWN, _CANONICAL, _FLOW = (
-    MAPS[name].start for name in ("mouth", "eye", "warped", "shown", "canonical", "flow")
-)
+_MOUTH, _EYE, _SHOWN, _CANONICAL, _FLOW = (MAPS[name].start for name in ("mouth", "eye", "shown", "canonical", "flow"))
 
 
 class Seen(NamedTuple):
@@ -63,16 +58,12 @@ def seen_through(
     return Seen(number, rows[:count], affine_planes(points, kept[:count], attributes))
 
 
-def paint_skin(
-    seen: Seen, channel: Ints, rgb: Floats, px_per_unit: float, at_rest: Floats, flow_unit: float, out: Floats
-) -> tuple[Box, Box]:
-    """Labels, canonical places, the photo and flow into a frame's maps.
+def paint_skin(seen: Seen, channel: Ints, at_rest: Floats, flow_unit: float, out: Floats) -> tuple[Box, Box]:
+    """Labels, canonical places and flow into a frame's maps.
 
     Args:
         seen: the face, with attributes canonical x, y and the photo's x, y.
         channel: int32 (M,): which channel is 1 where a triangle of the face is seen; negative is none.
-        rgb: float32 (H, W, 3): the photo, shrunk; read linearly, its edge goes on beyond it.
-        px_per_unit: its pixels for one of the canvas.
         at_rest: float32 (2, 3): from the canvas to the crop that stands still.
         flow_unit: see `drawing.FLOW_UNIT`.
         out: float32 (MAP_CHANNELS, h, w), zeros; changed in place.
@@ -82,8 +73,8 @@ def paint_skin(
     """
     boxes = np.empty((2, 4), np.int32)
     _skin(
-        seen.number, seen.planes, channel[seen.rows], rgb, px_per_unit, at_rest, flow_unit,
-        _MOUTH, _EYE, _WARPED, _SHOWN, _CANONICAL, _FLOW, out, boxes,
+        seen.number, seen.planes, channel[seen.rows], at_rest, flow_unit,
+        _MOUTH, _EYE, _SHOWN, _CANONICAL, _FLOW, out, boxes,
     )  # fmt: skip
     return boxes[0], boxes[1]
 
@@ -145,13 +136,9 @@ def _near(points, triangles, left, top, height, width, kept, rows):  # type: ign
 
 @numba.njit(_SKIN, nogil=True, cache=True, fastmath={"contract"})
 def _skin(  # type: ignore[no-untyped-def]
-    number, planes, channel, rgb, scale, at_rest, flow_unit, mouth, eye, warped, shown, canonical, flow, out, boxes
+    number, planes, channel, at_rest, flow_unit, mouth, eye, shown, canonical, flow, out, boxes
 ):  # fmt: skip
-    half, nil = np.float32(0.5), np.float32(0)
     height, width = number.shape
-    last_x, last_y = np.float32(rgb.shape[1] - 1), np.float32(rgb.shape[0] - 1)
-    end_x, end_y = max(rgb.shape[1] - 2, 0), max(rgb.shape[0] - 2, 0)
-    step_x, step_y = min(rgb.shape[1] - 1, 1), min(rgb.shape[0] - 1, 1)
     unit = flow_unit / np.float32(width)
     xx, xy, xs = at_rest[0, 0], at_rest[0, 1], at_rest[0, 2]
     yx, yy, ys = at_rest[1, 0], at_rest[1, 1], at_rest[1, 2]
@@ -180,16 +167,6 @@ def _skin(  # type: ignore[no-untyped-def]
             out[shown, y, x] = np.float32(1)
             out[flow, y, x] = (place_x * xx + place_y * xy + xs - px) * unit
             out[flow + 1, y, x] = (place_x * yx + place_y * yy + ys - py) * unit
-            u, v = (place_x + half) * scale - half, (place_y + half) * scale - half
-            u, v = (u if u > nil else nil), (v if v > nil else nil)  # no number becomes 0
-            u, v = (u if u < last_x else last_x), (v if v < last_y else last_y)
-            column, row = min(int(u), end_x), min(int(v), end_y)
-            fx, fy = u - np.float32(column), v - np.float32(row)
-            for k in range(3):
-                a, b = rgb[row, column, k], rgb[row, column + step_x, k]
-                c, d = rgb[row + step_y, column, k], rgb[row + step_y, column + step_x, k]
-                above, below = a + (b - a) * fx, c + (d - c) * fx
-                out[warped + k, y, x] = above + (below - above) * fy
 
 
 @numba.njit(_IRIS, nogil=True, cache=True, fastmath={"contract"})

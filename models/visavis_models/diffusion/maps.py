@@ -41,6 +41,8 @@ def _slices(layout: tuple[tuple[str, int], ...]) -> dict[str, slice]:
 
 MAPS = _slices(_DRIVEN)
 """Channels of a driven frame's maps, by name."""
+FACE = ("shown", "mouth", "eye")
+"""Where one of these is not 0 there is the face, and `warped` tells what it looks like."""
 MAP_CHANNELS = sum(count for _, count in _DRIVEN)
 REFERENCE_MAPS = _slices(_AT_REST)
 """Channels of the reference's maps, by name."""

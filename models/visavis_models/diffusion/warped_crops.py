@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from visavis_models.diffusion.maps import MAPS
+from visavis_models.diffusion.maps import FACE, MAPS
 
 Floats = NDArray[np.float32]
 _FINEST = 4
@@ -39,6 +39,16 @@ def crop_of(frame: NDArray[np.uint8], to_crop: NDArray[np.floating], size_px: tu
     return np.asarray(read, np.uint8)
 
 
+def crops_of(frames: NDArray[np.uint8], to_crop: Floats, size_px: tuple[int, int]) -> NDArray[np.uint8]:
+    """Frames (N, H, W, 3) as their crops (N, 2, 3) see them: uint8 (N, h, w, 3)."""
+    return np.stack([crop_of(*pair, size_px) for pair in zip(frames, to_crop, strict=True)])
+
+
+def unit_range(crops: NDArray[np.uint8]) -> Floats:
+    """uint8 (N, h, w, 3) as float32 (N, 3, h, w), -1..1."""
+    return np.asarray(crops.transpose(0, 3, 1, 2) * np.float32(1 / 127.5) - np.float32(1))
+
+
 def tell_warped(maps: Floats, crops: NDArray[np.uint8]) -> None:
     """Put crops of `warp`'s pictures into the maps wherever the face is, in place.
 
@@ -46,6 +56,5 @@ def tell_warped(maps: Floats, crops: NDArray[np.uint8]) -> None:
         maps: float32 (N, MAP_CHANNELS, h, w).
         crops: uint8 (N, h, w, 3).
     """
-    face = maps[:, MAPS["shown"]] + maps[:, MAPS["mouth"]] + maps[:, MAPS["eye"]]
-    seen = crops.transpose(0, 3, 1, 2) * np.float32(1 / 127.5) - np.float32(1)
-    np.multiply(seen, face > 0, out=maps[:, MAPS["warped"]])
+    face = np.maximum.reduce([maps[:, MAPS[name]] for name in FACE])
+    np.multiply(unit_range(crops), face > 0, out=maps[:, MAPS["warped"]])

@@ -20,7 +20,7 @@ from visavis_models.diffusion.likeness import Likeness
 from visavis_models.diffusion.maps import MAPS
 from visavis_models.diffusion.memory import Overlap, ShownCrop
 from visavis_models.diffusion.strokes import strokes_of
-from visavis_models.diffusion.warped_crops import crop_of, tell_warped
+from visavis_models.diffusion.warped_crops import crops_of, tell_warped
 from visavis_models.diffusion.window_networks import Told, WindowNetworks, flowed, noise_of
 from visavis_models.warp.renderer import Posed
 
@@ -110,9 +110,9 @@ def region_window(
     strokes = strokes_of(rig, still.avatar.landmarks, posed.driven, posed.skull, region, mouth_px)
     if region.mirrored:
         motion = np.concatenate(mirrored_motion(motion[..., :52], motion[..., 52:]), -1)
-    maps = draw_maps(likeness.picture, strokes, region)
+    maps = draw_maps(strokes, region)
     crops = to_crops(region, rig.neutral_points, posed.skull, rig.face_width_px, mouth_px)
-    tell_warped(maps, np.stack([crop_of(*pair, strokes.size_px) for pair in zip(frames, crops, strict=True)]))
+    tell_warped(maps, crops_of(frames, crops, strokes.size_px))
     return RegionWindow(region, likeness, first_frame, maps, np.ascontiguousarray(motion), overlap)
 
 

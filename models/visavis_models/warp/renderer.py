@@ -309,6 +309,14 @@ def draw_frame(still: Still, posed: Posed, t: int, frame: NDArray[np.uint8]) -> 
     paint_openings(still, posed, t, draw_person(still, posed, t, frame))
 
 
+def draw_frames(still: Still, posed: Posed) -> NDArray[np.uint8]:
+    """All posed frames: uint8 (T, H, W, 3)."""
+    frames = np.empty((len(posed.mesh), *still.avatar.plate.shape), np.uint8)
+    for t, frame in enumerate(frames):
+        draw_frame(still, posed, t, frame)
+    return frames
+
+
 def draw_person(still: Still, posed: Posed, t: int, frame: NDArray[np.uint8]) -> Scene:
     """Plate and person, with mouth and eyes still to be painted; see `draw_frame`."""
     points = posed.mesh[t]

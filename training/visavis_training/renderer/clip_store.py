@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from visavis_models.diffusion.crops import FACE_MIRROR
-from visavis_models.diffusion.maps import MAPS, REFERENCE_MAPS
+from visavis_models.diffusion.maps import FACE, MAPS, REFERENCE_MAPS
 from visavis_training.renderer.crop_stream import CropBatch
 
 _KEPT = ("maps", "reference", "target", "motion", "shade", "in_order")
@@ -111,7 +111,7 @@ def graded(batch: CropBatch, generator: torch.Generator) -> CropBatch:
         return (scale * colours + shift * cover).clamp(-1, 1)
 
     maps, reference = batch.maps.clone(), batch.reference.clone()
-    face = torch.stack([maps[:, :, MAPS[name]] for name in ("shown", "mouth", "eye")]).amax(0)
+    face = torch.stack([maps[:, :, MAPS[name]] for name in FACE]).amax(0)
     maps[:, :, MAPS["warped"]] = regraded(maps[:, :, MAPS["warped"]], face)
     photo = REFERENCE_MAPS["photo"]
     reference[:, photo] = regraded(reference[:, photo])

@@ -267,7 +267,7 @@ class CropStream:
         strokes = StrokeBatch.of([m.strokes for m in made], scene.regions).to(device)
         truth = torch.from_numpy(np.stack([m.truth for m in made])).to(device)
         pictures = self._pictures(scene.photos)
-        maps = self._painter.driven(pictures, strokes)
+        maps = self._painter.driven(strokes)
         tell_warped(maps, torch.from_numpy(np.stack([m.warped for m in made])).to(device))
         reference = self._painter.reference(pictures, strokes)
         target = self._true_pictures(scene, truth, strokes.size_px)

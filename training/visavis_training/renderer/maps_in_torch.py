@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from visavis_models.diffusion.crops import Region
 from visavis_models.diffusion.drawing import FLOW_UNIT
-from visavis_models.diffusion.maps import MAP_CHANNELS, MAPS, REFERENCE_CHANNELS, REFERENCE_MAPS
+from visavis_models.diffusion.maps import FACE, MAP_CHANNELS, MAPS, REFERENCE_CHANNELS, REFERENCE_MAPS
 from visavis_models.diffusion.strokes import (
     EYE_OPENING,
     LIDS,
@@ -103,8 +103,8 @@ class MapPainter:
         self.label = torch.cat([torch.from_numpy(mesh.label), torch.tensor([-1])]).to(device)
         self.parts = [_Part.of(part, device) for part in (model.teeth_upper, model.teeth_lower, model.tongue)]
 
-    def driven(self, pictures: PictureBatch, strokes: StrokeBatch) -> Tensor:
-        """The maps of driven frames: float32 (P, N, MAP_CHANNELS, h, w)."""
+    def driven(self, strokes: StrokeBatch) -> Tensor:
+        """The maps of driven frames, `warped` left empty: float32 (P, N, MAP_CHANNELS, h, w)."""
         clips, frames = strokes.points.shape[:2]
         height, width = strokes.size_px
         out = strokes.points.new_zeros(clips, frames, MAP_CHANNELS, height, width)
@@ -116,7 +116,6 @@ class MapPainter:
         skin = drawn.mask.unflatten(0, (clips, frames)) & (maps["mouth"][:, :, 0] == 0) & (maps["eye"][:, :, 0] == 0)
         shown = skin[:, :, None].float()
         place = read_out[..., 2:]
-        maps["warped"].copy_(pictures.at(place) * shown)
         maps["shown"].copy_(shown)
         linear, shift = strokes.at_rest[:, None, None, None, :, :2], strokes.at_rest[:, None, None, None, :, 2]
         before = (linear * place[..., None, :]).sum(-1) + shift
@@ -178,8 +177,8 @@ class MapPainter:
 
 def tell_warped(maps: Tensor, crops: Tensor) -> None:
     """As `visavis_models.diffusion.warped_crops.tell_warped`: maps (P, N, C, h, w), crops uint8 (P, N, h, w, 3)."""
-    face = maps[:, :, MAPS["shown"]] + maps[:, :, MAPS["mouth"]] + maps[:, :, MAPS["eye"]] > 0
-    maps[:, :, MAPS["warped"]] = (crops.permute(0, 1, 4, 2, 3).float() / 127.5 - 1) * face
+    face = torch.stack([maps[:, :, MAPS[name]] for name in FACE]).amax(0)
+    maps[:, :, MAPS["warped"]] = (crops.permute(0, 1, 4, 2, 3).float() / 127.5 - 1) * (face > 0)
 
 
 @dataclass(frozen=True, slots=True)

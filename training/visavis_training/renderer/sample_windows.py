@@ -18,7 +18,7 @@ from visavis_models.diffusion.window_networks import WindowNetworks
 from visavis_models.diffusion.windows import WindowMaker, region_window
 from visavis_models.motion import MotionWindow, rest_motion
 from visavis_models.portrait.storage import load_avatar
-from visavis_models.warp.renderer import WarpRenderer, draw_frame, pose
+from visavis_models.warp.renderer import WarpRenderer, draw_frames, pose
 from visavis_models.weights import weights_folder
 
 Floats = NDArray[np.float32]
@@ -66,9 +66,7 @@ def sample_crops(
         window = spoken_motion(first, new_frames)
         told = motions.histories(first, np.concatenate([window.face, window.head], 1))
         posed = pose(still, window)
-        frames = np.empty((new_frames, *still.avatar.plate.shape), np.uint8)
-        for n, frame in enumerate(frames):
-            draw_frame(still, posed, n, frame)
+        frames = draw_frames(still, posed)
         asked = []
         for region in regions:
             height, width = region.size_px(size.mouth_px)

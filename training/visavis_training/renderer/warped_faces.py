@@ -33,7 +33,7 @@ class WarpedFace:
     """
 
     def __init__(self, avatar: Avatar, rig: FaceRig, region: Region) -> None:
-        self._region, self._photo = region, avatar.photo
+        self._region = region
         self._skin = make_texture(avatar.photo, None, 0.0, 0.0)
         self._places = np.ascontiguousarray(avatar.landmarks[:, :2], np.float32)
         self._triangles = face_triangles().triangles
