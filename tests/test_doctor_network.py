@@ -9,7 +9,8 @@ import pytest
 
 from coturn import SECRET, coturn, own_address
 from network_place import dead_port
-from visavis_server.doctor_network import NetworkFinding, ice_servers, media_ports, public_address
+from visavis_server.doctor_check import Check
+from visavis_server.doctor_network import ice_servers, media_ports, public_address
 from visavis_server.settings import IceServer, RtcSettings, SessionSettings, Settings
 
 pytestmark = pytest.mark.e2e
@@ -19,7 +20,7 @@ def settings(capacity: int = 1, **rtc: object) -> Settings:
     return Settings(sessions=SessionSettings(capacity=capacity), rtc=RtcSettings(**rtc))  # type: ignore[arg-type]
 
 
-def found(*checks: NetworkFinding) -> list[tuple[str, str]]:
+def found(*checks: Check) -> list[tuple[str, str]]:
     return [(check.name, check.status) for check in checks]
 
 

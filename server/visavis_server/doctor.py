@@ -13,16 +13,15 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from fractions import Fraction
 from importlib.metadata import PackageNotFoundError, version
-from typing import Literal
 
 from visavis_models.errors import VisavisError
 from visavis_server import __version__
+from visavis_server.doctor_check import Check
 from visavis_server.settings import Settings, default_capacity, usable_cores
 
-Status = Literal["ok", "warning", "broken"]
 _PACKAGES = (
     "aiortc",
     "av",
@@ -42,18 +41,6 @@ _NEEDED_CODECS = {
     "aac": "MP4 files: the voice",
 }
 _REINSTALL = "Reinstall visavis: pip install --force-reinstall visavis"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing examined."""
-
-    name: str
-    status: Status
-    finding: str
-    """What was found, one line for people."""
-    remedy: str = ""
-    """What to do about it; empty if it is well."""
 
 
 def diagnosis(settings: Settings) -> list[Check]:
@@ -175,7 +162,7 @@ def _engines(_: Settings) -> Iterator[Check]:
 def _card(settings: Settings) -> Iterator[Check]:
     from visavis_server.doctor_card import card_and_engines
 
-    yield from (Check(found.name, found.status, found.finding, found.remedy) for found in card_and_engines(settings))
+    yield from card_and_engines(settings)
 
 
 def _compiler(_: Settings) -> Iterator[Check]:
@@ -332,7 +319,7 @@ def _network(settings: Settings) -> Iterator[Check]:
     from visavis_server.doctor_network import ice_servers, media_ports, public_address
 
     for part in (media_ports, public_address, ice_servers):
-        yield from (Check(found.name, found.status, found.finding, found.remedy) for found in part(settings))
+        yield from part(settings)
 
 
 def _microphone(settings: Settings) -> Iterator[Check]:

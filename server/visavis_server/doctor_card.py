@@ -6,7 +6,6 @@ Knows nothing of how the answers are shown.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,30 +14,21 @@ from typing import Any, Literal
 from visavis_models.engines.cache import EngineCache, EngineKey, default_folder
 from visavis_models.engines.nvidia import BACKENDS, Library, find_card, import_library
 from visavis_models.errors import EngineError, VisavisError
+from visavis_server.doctor_check import Check
 from visavis_server.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class CardFinding:
-    """What was found of one thing."""
-
-    name: str
-    status: Literal["ok", "warning", "broken"]
-    finding: str
-    remedy: str = ""
-
-
-def card_and_engines(settings: Settings) -> Iterator[CardFinding]:
+def card_and_engines(settings: Settings) -> Iterator[Check]:
     """The card, torch, built engines, and what runs the renderer's networks."""
     files = _networks(settings)
     try:
         card = find_card()
     except EngineError as error:
         status: Literal["ok", "warning"] = "ok" if error.code == "gpu_no_driver" else "warning"
-        yield CardFinding("NVIDIA card", status, error.message, error.remedy if status == "warning" else "")
+        yield Check("NVIDIA card", status, error.message, error.remedy if status == "warning" else "")
     else:
         cuda = f"{card.driver // 1000}.{card.driver % 1000 // 10}"
-        yield CardFinding("NVIDIA card", "ok", f"{card.kind}, {card.memory_bytes / 1e9:.0f} GB, driver for CUDA {cuda}")
+        yield Check("NVIDIA card", "ok", f"{card.kind}, {card.memory_bytes / 1e9:.0f} GB, driver for CUDA {cuda}")
         yield _torch()
     for backend in BACKENDS:
         yield from _built(backend, files)
@@ -55,18 +45,18 @@ def _networks(settings: Settings) -> list[Path]:
     return list(shipped_files(COMPACT)) if networks_ship(COMPACT) else []
 
 
-def _torch() -> CardFinding:
+def _torch() -> Check:
     try:
         import torch
     except ImportError:
         remedy = "Install it with `pip install 'visavis[gpu]'`; without it networks run on the processor."
-        return CardFinding("torch", "warning", "not installed", remedy)
+        return Check("torch", "warning", "not installed", remedy)
     if not torch.cuda.is_available():
         finding = f"torch {torch.__version__} cannot use the card"
-        return CardFinding("torch", "warning", finding, "Install torch for CUDA, in a version that the driver knows.")
+        return Check("torch", "warning", finding, "Install torch for CUDA, in a version that the driver knows.")
     flash = f", flash-attn {_version('flash-attn')}" if find_spec("flash_attn") is not None else ", no flash-attn"
     free, _ = torch.cuda.mem_get_info()
-    return CardFinding("torch", "ok", f"torch {torch.__version__}{flash}; {free / 1e9:.1f} GB of the card are free")
+    return Check("torch", "ok", f"torch {torch.__version__}{flash}; {free / 1e9:.1f} GB of the card are free")
 
 
 def _version(package: str) -> str:
@@ -76,7 +66,7 @@ def _version(package: str) -> str:
         return "of unknown version"
 
 
-def _built(backend: str, files: list[Path]) -> Iterator[CardFinding]:
+def _built(backend: str, files: list[Path]) -> Iterator[Check]:
     from visavis_models.weights import weight_file
 
     try:
@@ -84,14 +74,14 @@ def _built(backend: str, files: list[Path]) -> Iterator[CardFinding]:
         found = [_state(library, file) for file in (weight_file("listener"), *files)]
     except EngineError as error:
         if error.code == "engine_builder_missing":
-            yield CardFinding(f"engines {backend}", "ok", "not installed; engines are not used")
+            yield Check(f"engines {backend}", "ok", "not installed; engines are not used")
         else:
-            yield CardFinding(f"engines {backend}", "warning", error.message, error.remedy)
+            yield Check(f"engines {backend}", "warning", error.message, error.remedy)
         return
     there, wanted = (sum(counts) for counts in zip(*found, strict=True))
     finding = f"{backend} {library.version}: {there} of {wanted} engines are built, in {default_folder()}"
     remedy = "" if there == wanted else f"Run `visavis build --backend {backend}`; until then torch runs the networks."
-    yield CardFinding(f"engines {backend}", "ok" if there == wanted else "warning", finding, remedy)
+    yield Check(f"engines {backend}", "ok" if there == wanted else "warning", finding, remedy)
 
 
 def _state(library: Library, file: Path) -> tuple[int, int]:
@@ -112,7 +102,7 @@ def _is_there(cache: EngineCache, key: EngineKey) -> bool:
         return False
 
 
-def _in_use(settings: Settings, files: list[Path]) -> Iterator[CardFinding]:
+def _in_use(settings: Settings, files: list[Path]) -> Iterator[Check]:
     from visavis_models.engines import open_engine
 
     if not files:
@@ -123,6 +113,6 @@ def _in_use(settings: Settings, files: list[Path]) -> Iterator[CardFinding]:
     try:
         engine: Any = open_engine(denoiser, kind, order=("onnxruntime", "openvino"))
     except VisavisError as error:
-        yield CardFinding("pictures run on", "broken", error.message, error.remedy)
+        yield Check("pictures run on", "broken", error.message, error.remedy)
     else:
-        yield CardFinding("pictures run on", "ok", f"{engine.name}, {why}")
+        yield Check("pictures run on", "ok", f"{engine.name}, {why}")

@@ -9,60 +9,49 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
 
+from visavis_server.doctor_check import Check
 from visavis_server.settings import IceServer, Settings
 
 _PATIENCE_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkFinding:
-    """What was found of one thing."""
-
-    name: str
-    status: Literal["ok", "warning", "broken"]
-    finding: str
-    remedy: str = ""
-
-
-def media_ports(settings: Settings) -> Iterator[NetworkFinding]:
+def media_ports(settings: Settings) -> Iterator[Check]:
     """Whether UDP ports can be taken, and whether there are enough of them."""
     ports = settings.rtc.port_range
     if ports is None:
         if _can_bind(0):
             finding = "UDP ports can be taken; firewalls between here and the browser are not checked"
-            yield NetworkFinding("media ports", "ok", finding)
+            yield Check("media ports", "ok", finding)
         else:
-            yield NetworkFinding("media ports", "broken", "UDP cannot be used", "Allow UDP; WebRTC needs it.")
+            yield Check("media ports", "broken", "UDP cannot be used", "Allow UDP; WebRTC needs it.")
         return
     free = sum(_can_bind(port) for port in range(ports.first, ports.last + 1))
     finding = f"{free} of {ports} are free"
     if free == 0:
-        yield NetworkFinding("media ports", "broken", finding, "Choose another range for rtc.ports.")
+        yield Check("media ports", "broken", finding, "Choose another range for rtc.ports.")
     elif free < 2 * settings.capacity:
         remedy = f"One is used by each page, microphone and viewer, and there are {settings.capacity} places: widen it."
-        yield NetworkFinding("media ports", "warning", finding, remedy)
+        yield Check("media ports", "warning", finding, remedy)
     else:
-        yield NetworkFinding("media ports", "ok", f"{finding}; the firewall must let them in as UDP")
+        yield Check("media ports", "ok", f"{finding}; the firewall must let them in as UDP")
 
 
-def public_address(settings: Settings) -> Iterator[NetworkFinding]:
+def public_address(settings: Settings) -> Iterator[Check]:
     """Whether the address outside can be one."""
     public = settings.rtc.public_address
     if not public:
         return
     if ipaddress.ip_address(public).is_global:
-        yield NetworkFinding("public address", "ok", f"{public} is told to browsers")
+        yield Check("public address", "ok", f"{public} is told to browsers")
     else:
         remedy = (
             "Give the address under which the Internet sees this machine, unless all users are inside that network."
         )
-        yield NetworkFinding("public address", "warning", f"{public} is not an address of the Internet", remedy)
+        yield Check("public address", "warning", f"{public} is not an address of the Internet", remedy)
 
 
-def ice_servers(settings: Settings) -> Iterator[NetworkFinding]:
+def ice_servers(settings: Settings) -> Iterator[Check]:
     """Every STUN and TURN server, used with the passwords that browsers would get."""
     from visavis_server.ice_servers import IceServers
 
@@ -80,7 +69,7 @@ def _can_bind(port: int) -> bool:
     return True
 
 
-async def _tried(url: str, server: IceServer) -> NetworkFinding:
+async def _tried(url: str, server: IceServer) -> Check:
     """Use one server as a call would."""
     from aioice import stun
     from aiortc import RTCIceServer
@@ -94,18 +83,18 @@ async def _tried(url: str, server: IceServer) -> NetworkFinding:
                 return await _relay(url, wanted)
             if "stun_server" in wanted:
                 return await _seen(url, wanted)
-        return NetworkFinding(url, "ok", "is for browsers; this server itself does not use it")
+        return Check(url, "ok", "is for browsers; this server itself does not use it")
     except stun.TransactionFailed as error:
         finding = f"refuses (error {error.response.error_code})"
         remedy = "Compare rtc.turn_secret with its own secret, or username and credential; compare both clocks."
-        return NetworkFinding(url, "broken", finding, remedy)
+        return Check(url, "broken", finding, remedy)
     except stun.TransactionTimeout:
-        return NetworkFinding(url, "broken", "does not answer", silent)
+        return Check(url, "broken", "does not answer", silent)
     except OSError as error:  # TimeoutError is one
-        return NetworkFinding(url, "broken", f"cannot be reached: {str(error) or 'no answer'}", silent)
+        return Check(url, "broken", f"cannot be reached: {str(error) or 'no answer'}", silent)
 
 
-async def _relay(url: str, wanted: dict[str, object]) -> NetworkFinding:
+async def _relay(url: str, wanted: dict[str, object]) -> Check:
     from aioice import turn
 
     relayed, _ = await turn.create_turn_endpoint(
@@ -118,13 +107,13 @@ async def _relay(url: str, wanted: dict[str, object]) -> NetworkFinding:
     )
     try:
         host, port = relayed.get_extra_info("sockname")
-        return NetworkFinding(url, "ok", f"relays, from {host}:{port}")
+        return Check(url, "ok", f"relays, from {host}:{port}")
     finally:
         relayed.close()
         await asyncio.sleep(0.2)  # the allocation is given back in a task of aioice's own
 
 
-async def _seen(url: str, wanted: dict[str, object]) -> NetworkFinding:
+async def _seen(url: str, wanted: dict[str, object]) -> Check:
     from aioice import Connection
 
     connection = Connection(ice_controlling=False, use_ipv6=False, **wanted)  # type: ignore[arg-type]
@@ -133,6 +122,6 @@ async def _seen(url: str, wanted: dict[str, object]) -> NetworkFinding:
         seen = [candidate.host for candidate in connection.local_candidates if candidate.type == "srflx"]
         if not seen:
             raise TimeoutError
-        return NetworkFinding(url, "ok", f"sees this machine as {seen[0]}")
+        return Check(url, "ok", f"sees this machine as {seen[0]}")
     finally:
         await connection.close()
