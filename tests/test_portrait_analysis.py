@@ -97,12 +97,22 @@ def test_a_photo_on_its_side_is_turned_upright_and_it_is_said(avatar: Avatar) ->
     assert np.abs(found.landmarks[:, :2] - avatar.landmarks[:, :2]).mean() < 1.0
 
 
-def test_of_several_faces_the_largest_is_taken_and_it_is_said(avatar: Avatar) -> None:
+def test_of_several_faces_the_largest_is_the_first(avatar: Avatar) -> None:
     both = placed(1.0, (540, 1000), (20, 20))
     both[100:460, 600:960] = cv2.resize(astronaut(), (360, 360), interpolation=cv2.INTER_AREA)
     found = analyse(encoded(both), "x")
     assert np.abs(found.landmarks[:, :2] - 20 - avatar.landmarks[:, :2]).mean() < 1.0
-    assert any(note.startswith("2 faces found") for note in found.notes)
+    [other] = found.others
+    assert np.abs((other.landmarks[:, :2] - (600, 100)) / 360 * 512 - avatar.landmarks[:, :2]).mean() < 2.0
+    assert found.notes == ("2 people found: choose who speaks, the others idle.",)
+
+
+def test_a_face_too_small_to_move_stays_and_it_is_said() -> None:
+    both = placed(1.0, (540, 1000), (20, 20))
+    both[100:260, 700:860] = cv2.resize(astronaut(), (160, 160), interpolation=cv2.INTER_AREA)
+    found = analyse(encoded(both), "x")
+    assert found.others == ()
+    assert found.notes == ("1 more face is too small, turned away or cut off, and will not move.",)
 
 
 def test_a_large_photo_gives_a_canvas_of_1024() -> None:

@@ -35,7 +35,7 @@ def sample_avatar() -> Avatar:
         landmarks=random.normal(100, 30, (478, 3)).astype(np.float32),
         head_pose=np.array([0.1, -0.2, 0.05, 165, 123, 92], np.float32),
         body_points=random.normal(100, 30, (33, 4)).astype(np.float32),
-        notes=("2 faces found: the largest was taken.",),
+        notes=("The photo was not upright and was turned.",),
     )
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from visavis_models.face.person import Person
 
-ANALYSIS_VERSION = 2
+ANALYSIS_VERSION = 3
 """Raised whenever the analysis changes what it stores: cached avatars of another version are made anew."""
 
 
@@ -38,11 +38,26 @@ class Avatar:
     body_points: NDArray[np.float32]
     """float32 (33, 4): MediaPipe's pose landmarks; x, y, z in px and visibility 0..1."""
     notes: tuple[str, ...] = field(default=())
-    """What the user should know of this portrait ("3 faces found: the largest was taken"), for people."""
+    """What the user should know of this portrait ("2 people found: choose who speaks"), for people."""
     builtin: bool = False
     """Ships with visavis and cannot be removed."""
     person: Person | None = None
     """Whose face it is, as the anatomy explains it; None where it cannot."""
+    others: tuple[Avatar, ...] = field(default=())
+    """Who else is in the picture, the largest face first; none of them larger than this avatar's own. Canvas and plate
+    are the same, the plate is completed behind all of them; matte, foreground and points are each one's own. Laid over
+    the plate one after another, the last of them first and this avatar last, they give the photo back."""
+
+    @property
+    def people(self) -> tuple[Avatar, ...]:
+        """Everybody in the picture by number: 0 is this avatar, who speaks unless somebody else is told to."""
+        return (self, *self.others)
+
+    @property
+    def faces(self) -> tuple[tuple[float, float, float], ...]:
+        """Of everybody by number: centre x and y of the face and its width, px of the canvas."""
+        places = [person.head_pose[3:6].tolist() for person in self.people]
+        return tuple((x, y, width) for x, y, width in places)
 
     @property
     def width_px(self) -> int:
@@ -58,3 +73,8 @@ class Avatar:
     def face_width_px(self) -> float:
         """Width of the face: the unit of head offsets."""
         return float(self.head_pose[5])
+
+
+def other_id(avatar_id: str, number: int) -> str:
+    """What person `number` of a picture is called inside; no avatar of a user's can be called so."""
+    return f"{avatar_id}/{number}"

@@ -5,22 +5,24 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from visavis_models.avatar import Avatar
+from visavis_models.avatar import Avatar, other_id
 from visavis_models.errors import BadPhoto
 from visavis_models.face.basis import face_basis
 from visavis_models.face.own_face import own_depth
 from visavis_models.face.person_fitting import find_person
-from visavis_models.portrait.body import find_body
+from visavis_models.portrait.body import Body, find_body
 from visavis_models.portrait.face_detection import FaceBox, find_faces
 from visavis_models.portrait.face_mesh import FACE_OVAL, FaceMesh, fit_mesh
 from visavis_models.portrait.head_pose import head_pose
 from visavis_models.portrait.layers import split_layers
 from visavis_models.portrait.matting import person_matte
+from visavis_models.portrait.people import layers_of_people, owners
 from visavis_models.portrait.photo import decode_photo
 
 MIN_FACE_PX = 64
@@ -34,6 +36,10 @@ _MAX_ROLL = np.radians(55.0)
 _MIN_MESH_SCORE = 0.5
 _MAX_CUT = 0.06
 _DRAWN_SHARE = 0.4
+MAX_PEOPLE = 4
+"""More of them stay still: each costs as much as an avatar of their own."""
+_LEAST_SHARE = 0.4
+"""Of the largest face's width: smaller ones are passers-by."""
 
 
 def analyse(photo: bytes, name: str, avatar_id: str | None = None) -> Avatar:
@@ -64,34 +70,72 @@ def analyse_canvas(canvas: NDArray[np.uint8], name: str, avatar_id: str, scale: 
     Raises:
         BadPhoto: as `analyse`, for what shows only once the picture is decoded.
     """
-    canvas, mesh, others, turned = _find_person(canvas)
-    notes: list[str] = []
-    if turned:
-        notes.append("The photo was not upright and was turned.")
-    if others:
-        notes.append(f"{others + 1} faces found: the largest was taken.")
-    head = head_pose(mesh.points)
-    _refuse_unusable(mesh, head, scale, canvas)
-    if _looks_drawn(canvas, head):
+    canvas, meshes, turned = _find_people(canvas)
+    heads = [head_pose(mesh.points) for mesh in meshes]
+    _refuse_unusable(meshes[0], heads[0], scale, canvas)
+    found = [(meshes[0], heads[0])]
+    found += [
+        (mesh, head)
+        for mesh, head in zip(meshes[1:], heads[1:], strict=True)
+        if float(head[5]) >= _LEAST_SHARE * float(heads[0][5]) and _usable(mesh, head, scale, canvas)
+    ][: MAX_PEOPLE - 1]
+    bodies = [find_body(canvas, head) for _, head in found]
+    mattes = _mattes(canvas, [head for _, head in found], bodies)
+    drawn = [i for i, matte in enumerate(mattes) if i == 0 or _covers_face(matte, found[i][1])]
+    if len(drawn) < len(found):  # a face on a poster has no body: nobody's pixels are to be given to it
+        found, bodies = [found[i] for i in drawn], [bodies[i] for i in drawn]
+        mattes = _mattes(canvas, [head for _, head in found], bodies)
+    notes = _notes(len(meshes), len(found), turned)
+    if _looks_drawn(canvas, heads[0]):
         notes.append("This looks like a drawing: it may not move as naturally as a photo.")
-    body = find_body(canvas, head)
-    person = find_person(mesh.points, (canvas.shape[1], canvas.shape[0]), canvas)
-    landmarks = mesh.points if person is None else own_depth(face_basis(), person, mesh.points)
-    matte = person_matte(canvas, head, body.mask)
-    foreground, plate = split_layers(canvas, matte)
-    return Avatar(
-        id=avatar_id,
-        name=name,
-        photo=canvas,
-        matte=matte,
-        foreground=foreground,
-        plate=plate,
-        landmarks=landmarks,
-        head_pose=head,
-        body_points=body.points,
-        notes=tuple(notes),
-        person=person,
-    )
+    if len(found) > 1:
+        mattes, foregrounds, plate = layers_of_people(canvas, mattes, [float(head[5]) for _, head in found])
+    else:
+        foreground, plate = split_layers(canvas, mattes[0])
+        foregrounds = [foreground]
+    people = []
+    for i, (mesh, head) in enumerate(found):
+        person = find_person(mesh.points, (canvas.shape[1], canvas.shape[0]), canvas)
+        people.append(
+            Avatar(
+                id=avatar_id if i == 0 else other_id(avatar_id, i),
+                name=name,
+                photo=canvas,
+                matte=mattes[i],
+                foreground=foregrounds[i],
+                plate=plate,
+                landmarks=mesh.points if person is None else own_depth(face_basis(), person, mesh.points),
+                head_pose=head,
+                body_points=bodies[i].points,
+                notes=tuple(notes) if i == 0 else (),
+                person=person,
+            )
+        )
+    return replace(people[0], others=tuple(people[1:]))
+
+
+def _mattes(canvas: NDArray[np.uint8], heads: list[NDArray[np.float32]], bodies: list[Body]) -> list[NDArray[np.uint8]]:
+    if len(heads) == 1:
+        return [person_matte(canvas, heads[0], bodies[0].mask)]
+    own = owners(heads, [body.points for body in bodies], [body.mask for body in bodies])
+    return [person_matte(canvas, head, body.mask, mine) for head, body, mine in zip(heads, bodies, own, strict=True)]
+
+
+def _covers_face(matte: NDArray[np.uint8], head: NDArray[np.float32]) -> bool:
+    """Whether a matte holds the face that it was made of."""
+    x, y, half = int(head[3]), int(head[4]), max(2, int(head[5] * 0.3))
+    part = matte[max(0, y - half) : y + half, max(0, x - half) : x + half]
+    return part.size > 0 and float(part.mean()) > 200
+
+
+def _notes(seen: int, moving: int, turned: bool) -> list[str]:
+    notes = ["The photo was not upright and was turned."] if turned else []
+    if moving > 1:
+        notes.append(f"{moving} people found: choose who speaks, the others idle.")
+    if seen > moving:
+        still = "1 more face is" if seen - moving == 1 else f"{seen - moving} more faces are"
+        notes.append(f"{still} too small, turned away or cut off, and will not move.")
+    return notes
 
 
 def content_hash(photo: bytes) -> str:
@@ -106,25 +150,25 @@ def make_avatar_id(name: str, photo: bytes) -> str:
     return f"{words or 'avatar'}-{content_hash(photo)[:12]}"
 
 
-def _find_person(canvas: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], FaceMesh, int, bool]:
-    """The canvas, turned by quarters if the face is not upright; the largest face; how many others; was it turned."""
+def _find_people(canvas: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], list[FaceMesh], bool]:
+    """The canvas, turned by quarters if the largest face is not upright; all faces, largest first; was it turned."""
     half_seen = False
     for quarters in (0, 1, 3, 2):  # anticlockwise
         view = np.ascontiguousarray(np.rot90(canvas, quarters))
         faces = find_faces(view)
-        found = _largest_face(view, faces)
+        found = _proven_faces(view, faces)
         half_seen = half_seen or bool(faces)
-        if found is None:
+        if not found:
             continue
         roll = float(head_pose(found[0].points)[2])
         more = round(roll / (np.pi / 2)) if abs(roll) > _MAX_ROLL else 0
         if more % 4:
             view = np.ascontiguousarray(np.rot90(view, more))
             quarters += more
-            found = _largest_face(view, find_faces(view))
-            if found is None:
+            found = _proven_faces(view, find_faces(view))
+            if not found:
                 continue
-        return view, *found, quarters % 4 != 0
+        return view, found, quarters % 4 != 0
     if half_seen:
         raise BadPhoto(
             "face_unclear",
@@ -138,14 +182,19 @@ def _find_person(canvas: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], FaceMesh
     )
 
 
-def _largest_face(canvas: NDArray[np.uint8], faces: list[FaceBox]) -> tuple[FaceMesh, int] | None:
-    """The mesh of the largest face that proves to be one, and how many others do."""
+def _proven_faces(canvas: NDArray[np.uint8], faces: list[FaceBox]) -> list[FaceMesh]:
+    """The meshes of all faces that prove to be one, largest first."""
     proven = [box for box in faces if fit_mesh(canvas, box.crop(), rounds=1).score >= _MIN_MESH_SCORE]
-    for box in proven:
-        mesh = fit_mesh(canvas, box.crop(), rounds=3)
-        if mesh.score >= _MIN_MESH_SCORE:
-            return mesh, len(proven) - 1
-    return None
+    meshes = [fit_mesh(canvas, box.crop(), rounds=3) for box in proven]
+    return [mesh for mesh in meshes if mesh.score >= _MIN_MESH_SCORE]
+
+
+def _usable(mesh: FaceMesh, head: NDArray[np.float32], scale: float, canvas: NDArray[np.uint8]) -> bool:
+    try:
+        _refuse_unusable(mesh, head, scale, canvas)
+    except BadPhoto:
+        return False
+    return abs(float(head[2])) <= float(_MAX_ROLL)
 
 
 def _looks_drawn(canvas: NDArray[np.uint8], head: NDArray[np.float32]) -> bool:

@@ -27,7 +27,7 @@ def split_layers(canvas: NDArray[np.uint8], matte: NDArray[np.uint8]) -> tuple[N
     picture = canvas.astype(np.float32)
     alpha = (matte.astype(np.float32) / np.float32(255))[..., None]
     plate = _complete_background(picture, matte)
-    person = _person_colours(picture, alpha, plate)
+    person = person_colours(picture, alpha, plate)
     return settle_layers(canvas, matte, person, plate)
 
 
@@ -97,10 +97,16 @@ def fill_hole(picture: NDArray[np.float32], known: NDArray[np.float32]) -> NDArr
     return np.asarray(known[..., None] * picture + (1 - known[..., None]) * above, np.float32)
 
 
-def _person_colours(
+def person_colours(
     picture: NDArray[np.float32], alpha: NDArray[np.float32], plate: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """The colours that, seen through the matte over the plate, make the picture: a wide and a narrow look."""
+    """The colours that, seen through the matte over the plate, make the picture: a wide and a narrow look.
+
+    Args:
+        picture: float32 (H, W, 3), 0..255.
+        alpha: float32 (H, W, 1), 0..1.
+        plate: float32 (H, W, 3): what is behind.
+    """
     person: NDArray[np.floating] = picture
     long_side = max(picture.shape[:2])
     for radius in (long_side // 12, max(2, long_side // 170)):

@@ -26,7 +26,10 @@ dark hair before dark shelves is common."""
 
 
 def person_matte(
-    canvas: NDArray[np.uint8], head: NDArray[np.float32], body_mask: NDArray[np.float32]
+    canvas: NDArray[np.uint8],
+    head: NDArray[np.float32],
+    body_mask: NDArray[np.float32],
+    own: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.uint8]:
     """The matte of the person whose face is given.
 
@@ -34,11 +37,15 @@ def person_matte(
         canvas: uint8 (H, W, 3) RGB.
         head: `Avatar.head_pose` of the face.
         body_mask: float32 (H, W), 0..1, of `find_body`.
+        own: bool (H, W): where another person would be somebody else; None: there is nobody else.
 
     Returns:
         uint8 (H, W), 255 = the person.
     """
-    coarse = _one_person(_coarse_mask(canvas, head, body_mask), head)
+    coarse = _coarse_mask(canvas, head, body_mask)
+    if own is not None:
+        coarse = np.where(own, coarse, np.float32(0))
+    coarse = _one_person(coarse, head)
     band_px = _BAND_FACE_WIDTHS * float(head[5])
     matte = _without_specks(_refine(canvas, coarse, band_px), coarse, band_px)
     return np.asarray(np.rint(matte * 255), np.uint8)

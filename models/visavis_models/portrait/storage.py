@@ -1,7 +1,8 @@
 """Keeps avatars on disk: one folder each, written whole or not at all, and refused when damaged or of another version.
 
 The folder holds photo.jpg (the canvas), matte.png, foreground.webp, plate.webp, points.safetensors, thumbnail.jpg and
-avatar.json. It knows nothing of how an avatar is made.
+avatar.json; of everybody else in the picture matte-1.png, foreground-1.webp, points-1.safetensors and so on. It knows
+nothing of how an avatar is made.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.numpy import load, save
 
-from visavis_models.avatar import ANALYSIS_VERSION, Avatar
+from visavis_models.avatar import ANALYSIS_VERSION, Avatar, other_id
 from visavis_models.face.person import Person
 from visavis_models.portrait.layers import settle_layers
+from visavis_models.portrait.people import settle_people
 
 TEMPORARY_PREFIX = ".new-"
 _RETIRED_PREFIX = ".old-"
@@ -51,6 +53,8 @@ class AvatarEntry:
     """sha256 of the photo it was made from, hexadecimal."""
     version: int
     """`ANALYSIS_VERSION` when it was made."""
+    faces: tuple[tuple[float, float, float], ...] = ()
+    """Of everybody who can speak, by number: the face's centre x and y and its width, px of the canvas."""
 
 
 def save_avatar(avatar: Avatar, folder: Path, content_hash: str = "") -> None:
@@ -85,42 +89,72 @@ def load_avatar(folder: Path, builtin: bool = False) -> Avatar:
     entry = read_entry(folder, builtin)
     if entry.version != ANALYSIS_VERSION:
         raise DamagedAvatar(f"{folder.name} is of analysis version {entry.version}, not {ANALYSIS_VERSION}")
-    try:
-        photo = read_canvas(folder)
-        with Image.open(folder / "matte.png", formats=("PNG",)) as image:
-            matte = np.array(image.convert("L"), np.uint8)
-        foreground = _read_picture(folder / "foreground.webp", "WEBP")
-        plate = _read_picture(folder / "plate.webp", "WEBP")
-        arrays = load((folder / "points.safetensors").read_bytes())
-    except DamagedAvatar:
-        raise
-    except Exception as error:  # Pillow and safetensors raise classes of many kinds for damaged files
-        raise DamagedAvatar(f"{folder.name}: {error}") from error
+    photo = read_canvas(folder)
+    plate = _read_picture(folder / "plate.webp", "WEBP")
     size = (entry.height_px, entry.width_px)
-    if any(picture.shape[:2] != size for picture in (photo, matte, foreground, plate)):
+    people = [_Layer.read(folder, _suffix(number), size) for number in range(max(1, len(entry.faces)))]
+    if any(picture.shape[:2] != size for picture in (photo, plate)):
         raise DamagedAvatar(f"{folder.name}: its pictures are not {size}")
-    for name, shape in _SHAPES.items():
-        if name not in arrays or arrays[name].shape != shape or not np.isfinite(arrays[name]).all():
-            raise DamagedAvatar(f"{folder.name}: {name} is not {shape}")
-    try:
-        person = Person.of(arrays)
-    except ValueError as error:
-        raise DamagedAvatar(f"{folder.name}: {error}") from error
-    foreground, plate = settle_layers(photo, matte, foreground, plate)
-    return Avatar(
-        id=entry.id,
-        name=entry.name,
-        photo=photo,
-        matte=matte,
-        foreground=foreground,
-        plate=plate,
-        landmarks=arrays["landmarks"].astype(np.float32),
-        head_pose=arrays["head_pose"].astype(np.float32),
-        body_points=arrays["body_points"].astype(np.float32),
-        notes=entry.notes,
-        builtin=builtin,
-        person=person,
-    )
+    foregrounds, plate = _settled(photo, plate, people)
+    avatars = [
+        Avatar(
+            id=entry.id if number == 0 else other_id(entry.id, number),
+            name=entry.name,
+            photo=photo,
+            matte=layer.matte,
+            foreground=foreground,
+            plate=plate,
+            landmarks=layer.arrays["landmarks"].astype(np.float32),
+            head_pose=layer.arrays["head_pose"].astype(np.float32),
+            body_points=layer.arrays["body_points"].astype(np.float32),
+            notes=entry.notes if number == 0 else (),
+            builtin=builtin,
+            person=layer.person,
+        )
+        for number, (layer, foreground) in enumerate(zip(people, foregrounds, strict=True))
+    ]
+    return replace(avatars[0], others=tuple(avatars[1:]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """What is stored of one person."""
+
+    matte: NDArray[np.uint8]
+    foreground: NDArray[np.uint8]
+    arrays: dict[str, NDArray[Any]]
+    person: Person | None
+
+    @classmethod
+    def read(cls, folder: Path, suffix: str, size: tuple[int, int]) -> _Layer:
+        try:
+            with Image.open(folder / f"matte{suffix}.png", formats=("PNG",)) as image:
+                matte = np.array(image.convert("L"), np.uint8)
+            arrays = load((folder / f"points{suffix}.safetensors").read_bytes())
+            person = Person.of(arrays)
+        except Exception as error:  # Pillow and safetensors raise classes of many kinds for damaged files
+            raise DamagedAvatar(f"{folder.name}: {error}") from error
+        foreground = _read_picture(folder / f"foreground{suffix}.webp", "WEBP")
+        if any(picture.shape[:2] != size for picture in (matte, foreground)):
+            raise DamagedAvatar(f"{folder.name}: its pictures are not {size}")
+        for name, shape in _SHAPES.items():
+            if name not in arrays or arrays[name].shape != shape or not np.isfinite(arrays[name]).all():
+                raise DamagedAvatar(f"{folder.name}: {name} is not {shape}")
+        return cls(matte, foreground, arrays, person)
+
+
+def _suffix(number: int) -> str:
+    return f"-{number}" if number else ""
+
+
+def _settled(
+    photo: NDArray[np.uint8], plate: NDArray[np.uint8], people: Sequence[_Layer]
+) -> tuple[list[NDArray[np.uint8]], NDArray[np.uint8]]:
+    """Foregrounds and plate, mended after lossy compression so that together they give the photo again."""
+    if len(people) == 1:
+        foreground, plate = settle_layers(photo, people[0].matte, people[0].foreground, plate)
+        return [foreground], plate
+    return settle_people(photo, [layer.matte for layer in people], [layer.foreground for layer in people], plate)
 
 
 def read_entry(folder: Path, builtin: bool = False) -> AvatarEntry:
@@ -140,6 +174,7 @@ def read_entry(folder: Path, builtin: bool = False) -> AvatarEntry:
             builtin=builtin,
             content_hash=str(facts["content_hash"]),
             version=int(facts["version"]),
+            faces=tuple((float(x), float(y), float(width)) for x, y, width in facts.get("faces", ())),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DamagedAvatar(f"{folder.name}: {error!r}") from error
@@ -178,19 +213,25 @@ def _files(avatar: Avatar, content_hash: str) -> dict[str, bytes]:
         "height_px": avatar.height_px,
         "notes": list(avatar.notes),
         "content_hash": content_hash,
+        "faces": [[round(float(value), 1) for value in person.head_pose[3:6]] for person in avatar.people],
     }
-    arrays = {name: np.ascontiguousarray(getattr(avatar, name)) for name in _SHAPES}
-    if avatar.person is not None:
-        arrays |= avatar.person.arrays()
-    return {
+    files = {
         "photo.jpg": encode_jpeg(avatar.photo, 95),
-        "matte.png": _encode(avatar.matte, "PNG", {"optimize": True}),
-        "foreground.webp": _encode(avatar.foreground, "WEBP", {"quality": 92, "method": 4}),
         "plate.webp": _encode(avatar.plate, "WEBP", {"quality": 90, "method": 4}),
-        "points.safetensors": save(arrays),
         "thumbnail.jpg": encode_jpeg(make_thumbnail(avatar.photo, avatar.head_pose)),
         "avatar.json": json.dumps(facts, indent=2, ensure_ascii=False).encode() + b"\n",
     }
+    for number, person in enumerate(avatar.people):
+        suffix = _suffix(number)
+        arrays = {name: np.ascontiguousarray(getattr(person, name)) for name in _SHAPES}
+        if person.person is not None:
+            arrays |= person.person.arrays()
+        files |= {
+            f"matte{suffix}.png": _encode(person.matte, "PNG", {"optimize": True}),
+            f"foreground{suffix}.webp": _encode(person.foreground, "WEBP", {"quality": 92, "method": 4}),
+            f"points{suffix}.safetensors": save(arrays),
+        }
+    return files
 
 
 def _encode(picture: NDArray[np.uint8], form: str, options: Mapping[str, object]) -> bytes:
