@@ -83,10 +83,17 @@ class ThriftyRenderer(PaintingRenderer):
     def __init__(self) -> None:
         super().__init__()
         self.taken: list[str] = []
+        self.given: dict[int, str] = {}
 
-    def take(self, way: str) -> None:
-        self.way = way
-        self.taken.append(way)
+    def take(self, way: str, state: PaintingState | None = None) -> None:
+        if state is None:
+            self.way = way
+            self.taken.append(way)
+        else:
+            self.given[id(state)] = way
+
+    def way_of(self, state: PaintingState) -> str:
+        return self.given.get(id(state), self.way)
 
 
 def test_every_way_is_tried_and_the_choice_is_said(caplog: pytest.LogCaptureFixture) -> None:
@@ -115,8 +122,8 @@ class SlowMouths(ThriftyRenderer):
     def render(self, states: Sequence[PaintingState], windows: Sequence[MotionWindow]) -> list[NDArray[np.uint8]]:
         import time
 
-        if self.way == "all":
-            time.sleep(0.05 * sum(len(window) for window in windows))
+        slow = (len(window) for state, window in zip(states, windows, strict=True) if self.way_of(state) == "all")
+        time.sleep(0.05 * sum(slow))
         return super().render(states, windows)
 
 
@@ -126,23 +133,25 @@ async def test_a_studio_measures_before_its_first_session() -> None:
     assert stage.guard_counts is None
     try:
         await stage.warm_up(plain_avatar())
-        assert renderer.way == "less"
         tried = len(renderer.taken)
         first = await stage.open_session(plain_avatar())
         assert len(renderer.taken) == tried, "once is enough"
         assert first.frames_per_step == 3, "one would do for speed"
-        stage._way_costs = COSTS
+        assert renderer.way_of(first.performance.state) == "less"
+        steering = stage._steering
+        assert steering is not None
+        steering.tell_costs(COSTS)
         second, third = [await stage.open_session(plain_avatar()) for _ in range(2)]
-        assert renderer.way == "least"
+        assert [renderer.way_of(s.performance.state) for s in (first, second, third)] == ["least"] * 3
         await third.aclose()
         await second.aclose()
-        await stage.warm_up(plain_avatar())  # what was posted before it is done when it returns
-        assert renderer.way == "less", "one who leaves gives the others room"
-        stage._way_costs = dict.fromkeys(COSTS, StepCost(0, 100))
-        renderer.take("least")
+        await stage._errand(lambda: None)
+        assert renderer.way_of(first.performance.state) == "less", "one who leaves gives the others room"
+        steering.tell_costs(dict.fromkeys(COSTS, StepCost(0, 100)))
         await first.aclose()
         await stage._errand(lambda: None)
-        assert stage._way_costs["less"].frame_ms < 50 and renderer.way == "less", "tried again once nobody is there"
+        assert steering.costs["less"].frame_ms < 50, "tried again once nobody is there"
+        assert stage._states == {} and stage._desk.held == {}
     finally:
         await stage.aclose()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,8 +108,12 @@ class AdjustableRenderer(Protocol):
         """New frames in a window that it needs to draw well in this way."""
         ...
 
-    def take(self, way: str) -> None:
+    def take(self, way: str, state: Any = None) -> None:
         """Draw so from the next call of `render` on; called by the thread that renders.
+
+        Args:
+            way: one of `ways`.
+            state: of the session that it is for; None: of all that were told none of their own.
 
         Raises:
             ValueError: there is no such way.

@@ -32,11 +32,25 @@ class Delay:
     _since: int = 0
     _calm: int = 0
     _age: int = 0
+    _held: int = 0
+    """Ticks of output still to be held back for a longer plan."""
+    shift_ticks: int = 0
+    """How many more ticks than at the beginning output is held back: what receivers' clocks are told."""
 
     @property
     def ticks(self) -> int:
         """Frame *k* is published this many ticks after its voice was taken."""
         return self.planned_ticks + self.extra_ticks
+
+    def replan(self, planned_ticks: int) -> None:
+        """Steps are of another length from now on.
+
+        What the plan grows by is held back at once; what it shrinks by is given back in silence, once frames come early.
+        """
+        spare = self.ticks - planned_ticks
+        self.planned_ticks, self.extra_ticks = planned_ticks, max(0, spare)
+        self._held += max(0, -spare) if self._age else 0  # before it has begun there is nothing to hold back
+        self._calm = 0
 
     def note_frame(self, headroom_ticks: int) -> None:
         """A frame came.
@@ -58,14 +72,21 @@ class Delay:
         self._age += 1
         self._since += 1
         self._calm += 1
+        if self._held:
+            self._held -= 1
+            self.shift_ticks += 1
+            self._late = self._since = self._calm = 0
+            return 0
         if self._late >= _LATE_FRAMES and self.extra_ticks < MAX_EXTRA_TICKS:
             self.extra_ticks += 1
+            self.shift_ticks += 1
             self._late = self._since = self._calm = 0
             return 0
         if self._since >= _WINDOW_TICKS:
             self._late = self._since = 0
         if quiet and self.extra_ticks > 0 and self._calm >= _CALM_TICKS:
             self.extra_ticks -= 1
+            self.shift_ticks -= 1
             self._calm = 0
             return 2
         return 1

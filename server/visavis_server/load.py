@@ -89,7 +89,7 @@ class DrawingCost:
         """
         return next_frame + int(self.frame_ms * sessions // CHUNK_MS)
 
-    def most_frames(self, waiting: int, sessions: int) -> int:
+    def most_frames(self, waiting: int, sessions: float) -> int:
         """How many of a session's waiting frames to draw in one step.
 
         All of them while the device keeps up. Otherwise as many of the newest as it can: a face that moves at 15 frames

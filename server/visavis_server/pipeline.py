@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
@@ -77,6 +78,8 @@ class Work:
     """Tell the person from the background too, if the renderer can."""
     last_shown: int | None = None
     """The newest frame that was seen: an interruption goes on from there."""
+    draws: Callable[[int], bool] | None = None
+    """Whether a frame is drawn, by its number; others are left out. None: all are."""
 
 
 def advance(renderer: Renderer[Any], batch: Sequence[Work]) -> list[list[Frame] | Exception]:
@@ -87,12 +90,31 @@ def advance(renderer: Renderer[Any], batch: Sequence[Work]) -> list[list[Frame] 
         one performance's failure does not touch another.
     """
     heard = [_attempt(_hear, work) for work in batch]
-    due = [(work, window) for work, window in zip(batch, heard, strict=True) if isinstance(window, MotionWindow)]
+    due: list[tuple[Work, MotionWindow]] = []
+    counts: list[int | Exception] = []
+    for work, window in zip(batch, heard, strict=True):
+        runs = [window] if isinstance(window, Exception) else _runs(work, window)
+        due += [(work, run) for run in runs if isinstance(run, MotionWindow)]
+        counts.append(window if isinstance(window, Exception) else len(runs))
     drawn = iter(_draw(renderer, due))
-    return [
-        next(drawn) if isinstance(window, MotionWindow) else window if isinstance(window, Exception) else []
-        for window in heard
-    ]
+    return [count if isinstance(count, Exception) else _together(list(islice(drawn, count))) for count in counts]
+
+
+def _runs(work: Work, window: MotionWindow | None) -> list[MotionWindow]:
+    """What is drawn of a window, in runs of frames without gaps; its newest frame if nothing else is."""
+    if window is None:
+        return []
+    if work.draws is None:
+        return [window]
+    kept = [k for k in range(len(window)) if work.draws(window.first_frame + k)] or [len(window) - 1]
+    begins = [k for at, k in enumerate(kept) if at == 0 or kept[at - 1] != k - 1]
+    ends = [*(kept[kept.index(begin) - 1] + 1 for begin in begins[1:]), kept[-1] + 1]
+    return [window.rows(begin, end) for begin, end in zip(begins, ends, strict=True)]
+
+
+def _together(results: Sequence[list[Frame] | Exception]) -> list[Frame] | Exception:
+    failed = next((result for result in results if isinstance(result, Exception)), None)
+    return failed or [frame for result in results if not isinstance(result, Exception) for frame in result]
 
 
 def _draw(renderer: Renderer[Any], due: Sequence[tuple[Work, MotionWindow]]) -> list[list[Frame] | Exception]:

@@ -122,6 +122,7 @@ class Session:
         self._latencies_ms: deque[float] = deque(maxlen=_RECENT_FRAMES)
         self._repeated = 0
         self._dropped = 0
+        self._begun = False
         self._closed = False
 
     @property
@@ -172,6 +173,12 @@ class Session:
         """From the next tick on the avatar says what this source gives and nothing else; None: what `hear` takes."""
         self._source = source
         self._intake.clear()
+
+    def plan_steps(self, frames_per_step: int) -> None:
+        """From now on the studio gathers so many chunks before it listens and draws: the delay goes with it."""
+        if frames_per_step != self.frames_per_step:
+            self._delay.replan(self._delay.planned_ticks + frames_per_step - self.frames_per_step)
+            self.frames_per_step = frames_per_step
 
     def interrupt(self) -> int:
         """Stop speaking now: waiting voice is gone, frames of it are never shown, the mouth closes softly.
@@ -278,7 +285,8 @@ class Session:
             chunk = replace(chunk, other=said.samples)
         self._voices.append(chunk)
         self._tick += 1
-        if len(self._voices) > self._delay.planned_ticks:
+        self._begun = self._begun or len(self._voices) > self._delay.planned_ticks
+        if self._begun:
             for _ in range(self._delay.step(quiet=not self._speaking)):
                 self._publish(self._voices.popleft(), now_s)
         return chunk
@@ -337,7 +345,7 @@ class Session:
                 self._latencies_ms.append(latency_ms)
                 if self.on_latency is not None:
                     self.on_latency(latency_ms)
-        late, skipped = frame is None, self._skipped_ticks + self._delay.extra_ticks
+        late, skipped = frame is None, self._skipped_ticks + self._delay.shift_ticks
         item = Published(chunk.index, self._picture, chunk.playback, late, self._epoch, self._matte, skipped)
         for sink in tuple(self._sinks):
             sink.publish(item)

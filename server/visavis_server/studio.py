@@ -25,16 +25,22 @@ from visavis_models.errors import EngineError, VisavisError
 from visavis_models.listening import Listener
 from visavis_models.motion import rest_motion
 from visavis_models.rendering import AdjustableRenderer, GuardCounts, GuardedRenderer, MattingRenderer, Renderer
+from visavis_server.batching import Due, gathered, quiet_start
 from visavis_server.clock import MediaClock
-from visavis_server.drawing_trial import quicker, take_affordable_way, take_cheaper_way, way_costs
-from visavis_server.load import DrawingCost, Overload, StepCost, affordable, frames_per_step
+from visavis_server.drawing_trial import quicker, way_costs
+from visavis_server.load import DrawingCost
 from visavis_server.pipeline import Performance, Work, advance
+from visavis_server.quality import STEP_LENGTHS, Quality
 from visavis_server.session import Session
+from visavis_server.steering import Steering, SteeringPolicy
+from visavis_server.studio_figures import StudioFigures
 
 _log = logging.getLogger(__name__)
 
 _MAX_PENDING_CHUNKS = 250
 """10 s of voice not yet listened to: the device has stopped answering, and the session is ended."""
+_SLOWNESS = 0.5, 4.0
+"""Batches may prove to be so much quicker or slower than was tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,8 @@ class StudioSettings:
     """Ticks between a frame being due from the renderer and its being shown: room for a late batch."""
     frames_per_step: int | None = None
     """New frames in one step; None: chosen from what steps are measured to cost."""
+    policy: SteeringPolicy = field(default_factory=SteeringPolicy)
+    """What happens when there are too many sessions."""
 
 
 @dataclass(slots=True)
@@ -54,6 +62,10 @@ class _Desk:
     """What the owner thread has before it; guarded by the studio's condition."""
 
     chunks: dict[Session, list[Chunk]] = field(default_factory=dict)
+    first_steps: dict[Session, int] = field(default_factory=dict)
+    """How many chunks the first step of a new session takes, so that later ones fall where there is room."""
+    held: dict[str, Quality] = field(default_factory=dict)
+    """What every session is given, by its id; replaced, never changed."""
     errands: list[tuple[Callable[[], Any], Future[Any]]] = field(default_factory=list)
     closed: bool = False
 
@@ -83,11 +95,15 @@ class Studio:
         self._clock_task: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._way_costs: dict[str, StepCost] | None = None
+        self._steering: Steering[str] | None = None
+        self._states: dict[str, Any] = {}
+        """What the renderer holds for each session, by its id."""
         self._preview: Any = None
         """A state of the renderer that no session has: for trying what drawing costs."""
-        self._overload = Overload()
+        self._slowness = 1.0
+        """How much longer batches take than was measured, smoothed."""
         self.cost = DrawingCost()
+        self.figures = StudioFigures()
         self.skipped_ticks = 0
         """Ticks lost because the event loop was blocked or the machine slept."""
 
@@ -106,13 +122,18 @@ class Studio:
 
         Raises:
             EngineError: the networks cannot run here.
+            Busy: all sessions would be late.
         """
-        performance, picture, step_frames = await self._prepared(avatar, secrets.randbits(32))
-        delay_ticks = performance.listener.lookahead_ms // CHUNK_MS + step_frames + self._settings.slack_ticks
+        id = secrets.token_urlsafe(12)
+        performance, picture, quality = await self._prepared(avatar, secrets.randbits(32), id)
+        step = quality.frames_per_step
+        delay_ticks = performance.listener.lookahead_ms // CHUNK_MS + step + self._settings.slack_ticks
         session = Session(
-            secrets.token_urlsafe(12), avatar.id, performance, picture, step_frames, delay_ticks, self._leave,
+            id, avatar.id, performance, picture, step, delay_ticks, self._leave,
             can_matte=isinstance(self._renderer, MattingRenderer),
         )  # fmt: skip
+        with self._work_came:
+            self._desk.first_steps[session] = self._first_step(quality)
         self._sessions.append(session)
         if self._clock_task is None:
             self._clock_task = asyncio.create_task(self._run_clock(), name="media clock")
@@ -146,9 +167,10 @@ class Studio:
             self._sessions.remove(session)
         with self._work_came:
             self._desk.chunks.pop(session, None)
+            self._desk.first_steps.pop(session, None)
         if not self._sessions:
             await self._stop_clock()
-        self._post(self._reconsider)
+        self._post(partial(self._forget, session.id))
 
     async def _stop_clock(self) -> None:
         task, self._clock_task = self._clock_task, None
@@ -168,43 +190,85 @@ class Studio:
         """Run something on the owner thread between two steps, and wait for it."""
         return await asyncio.wrap_future(self._post(call))
 
-    async def _prepared(self, avatar: Avatar, seed: int) -> tuple[Performance, NDArray[np.uint8], int]:
-        """An avatar ready to perform, its first picture, and how many frames a step should draw."""
+    async def _prepared(
+        self, avatar: Avatar, seed: int, id: str = ""
+    ) -> tuple[Performance, NDArray[np.uint8], Quality]:
+        """An avatar ready to perform, its first picture, and what it is given; nothing is taken if `id` is empty."""
         self._start()
         async with self._opening:
             # Beside the owner thread, so that those who are in a call do not wait for somebody else's photo.
             open_state = partial(self._renderer.open, avatar, self._settings.long_side_px)
             preview, state = await asyncio.to_thread(lambda: (open_state(), open_state()))
 
-        def prepare() -> tuple[Performance, NDArray[np.uint8], int]:
+        def prepare() -> tuple[Performance, NDArray[np.uint8], Quality]:
             performance = Performance(self._make_listener(seed), state)
             [[picture]] = self._renderer.render([preview], [rest_motion(1)])
-            return performance, picture, self._settings.frames_per_step or self._plan(preview)
+            self._preview = preview
+            steering = self._steering = self._steering or self._tried(preview)
+            if not id:
+                return performance, picture, steering.best(1)
+            steering.check_room()
+            quality = steering.admit(id)
+            self._states[id] = state
+            self._tell_qualities()
+            return performance, picture, quality
 
-        found: tuple[Performance, NDArray[np.uint8], int] = await self._errand(prepare)
+        found: tuple[Performance, NDArray[np.uint8], Quality] = await self._errand(prepare)
         return found
 
-    def _plan(self, preview: Any) -> int:
-        """Choose how to draw for one session more, and how many frames in a step."""
-        sessions = len(self._sessions) + 1
-        self._preview = preview
-        if self._way_costs is None:
-            self._way_costs = way_costs(self._renderer, preview)
-        cost = take_affordable_way(self._renderer, self._way_costs, sessions)
-        if isinstance(self._renderer, AdjustableRenderer):
-            return max(frames_per_step(cost.call_ms, cost.frame_ms, sessions), self._renderer.fewest_frames)
-        if self.cost.steps:
-            return frames_per_step(0.0, self.cost.frame_ms, sessions)
-        return frames_per_step(cost.call_ms, cost.frame_ms, sessions)
+    def _tried(self, preview: Any) -> Steering[str]:
+        """What drawing costs here, and so what sessions can be given."""
+        least = self._renderer.fewest_frames if isinstance(self._renderer, AdjustableRenderer) else 1
+        fixed = self._settings.frames_per_step
+        lengths = [fixed] if fixed else sorted({max(length, least) for length in STEP_LENGTHS})
+        return Steering(way_costs(self._renderer, preview), lengths, self._settings.policy)
 
-    def _reconsider(self) -> None:
+    def _first_step(self, quality: Quality) -> int:
+        """How many chunks the first step of a new session takes; under the studio's condition."""
+        assert self._steering is not None
+        upcoming = []
+        for session in self._sessions:
+            held = self._desk.held.get(session.id)
+            if held is not None:
+                upcoming.append((self._step_of(session) - len(self._desk.chunks.get(session, ())), held))
+        return quiet_start(upcoming, quality, self._steering.costs)
+
+    def _step_of(self, session: Session) -> int:
+        """How many chunks its next step waits for."""
+        return self._desk.first_steps.get(session, session.frames_per_step)
+
+    def _tell_qualities(self) -> None:
+        """What sessions are given has changed: the renderer and they themselves learn of it."""
+        assert self._steering is not None
+        qualities, held = self._steering.qualities(), self._desk.held
+        for id, quality in qualities.items():
+            if held.get(id) != quality and isinstance(self._renderer, AdjustableRenderer):
+                self._renderer.take(quality.way, self._states[id])
+        self._desk.held = qualities
+        self._call_soon(self._take_qualities, qualities)
+        self._note_figures()
+
+    def _take_qualities(self, qualities: dict[str, Quality]) -> None:
+        for session in self._sessions:
+            if session.id in qualities:
+                session.plan_steps(qualities[session.id].frames_per_step)
+
+    def _note_figures(self) -> None:
+        if self._steering is not None:
+            self.figures.load, self.figures.planned_load = self._steering.load, self._steering.planned_load
+            self.figures.qualities = tuple(self._steering.qualities().values())
+            self.figures.steered = self._steering.steered
+
+    def _forget(self, id: str) -> None:
         """A session has left: the others may have more, and who comes next too, if the machine was busy when tried."""
-        sessions, costs = len(self._sessions), self._way_costs
-        if costs is None or self._preview is None:
+        self._states.pop(id, None)
+        steering = self._steering
+        if steering is None:
             return
-        if not sessions and affordable(costs, 1) != next(iter(costs)):
-            costs = self._way_costs = quicker(costs, way_costs(self._renderer, self._preview))
-        take_affordable_way(self._renderer, costs, max(sessions, 1))
+        steering.leave(id)
+        if not steering.sessions and self._preview is not None and steering.best(1) != steering.rungs[0]:
+            steering.tell_costs(quicker(steering.costs, way_costs(self._renderer, self._preview)))
+        self._tell_qualities()
 
     async def _run_clock(self) -> None:
         clock = MediaClock(time.monotonic())
@@ -243,39 +307,77 @@ class Studio:
                     self._desk.errands.clear()
                     return
                 errands, self._desk.errands = self._desk.errands, []
-                batch = {session: self._desk.chunks.pop(session) for session in self._due()}
+                batch = {due.key: self._taken(due) for due in self._gathered()}
             for call, done in errands:
                 _run_errand(call, done)
             if batch:
                 self._step(batch)
+            if self._steering is not None and self._steering.steer(time.monotonic()):
+                self._tell_qualities()
 
     def _due(self) -> list[Session]:
-        return [s for s, chunks in self._desk.chunks.items() if len(chunks) >= s.frames_per_step]
+        desk = self._desk
+        return [s for s, chunks in desk.chunks.items() if len(chunks) >= self._step_of(s) and s.id in desk.held]
+
+    def _gathered(self) -> list[Due[Session]]:
+        """Whose windows are drawn next, together; the others' turn is right after."""
+        assert self._steering is not None or not self._desk.chunks
+        due = []
+        for session in self._due():
+            chunks, lookahead = self._desk.chunks[session], session.performance.listener.lookahead_ms // CHUNK_MS
+            ticks_left = chunks[0].index - lookahead - session.next_frame
+            due.append(Due(session, self._desk.held[session.id], ticks_left, len(chunks)))
+        return gathered(due, self._steering.costs, self._slowness) if self._steering is not None else []
+
+    def _taken(self, due: Due[Session]) -> list[Chunk]:
+        first = self._desk.first_steps.pop(due.key, None)
+        chunks = self._desk.chunks[due.key]
+        count = due.taken if first is None or due.waiting > due.quality.frames_per_step else first
+        taken, self._desk.chunks[due.key] = chunks[:count], chunks[count:]
+        return taken
 
     def _step(self, batch: dict[Session, list[Chunk]]) -> None:
+        assert self._steering is not None
         begun_s = time.perf_counter()
-        works = []
+        works, held = [], self._desk.held
+        demand = sum(quality.fps for quality in held.values()) * CHUNK_MS / 1000
         for session, chunks in batch.items():
+            quality = held.get(session.id)
             session.performance.listener.set_listening(session.attending)
             session.performance.take_mood(session.mood)
             in_time = self.cost.first_in_time(session.next_frame, len(batch))
-            most = self.cost.most_frames(len(chunks), len(batch))
-            shown = session.last_shown
-            works.append(Work(session.performance, chunks, in_time, most, session.matte_wanted, shown))
+            most = self.cost.most_frames(len(chunks), demand)
+            draws = None if quality is None or quality.share == (1, 1) else quality.draws
+            works.append(
+                Work(session.performance, chunks, in_time, most, session.matte_wanted, session.last_shown, draws)
+            )
         results = advance(self._renderer, works)
         drawn = sum(len(result) for result in results if not isinstance(result, Exception))
-        self.cost.note((time.perf_counter() - begun_s) * 1000, drawn)
-        if self._overload.note(drawn, self.cost.frame_ms, len(batch)) and take_cheaper_way(self._renderer):
-            self.cost.forget()
+        took_s = time.perf_counter() - begun_s
+        self.cost.note(took_s * 1000, drawn)
+        self._steering.note_work(took_s)
+        self._note_slowness(batch, took_s * 1000)
+        self.figures.count_batch(len(batch))
         for session, result in zip(batch, results, strict=True):
             if isinstance(result, VisavisError):
+                self.figures.count_failure(result.code)
                 self._call_soon(session.fail, result)
             elif isinstance(result, Exception):
                 _log.error("drawing failed", exc_info=result, extra={"session": session.id})
+                self.figures.count_failure("drawing_failed")
                 remedy = "Start again; if it persists, report it with the log."
                 self._call_soon(session.fail, EngineError("drawing_failed", f"Drawing failed: {result}.", remedy))
             elif result:
                 self._call_soon(session.deliver, result)
+
+    def _note_slowness(self, batch: dict[Session, list[Chunk]], took_ms: float) -> None:
+        assert self._steering is not None
+        costs, held = self._steering.costs, self._desk.held
+        of = [(costs[held[s.id].way], len(chunks)) for s, chunks in batch.items() if s.id in held]
+        expected_ms = max((cost.call_ms for cost, _ in of), default=0.0) + sum(cost.frame_ms * n for cost, n in of)
+        if expected_ms > 0:
+            slowness = min(max(took_ms / expected_ms, _SLOWNESS[0]), _SLOWNESS[1])
+            self._slowness += (slowness - self._slowness) * 0.05
 
     def _call_soon(self, call: Callable[..., None], *values: Any) -> None:
         assert self._loop is not None

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis_models.avatar import Avatar
+from visavis_models.diffusion.batch_sizes import BatchSizes
 from visavis_models.diffusion.compositing import Patch
 from visavis_models.diffusion.crops import MOUTH, REGIONS, to_crops
 from visavis_models.diffusion.guard import REASONS, GuardLimits, begin_refusal, window_refusal
@@ -51,6 +52,8 @@ class DiffusionState:
     likeness: Likeness
     motion: MotionMemory = field(default_factory=MotionMemory)
     regions: dict[str, RegionMemory] = field(default_factory=lambda: {r.name: RegionMemory() for r in REGIONS})
+    settings: RenderingSettings | None = None
+    """What this session is drawn by; None: what all are."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -99,6 +102,7 @@ class DiffusionRenderer:
         networks: of one size.
         settings: choices at run time.
         limits: beyond what the guard refuses crops.
+        batches: how many windows go through the networks at once; None: any number.
     """
 
     def __init__(
@@ -106,13 +110,16 @@ class DiffusionRenderer:
         networks: WindowNetworks,
         settings: RenderingSettings | None = None,
         limits: GuardLimits | None = None,
+        batches: BatchSizes | None = None,
     ) -> None:
         self.networks, self.limits = networks, limits or GuardLimits()
         self.counts = GuardCounts(reanchored=dict.fromkeys(REASONS, 0), fallback=dict.fromkeys(REASONS, 0))
         self._warp = WarpRenderer()
         self._likenesses: list[Likeness] = []
         self._engine_failed = False
-        self._ways = cheaper_ways(settings or RenderingSettings())
+        settings = settings or RenderingSettings()
+        self._ways = cheaper_ways(settings)
+        self._maker = WindowMaker(networks, settings.steps, settings.seed, batches)
         self.take(next(iter(self._ways)))
 
     @property
@@ -140,12 +147,14 @@ class DiffusionRenderer:
         """See `AdjustableRenderer.fewest_frames`."""
         return FEWEST_NEW_FRAMES if self._settings.mouth or self._settings.eyes else 1
 
-    def take(self, way: str) -> None:
+    def take(self, way: str, state: DiffusionState | None = None) -> None:
         """See `AdjustableRenderer.take`."""
         if way not in self._ways:
             raise ValueError(f"there is no way {way!r}: choose one of {', '.join(self._ways)}")
-        self._settings = self._ways[way]
-        self._maker = WindowMaker(self.networks, self._settings.steps, self._settings.seed)
+        if state is None:
+            self._settings = self._ways[way]
+        else:
+            state.settings = self._ways[way]
 
     def open(self, avatar: Avatar, long_side_px: int | None = None) -> DiffusionState:
         """Prepare an avatar for one session; a second session with it opens at once. See `Renderer.open`."""
@@ -202,7 +211,7 @@ class DiffusionRenderer:
         """Draw as `warp` does, and the maps of every region that is to be generated."""
         face, head = (np.nan_to_num(x, posinf=0.0, neginf=0.0) for x in (window.face, window.head))
         window = replace(window, face=np.clip(face, 0, 1), head=head)
-        likeness, first = state.likeness, window.first_frame
+        likeness, first, settings = state.likeness, window.first_frame, state.settings or self._settings
         if state.motion.last_frame is not None and first <= state.motion.last_frame:
             state.forget()
         posed = pose(likeness.still, window)
@@ -221,17 +230,17 @@ class DiffusionRenderer:
             if not lids_move(posed, region):
                 memory.forget()
                 memory.presence = 1.0 if not memory.failures else memory.presence
-            elif not (self._settings.mouth if region is MOUTH else self._settings.eyes):
+            elif not (settings.mouth if region is MOUTH else settings.eyes):
                 self._stand_in(job, region.name)
             elif not may_try(memory, first):
                 self._leave_to_warp(job, region.name, None)
-            elif region is MOUTH and stays_still(memory, first, motion, self._settings.still_below):
+            elif region is MOUTH and stays_still(memory, first, motion, settings.still_below):
                 job.shown[region.name] = show_on(first, len(window), memory)
             else:
                 size = self.networks.size
                 height, width = region.size_px(size.mouth_px)
                 like = size.stem[2], height // LATENT_FACTOR, width // LATENT_FACTOR
-                overlap = memory.overlap(first, self._settings.overlap_frames, like)
+                overlap = memory.overlap(first, settings.overlap_frames, like)
                 job.windows[region.name] = region_window(
                     region, likeness, posed, frames, first, motion, overlap, size.mouth_px
                 )  # fmt: skip
@@ -242,7 +251,7 @@ class DiffusionRenderer:
         asked = [(job, name, window) for job in jobs for name, window in job.windows.items()]
         refused: list[tuple[_Job, str, str]] = []
         over = self._settings.cross_fade_frames
-        for (job, name, window), draft in zip(asked, self._drafts([w for _, _, w in asked]), strict=True):
+        for (job, name, window), draft in zip(asked, self._drafts([(j, w) for j, _, w in asked]), strict=True):
             memory = job.state.regions[name]
             self.counts.windows += 1
             reason = self._refusal(window, draft, memory)
@@ -257,7 +266,7 @@ class DiffusionRenderer:
                 self._leave_to_warp(job, name, reason)
             else:
                 anew.append((job, name, reason, window.from_the_portrait(memory.newest)))
-        for (job, name, reason, led), draft in zip(anew, self._drafts([a[3] for a in anew]), strict=True):
+        for (job, name, reason, led), draft in zip(anew, self._drafts([(a[0], a[3]) for a in anew]), strict=True):
             memory, window = job.state.regions[name], job.windows[name]
             again = "engine" if draft is None else self._begin_refusal(window, led, draft, memory)
             if draft is None or again is not None:
@@ -267,12 +276,14 @@ class DiffusionRenderer:
             _log.info("begun anew from the portrait", extra={"region": name, "reason": reason})
             job.shown[name] = begin_anew(window, led, draft, memory, over)
 
-    def _drafts(self, windows: Sequence[RegionWindow]) -> list[Draft | None]:
+    def _drafts(self, asked: Sequence[tuple[_Job, RegionWindow]]) -> list[Draft | None]:
         """What the networks make; None for all if no engine could run them."""
+        windows = [window for _, window in asked]
         if not windows:
             return []
+        steps = [(job.state.settings or self._settings).steps for job, _ in asked]
         try:
-            drafts: list[Draft | None] = [*self._maker.make(windows)]
+            drafts: list[Draft | None] = [*self._maker.make(windows, steps)]
         except EngineError as error:
             if not self._engine_failed:
                 _log.error("networks fail; warp draws", extra={"error": error.message})

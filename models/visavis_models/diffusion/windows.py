@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from visavis_models.diffusion.batch_sizes import BatchSizes
 from visavis_models.diffusion.crops import MOUTH, Region, mirrored_motion, to_crops
 from visavis_models.diffusion.drawing import draw_maps
 from visavis_models.diffusion.likeness import Likeness
@@ -123,30 +124,43 @@ class WindowMaker:
         networks: of one size.
         steps: of the flow.
         seed: of the noise: one crop for all frames of all sessions, so that what does not change does not flicker.
+        batches: how many windows go through the networks at once; None: any number.
     """
 
-    def __init__(self, networks: WindowNetworks, steps: int, seed: int) -> None:
-        self.networks, self.steps, self._seed = networks, steps, seed
+    def __init__(self, networks: WindowNetworks, steps: int, seed: int, batches: BatchSizes | None = None) -> None:
+        self.networks, self.steps, self._seed, self._sizes = networks, steps, seed, batches
         self._noise: dict[tuple[int, int], Floats] = {}
 
-    def make(self, windows: Sequence[RegionWindow]) -> list[Draft]:
+    def make(self, windows: Sequence[RegionWindow], steps: Sequence[int] | None = None) -> list[Draft]:
         """A draft for each window.
+
+        Args:
+            windows: of any sessions.
+            steps: of the flow, of each; None: those of this maker.
 
         Raises:
             EngineError: the networks cannot run.
         """
         drafts: dict[int, Draft] = {}
-        order = sorted(range(len(windows)), key=lambda k: (windows[k].maps.shape, k))
-        for _, batch in groupby(order, key=lambda k: windows[k].maps.shape):
-            rows = list(batch)
-            drafts.update(zip(rows, self._batch([windows[k] for k in rows]), strict=True))
+        of = steps or [self.steps] * len(windows)
+
+        def kind(k: int) -> tuple[int, tuple[int, ...]]:
+            return of[k], windows[k].maps.shape
+
+        for (count, shape), alike in groupby(sorted(range(len(windows)), key=lambda k: (kind(k), k)), key=kind):
+            rows = list(alike)
+            for size in self._sizes.parts(len(rows), shape[0]) if self._sizes else [len(rows)]:
+                batch, rows = rows[:size], rows[size:]
+                drafts.update(zip(batch, self._batch([windows[k] for k in batch], size, count), strict=True))
         return [drafts[k] for k in range(len(windows))]
 
-    def _batch(self, windows: Sequence[RegionWindow]) -> list[Draft]:
+    def _batch(self, windows: Sequence[RegionWindow], size: int, steps: int) -> list[Draft]:
+        """Windows of one shape; together with as many copies of the last one as make them `size`."""
         count, frames = len(windows), len(windows[0])
+        windows = [*windows, *[windows[-1]] * (size - count)]
         maps = _joined([w.maps for w in windows])
         features = self.networks.stem(maps)
-        eighth = features.eighth.reshape(count, frames, *features.eighth.shape[1:])
+        eighth = features.eighth.reshape(size, frames, *features.eighth.shape[1:])
         told = Told(
             eighth,
             np.stack([w.motion for w in windows]),
@@ -157,16 +171,16 @@ class WindowMaker:
             np.stack([w.overlap.known for w in windows]),
         )
         noise = self._noise_for(maps.shape[2], maps.shape[3])
-        start = np.ascontiguousarray(np.broadcast_to(noise, (count, frames, *noise.shape)))
-        latents = flowed(self.networks, start, told, self.steps)
+        start = np.ascontiguousarray(np.broadcast_to(noise, (size, frames, *noise.shape)))
+        latents = flowed(self.networks, start, told, steps)
         made = self.networks.decode(latents.reshape(-1, *latents.shape[2:]), features, maps)
-        made = made.reshape(count, frames, *made.shape[1:])
-        for k, window in enumerate(windows):
+        made = made.reshape(size, frames, *made.shape[1:])[:count]
+        for k, window in enumerate(windows[:count]):
             if window.region is not MOUTH:
                 made[k, :, 3] *= 1.0 - _own_eye(window.maps)
             if window.likeness.grey:
                 made[k, :, :3] = np.einsum("nchw,c->nhw", made[k, :, :3], _LUMA)[:, None]
-        return [Draft(*parts) for parts in zip(made, latents, eighth, strict=True)]
+        return [Draft(*parts) for parts in zip(made, latents[:count], eighth[:count], strict=True)]
 
     def _noise_for(self, height: int, width: int) -> Floats:
         if (height, width) not in self._noise:
