@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from visavis_server.clock import MediaClock
-from visavis_server.load import DrawingCost, frames_per_step
+from visavis_server.load import DrawingCost
 
 pytestmark = pytest.mark.unit
 
@@ -31,25 +31,6 @@ def test_a_machine_that_slept_goes_on_from_now() -> None:
     assert clock.skipped == 89_999
     assert clock.wait_s(3600.0) == pytest.approx(0.04)
     assert clock.due(3600.04) == 1
-
-
-@pytest.mark.parametrize(
-    ("call_ms", "frame_ms", "sessions", "expected"),
-    [
-        (0.2, 9.0, 1, 1),
-        (25.0, 3.0, 1, 1),
-        (35.0, 3.0, 1, 2),
-        (35.0, 2.0, 10, 4),
-        (60.0, 28.0, 1, 5),  # all the time there is
-        (0.0, 18.0, 2, 1),  # longer steps would not make it any faster
-        (1.0, 30.0, 2, 1),  # too slow whatever the length
-        (400.0, 1.0, 1, 7),  # too slow, but much less so in long steps
-    ],
-)
-def test_steps_are_as_short_as_the_hardware_affords(
-    call_ms: float, frame_ms: float, sessions: int, expected: int
-) -> None:
-    assert frames_per_step(call_ms, frame_ms, sessions) == expected
 
 
 def test_an_overloaded_device_draws_the_newest_frame_that_can_still_be_in_time() -> None:

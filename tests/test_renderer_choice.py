@@ -18,8 +18,8 @@ from visavis_models.errors import EngineError, VisavisError
 from visavis_models.motion import MotionWindow
 from visavis_models.rendering import AdjustableRenderer, GuardCounts, GuardedRenderer
 from visavis_models.weights import weight_file
-from visavis_server.drawing_trial import busy_motion, take_affordable_way, take_cheaper_way, way_costs
-from visavis_server.load import Overload, StepCost, affordable
+from visavis_server.drawing_trial import busy_motion, take_affordable_way, way_costs
+from visavis_server.load import StepCost, affordable
 from visavis_server.metrics import Metrics
 from visavis_server.settings import BadSetting, DrawingSettings
 from visavis_server.studio import Studio
@@ -154,22 +154,6 @@ async def test_a_studio_measures_before_its_first_session() -> None:
         assert stage._states == {} and stage._desk.held == {}
     finally:
         await stage.aclose()
-
-
-def test_only_lasting_overload_counts() -> None:
-    overload = Overload()
-    told = [overload.note(4, 45.0 if k != 8 else 30.0, 1) for k in range(30)]
-    assert [k for k, late in enumerate(told) if late] == [21], "a moment without it begins anew"
-    overload = Overload()
-    told = [overload.note(8, 25.0, 2) for _ in range(13)]
-    assert [k for k, late in enumerate(told) if late] == [12], "two sessions have two frames in the time of one"
-
-
-def test_a_machine_that_became_slow_does_with_less(caplog: pytest.LogCaptureFixture) -> None:
-    renderer = ThriftyRenderer()
-    assert take_cheaper_way(renderer) and take_cheaper_way(renderer) and renderer.way == "least"
-    assert not take_cheaper_way(renderer) and not take_cheaper_way(PaintingRenderer())
-    assert caplog.text.count("too slow") == 2
 
 
 def test_what_the_guard_did_is_counted() -> None:

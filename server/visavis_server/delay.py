@@ -45,7 +45,7 @@ class Delay:
     def replan(self, planned_ticks: int) -> None:
         """Steps are of another length from now on.
 
-        What the plan grows by is held back at once; what it shrinks by is given back in silence, once frames come early.
+        What the plan grows by is held back at once; what it shrinks by is given back in silence.
         """
         spare = self.ticks - planned_ticks
         self.planned_ticks, self.extra_ticks = planned_ticks, max(0, spare)

@@ -77,13 +77,3 @@ def take_affordable_way(renderer: Renderer[Any], costs: Mapping[str, StepCost], 
         _log.info("drawing differently", extra={"way": way, "sessions": sessions, "measured": str(told)})
         renderer.take(way)
     return costs[way]
-
-
-def take_cheaper_way(renderer: Renderer[Any]) -> bool:
-    """Let the renderer draw in the next cheaper way, and say so; False if there is none."""
-    if not isinstance(renderer, AdjustableRenderer) or renderer.way == renderer.ways[-1]:
-        return False
-    way = renderer.ways[renderer.ways.index(renderer.way) + 1]
-    _log.warning("drawing is too slow for this machine", extra={"way": renderer.way, "instead": way})
-    renderer.take(way)
-    return True

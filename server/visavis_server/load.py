@@ -10,8 +10,6 @@ from visavis_models.chunk import CHUNK_MS
 _FORGET = 0.1
 """Weight of the newest step in the smoothed cost: about ten steps are remembered."""
 _MOST_FRAMES = 8
-_PATIENCE_FRAMES = 50
-_COMFORTABLE_LOAD = 0.75
 _BUSY_LOAD = 0.85
 """While a face does all that costs most; listening takes a part of the rest."""
 
@@ -40,24 +38,6 @@ def affordable(costs: Mapping[str, StepCost], sessions: int) -> str:
     return list(costs)[-1]
 
 
-def frames_per_step(call_ms: float, frame_ms: float, sessions: int) -> int:
-    """How many new frames one step should draw, 1 to 8: as few as the hardware can afford, for the sake of latency.
-
-    Args:
-        call_ms: what a step costs whatever its length (launching networks, say).
-        frame_ms: what each frame of one session adds.
-        sessions: how many sessions share the device.
-    """
-    steps_ms = [call_ms + frames * frame_ms * sessions for frames in range(1, _MOST_FRAMES + 1)]
-    for load in (_COMFORTABLE_LOAD, 1.0):
-        for frames, step_ms in enumerate(steps_ms, 1):
-            if step_ms <= load * frames * CHUNK_MS:
-                return frames
-    # Too slow whatever the length: a longer step is worth its latency only where it draws many more frames a second.
-    best = _MOST_FRAMES / steps_ms[-1]
-    return next(frames for frames, step_ms in enumerate(steps_ms, 1) if frames / step_ms >= 0.8 * best)
-
-
 @dataclass(slots=True)
 class DrawingCost:
     """What drawing costs on this device right now."""
@@ -76,10 +56,6 @@ class DrawingCost:
             cost_ms = step_ms / frames
             self.frame_ms += (cost_ms - self.frame_ms) * (_FORGET if self.frame_ms else 1.0)
 
-    def forget(self) -> None:
-        """Drawing is done otherwise from now on: what a frame costs is not known."""
-        self.frame_ms = 0.0
-
     def first_in_time(self, next_frame: int, sessions: int) -> int:
         """The first frame that can still be drawn before it is due.
 
@@ -97,25 +73,3 @@ class DrawingCost:
         """
         due_ms = self.frame_ms * sessions
         return waiting if due_ms <= CHUNK_MS else max(1, int(waiting * CHUNK_MS / due_ms))
-
-
-@dataclass(slots=True)
-class Overload:
-    """Whether drawing has been too slow for so long that less should be drawn."""
-
-    since_frames: int = 0
-    """Frames drawn since the device last kept up."""
-
-    def note(self, drawn: int, frame_ms: float, sessions: int) -> bool:
-        """Count one step; True once two seconds' worth of frames came too slowly, and counting begins anew.
-
-        Args:
-            drawn: frames of this step.
-            frame_ms: what one frame costs, smoothed.
-            sessions: how many were drawn.
-        """
-        self.since_frames = self.since_frames + drawn if frame_ms * sessions > CHUNK_MS else 0
-        if self.since_frames < _PATIENCE_FRAMES * sessions:
-            return False
-        self.since_frames = 0
-        return True
