@@ -132,9 +132,9 @@ async def test_a_local_server_answers_to_no_strange_name() -> None:
         assert (answer.status_code, answer.json()["error"]["code"]) == (421, "host_refused")
         for host in ("127.0.0.1:8765", "[::1]:8765", "LOCALHOST"):
             assert (await client.get("/v1/avatars", headers={"Host": host})).status_code == 200, host
-    async with client_of(house(server__host="0.0.0.0")) as client:
+    async with client_of(house(server__host="0.0.0.0", access__mode="open")) as client:
         assert (await client.get("/v1/avatars", headers={"Host": "avatar.example.com"})).status_code == 200
-    async with client_of(house(server__allowed_hosts=("avatar.example.com",))) as client:
+    async with client_of(house(server__allowed_hosts=("avatar.example.com",), access__mode="open")) as client:
         assert (await client.get("/v1/avatars", headers={"Host": "avatar.example.com"})).status_code == 200
 
 

@@ -169,7 +169,7 @@ async def test_wishes_that_cannot_be_met(
 
 async def test_without_a_token_only_this_machine_and_with_one_only_who_knows_it() -> None:
     for token in ("", "sesame"):
-        home = house(outputs__token=token)
+        home = house(outputs__token=token, access__mode="open")
         async with client_of(home) as near:
             session = (await near.post("/v1/sessions", json={"avatar_id": "astronaut"})).json()
             at = f"/v1/sessions/{session['id']}/outputs"

@@ -103,7 +103,7 @@ async def test_a_session_that_does_not_open_takes_no_place() -> None:
 
 
 async def test_only_this_machine_may_list_all_sessions() -> None:
-    home = house()
+    home = house(access__mode="open")
     async with client_of(home):
         far = httpx.ASGITransport(home.app, client=("203.0.113.9", 4000))
         async with httpx.AsyncClient(transport=far, base_url="http://localhost:8765") as client:

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from visavis_models.errors import NotFound
 from visavis_server import __version__
+from visavis_server.access.gate import Gate, KnownAs, current_entry
+from visavis_server.access.keys import KeyStore, keys_file
+from visavis_server.access.usage import Usage
+from visavis_server.api.access import access_routes
+from visavis_server.api.access_check import AccessCheck, would_enter
 from visavis_server.api.agents import agent_routes
 from visavis_server.api.avatars import avatar_routes
 from visavis_server.api.connection_checks import check_routes
@@ -77,6 +83,15 @@ def reach_of(settings: RtcSettings) -> Callable[[], Reach]:
     return reach
 
 
+def _known_as(transmissions: Transmissions, name: str) -> KnownAs | None:
+    """The session that somebody means, by its id, watch id or show's name."""
+    try:
+        session = transmissions.watched(name).session
+    except NotFound:
+        return None
+    return KnownAs(session.id, session.avatar_id)
+
+
 def create_app(
     settings: Settings,
     studio: Stage,
@@ -108,6 +123,10 @@ def create_app(
     registry.on_opened = outputs.greet
     shows = Shows(registry, desk, transmissions, metrics)
     checks = ConnectionChecks(ice, reach)
+    keys = KeyStore(keys_file(settings.data_dir), settings.access.key)
+    gate = Gate(settings, keys, partial(_known_as, transmissions))
+    usage = Usage(settings.limits.sessions)
+    registry.permit = lambda: usage.admit(current_entry.get())
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -142,18 +161,19 @@ def create_app(
     app.state.transmissions = transmissions
     app.state.shows = shows
     app.state.outputs = outputs
+    app.state.gate = gate
     install_error_handlers(app, metrics)
     app.include_router(health_routes(registry, metrics, settings, ice))
     app.include_router(check_routes(checks))
-    app.include_router(avatar_routes(desk, settings.photos))
-    app.include_router(session_routes(registry, desk, transmissions, settings.rtc.publish_token))
+    app.include_router(avatar_routes(desk, settings.photos, gate.check_photo))
+    app.include_router(session_routes(registry, desk, transmissions))
     app.include_router(mood_routes(registry))
     app.include_router(output_routes(outputs, registry, settings.outputs))
     app.include_router(signalling_routes(registry, metrics))
-    names, publish_token = transmissions.names, settings.rtc.publish_token
-    app.include_router(agent_routes(registry, desk, settings.agents, metrics, names, publish_token))
-    app.include_router(transmission_routes(transmissions, settings.rtc, ice))
-    app.include_router(watching_routes(transmissions, settings.rtc))
+    app.include_router(agent_routes(registry, desk, settings.agents, metrics, transmissions.names))
+    app.include_router(transmission_routes(transmissions, ice, partial(would_enter, gate)))
+    app.include_router(watching_routes(transmissions))
+    app.include_router(access_routes(gate, keys, settings.access))
     app.include_router(show_routes(shows, settings.shows))
     app.include_router(reference_routes(app))
     folder = page_folder()
@@ -162,6 +182,7 @@ def create_app(
     else:
         app.include_router(obs_routes(folder))
         app.router.routes.append(PageMount(folder))
+    app.add_middleware(AccessCheck, gate=gate, metrics=metrics)
     app.add_middleware(Guard, settings=settings, metrics=metrics)
     if settings.server.allowed_origins:
         app.add_middleware(

@@ -15,6 +15,7 @@ from typing import Protocol
 from visavis_models.avatar import Avatar
 from visavis_models.errors import BadRequest, Busy, EngineError, NotFound, VisavisError
 from visavis_models.rendering import GuardCounts
+from visavis_server.access.usage import Permit
 from visavis_server.call import CLOSE_LIMIT_S, Audience, Call, CallStats, EndReason, shutting_down
 from visavis_server.ice_servers import IceServers
 from visavis_server.load import DrawingCost
@@ -84,6 +85,9 @@ class SessionRegistry:
         self.followers: list[Callable[[], None]] = []
         """Called on the event loop whenever a call has been opened or ends."""
         self._closed = False
+        self.permit: Callable[[], Permit] | None = None
+        """Asked before every call, for whoever wants it; raises `Busy`."""
+        self._permits: dict[str, Permit] = {}
         self.on_opened: Callable[[Call], None] | None = None
         """Called with every new call before anybody can join it."""
 
@@ -125,14 +129,20 @@ class SessionRegistry:
             page_owns: see `Call`.
 
         Raises:
-            Busy: every place is taken, or the server is shutting down.
+            Busy: every place is taken, whoever asks has enough, or the server is shutting down.
             EngineError: the avatar cannot be drawn here.
         """
-        await self._take_place()
+        permit = None if self.permit is None else self.permit()
+        try:
+            await self._take_place()
+        except BaseException:
+            _give_back(permit)
+            raise
         try:
             session = await self._stage.open_session(avatar)
         except BaseException as error:
             self._free_place()
+            _give_back(permit)
             if isinstance(error, VisavisError) or not isinstance(error, Exception):
                 raise
             _log.exception("session did not open", extra={"avatar": avatar.id})
@@ -146,6 +156,8 @@ class SessionRegistry:
         session.on_latency = self._metrics.speech_to_lips
         session.on_mattes = self._metrics.matte_taker
         self._calls[id] = call
+        if permit is not None:
+            self._permits[id] = permit
         if self.on_opened is not None:
             self.on_opened(call)
         self._metrics.session_opened()
@@ -236,6 +248,7 @@ class SessionRegistry:
             _log.exception("session did not close cleanly", extra={"session": call.id})
         finally:
             self._ending.pop(call.id, None)
+            _give_back(self._permits.pop(call.id, None))
             self._free_place()
             self._metrics.session_ended(reason)
             age_s = round(time.monotonic() - call.times.opened_s, 1)
@@ -261,7 +274,8 @@ class SessionRegistry:
             if at_s is None:
                 return
             left_s = at_s - time.monotonic()
-            if left_s <= 0:
+            permit = self._permits.get(call.id)
+            if left_s <= 0 or (permit is not None and permit.used_up()):
                 self.end_soon(call.id, "expired")
                 return
             await asyncio.sleep(min(left_s, self._settings.sessions.join_timeout_s))  # its guests may leave sooner
@@ -298,3 +312,8 @@ class SessionRegistry:
         s = stats.session
         self._metrics.frames(call.counted, s.frames_sent, s.frames_repeated, s.frames_dropped, s.voice_dropped)
         return stats
+
+
+def _give_back(permit: Permit | None) -> None:
+    if permit is not None:
+        permit.give_back()

@@ -104,14 +104,14 @@ def check_tls(settings: ServerSettings) -> None:
 
 def page_url(settings: ServerSettings, port: int) -> str:
     """Where the page is to be opened on this machine."""
-    scheme = "https" if settings.tls else "http"
+    scheme = "https" if settings.https else "http"
     host = "localhost" if settings.loopback or settings.host in ("0.0.0.0", "::") else settings.host
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def microphone_warning(settings: ServerSettings, port: int) -> str | None:
     """What to tell an operator whose visitors' browsers will refuse the microphone; None if they will not."""
-    if settings.loopback or settings.tls:
+    if settings.loopback or settings.https:
         return None
     return (
         f"Browsers on other machines will refuse the microphone, because this is not HTTPS: only "

@@ -13,38 +13,21 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-from visavis_models.errors import BadInput
+from visavis_server.access_settings import AccessSettings, LimitSettings
 from visavis_server.port_range import PortRange
+from visavis_server.setting_fields import BadSetting as BadSetting
+from visavis_server.setting_fields import number as _number
+from visavis_server.setting_fields import secret as _secret
+from visavis_server.setting_fields import value as _value
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 RENDERERS = ("auto", "diffusion", "warp")
+TLS_MODES = ("auto", "off", "self-signed")
 ENGINES = ("auto", "onnxruntime", "openvino", "torch", "tensorrt", "tensorrt-rtx")
 _ICE_URL = re.compile(r"(?:stuns?:[^\s?:\[\]]+(?::\d+)?|turns?:[^\s?:\[\]]+(?::\d+)?(?:\?transport=(?:udp|tcp))?)")
-
-
-class BadSetting(BadInput):
-    """The operator's settings cannot be used: the message names the key."""
-
-    def __init__(self, key: str, problem: str, remedy: str) -> None:
-        super().__init__("bad_setting", f"{key} {problem}.", remedy)
-        self.key = key
-
-
-def _number(default: float, low: float, high: float, help: str) -> Any:
-    return field(default=default, metadata={"low": low, "high": high, "help": help})
-
-
-def _value(default: Any, help: str) -> Any:
-    return field(default=default, metadata={"help": help})
-
-
-def _secret(help: str) -> Any:
-    """A text that no message, log or representation may show."""
-    return field(default="", repr=False, metadata={"help": help, "secret": True})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +63,12 @@ class ServerSettings:
     port: int = _number(8765, 0, 65535, "TCP port; 0 takes any free one.")
     tls_cert: Path | None = _value(None, "PEM file with the certificate (chain) for HTTPS.")
     tls_key: Path | None = _value(None, "PEM file with the certificate's private key.")
+    tls: str = _value(
+        "auto", "HTTPS, one of auto, off and self-signed; auto: where others reach it, with a certificate of its own."
+    )
+    trusted_proxies: tuple[str, ...] = _value(
+        ("127.0.0.1", "::1"), "Addresses and networks of reverse proxies whose X-Forwarded-For is believed."
+    )
     allowed_origins: tuple[str, ...] = _value((), "Other web sites whose pages may use this API.")
     allowed_hosts: tuple[str, ...] = _value(
         (), "Host names under which this server answers; empty: any, or only this machine's own on a loopback address."
@@ -95,6 +84,14 @@ class ServerSettings:
         if (self.tls_cert is None) != (self.tls_key is None):
             lacking = "tls_cert" if self.tls_cert is None else "tls_key"
             raise BadSetting(f"server.{lacking}", "is missing", "HTTPS needs both tls_cert and tls_key.")
+        if self.tls not in TLS_MODES:
+            raise BadSetting("server.tls", f"is {self.tls!r}", f"Choose one of {', '.join(TLS_MODES)}.")
+        for network in self.trusted_proxies:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                problem = f"has {network!r}, which is no network"
+                raise BadSetting("server.trusted_proxies", problem, "Write it like 172.28.7.0/24.") from error
         for origin in self.allowed_origins:
             parts = urlsplit(origin)
             if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
@@ -105,9 +102,14 @@ class ServerSettings:
                 )
 
     @property
-    def tls(self) -> bool:
+    def https(self) -> bool:
         """Served over HTTPS."""
-        return self.tls_cert is not None
+        return self.tls != "off" and (self.tls_cert is not None or self.self_signed)
+
+    @property
+    def self_signed(self) -> bool:
+        """With a certificate that visavis makes."""
+        return self.tls_cert is None and (self.tls == "self-signed" or (self.tls == "auto" and not self.loopback))
 
     @property
     def loopback(self) -> bool:
@@ -131,6 +133,7 @@ class PhotoSettings:
 
     max_photo_bytes: int = _number(20 * 1024 * 1024, 10_000, 200 * 1024 * 1024, "Largest photo that may be uploaded.")
     max_waiting: int = _number(4, 0, 100, "Photos that may wait while another one is analysed.")
+    max_avatars: int = _number(1000, 0, 1_000_000, "Uploaded avatars that are kept; more are refused. 0: any number.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +334,8 @@ class Settings:
         metadata={"help": "Where avatars are kept."},
     )
     server: ServerSettings = field(default_factory=ServerSettings)
+    access: AccessSettings = field(default_factory=AccessSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
     sessions: SessionSettings = field(default_factory=SessionSettings)
     photos: PhotoSettings = field(default_factory=PhotoSettings)
     video: VideoSettings = field(default_factory=VideoSettings)
@@ -342,6 +347,11 @@ class Settings:
     camera: CameraSettings = field(default_factory=CameraSettings)
     page: PageSettings = field(default_factory=PageSettings)
     log: LogSettings = field(default_factory=LogSettings)
+
+    @property
+    def public(self) -> bool:
+        """Others than this machine reach it: directly, or by a name that a proxy answers to."""
+        return not self.server.loopback or any(host not in LOOPBACK_HOSTS for host in self.server.allowed_hosts)
 
     @property
     def capacity(self) -> int:

@@ -7,7 +7,6 @@ resampled or pictures are drawn.
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 import time
 from typing import Annotated, Any
@@ -22,10 +21,10 @@ from visavis_server.api.errors import internal_error
 from visavis_server.api.messages import bye_message, error_message, state_message
 from visavis_server.api.moods import changed_mood, mood_message
 from visavis_server.api.outbox import Outbox, refuse
-from visavis_server.api.signalling import RateLimit
 from visavis_server.avatar_desk import AvatarDesk
 from visavis_server.call import Call, CallStats, EndReason
 from visavis_server.metrics import Metrics
+from visavis_server.rate_limit import RateLimit
 from visavis_server.registry import SessionRegistry
 from visavis_server.settings import AgentSettings
 from visavis_server.show_names import ShowNames
@@ -47,7 +46,6 @@ _CLOSE_TAKEN = 4409
 _CLOSE_TOO_MANY = 4429
 _CLOSE_FULL = 4503
 _CLOSE_REFUSED = 4400
-_CLOSE_UNAUTHORIZED = 4401
 
 
 class AgentConversation:
@@ -275,7 +273,6 @@ def agent_routes(
     settings: AgentSettings,
     metrics: Metrics,
     names: ShowNames,
-    publish_token: str = "",
 ) -> APIRouter:
     """The WebSockets /v1/agents, which opens a session of its own, and /v1/sessions/{id}/agent."""
     routes = APIRouter()
@@ -288,8 +285,6 @@ def agent_routes(
     ) -> None:
         await socket.accept()  # refused only afterwards: a browser cannot see why a handshake failed
         try:
-            # A show is guarded at every door: who may not speak for it over WHIP may not do so here either.
-            _check_token(socket, settings.token or (publish_token if show else ""))
             waiting = names.awaiting(show, avatar_id)
             call = waiting or await _open(avatar_id, show)
         except VisavisError as error:
@@ -306,21 +301,11 @@ def agent_routes(
     async def speak_for(socket: WebSocket, id: str) -> None:
         await socket.accept()
         try:
-            _check_token(socket, settings.token)
             call = registry.get(id)
         except VisavisError as error:
             await _refuse(socket, error)
             return
         await _talk(socket, call)
-
-    def _check_token(socket: WebSocket, token: str) -> None:
-        scheme, _, given = socket.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            given = socket.query_params.get("token", "")  # a browser's WebSocket cannot send headers
-        if token and not hmac.compare_digest(given.strip().encode(), token.encode()):
-            raise BadRequest(
-                "unauthorized", "This needs the agents' bearer token.", "Send Authorization: Bearer <token>."
-            )
 
     async def _open(avatar_id: str, show: str) -> Call:
         if not avatar_id:
@@ -350,8 +335,6 @@ def agent_routes(
             code = _CLOSE_NO_SESSION
         elif isinstance(error, Busy):
             code = _CLOSE_FULL
-        elif error.code == "unauthorized":
-            code = _CLOSE_UNAUTHORIZED
         elif error.code == "already_speaking":
             code = _CLOSE_TAKEN
         await refuse(socket, {**error_message(error), "segment": None}, code)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, File, Form, Header, Response, UploadFile
+from fastapi import APIRouter, File, Form, Header, Request, Response, UploadFile
 from pydantic import BaseModel
 
-from visavis_models.errors import BadInput, BadRequest
+from visavis_models.errors import BadInput, BadRequest, StorageError
+from visavis_server.access.gate import Entry
+from visavis_server.api.access_check import entry_of
 from visavis_server.api.errors import documented
 from visavis_server.avatar_desk import AvatarDesk, Listed
 from visavis_server.settings import PhotoSettings
@@ -56,18 +59,29 @@ def avatar_name(text: str) -> str:
     return shown[:MAX_NAME_CHARACTERS].rstrip() or DEFAULT_NAME
 
 
-def avatar_routes(desk: AvatarDesk, settings: PhotoSettings) -> APIRouter:
-    """The routes below /v1/avatars."""
+def avatar_routes(
+    desk: AvatarDesk, settings: PhotoSettings, check_photo: Callable[[Entry | None], None] = lambda _: None
+) -> APIRouter:
+    """The routes below /v1/avatars.
+
+    Args:
+        desk: the avatars.
+        settings: what may be uploaded.
+        check_photo: counts a photo of somebody's; raises `Busy`.
+    """
     routes = APIRouter(prefix="/v1/avatars", tags=["Avatars"])
 
     @routes.get("", summary="All avatars")
-    async def list_avatars() -> AvatarsBody:
-        return AvatarsBody(avatars=[avatar_body(avatar) for avatar in await desk.list()])
+    async def list_avatars(request: Request) -> AvatarsBody:
+        entry = entry_of(request.scope)
+        only = None if entry is None else entry.grant.avatar
+        return AvatarsBody(avatars=[avatar_body(found) for found in await desk.list() if only in (None, found.id)])
 
     @routes.post(
         "", status_code=201, summary="Make an avatar of a photo", responses=documented(400, 413, 422, 503, 507)
     )
     async def add_avatar(
+        request: Request,
         response: Response,
         photo: Annotated[UploadFile, File(description="JPEG, PNG or WebP with a face at least 64 pixels wide.")],
         name: Annotated[str, Form(description="For people; at most 60 characters.")] = "",
@@ -88,6 +102,10 @@ def avatar_routes(desk: AvatarDesk, settings: PhotoSettings) -> APIRouter:
                 "Make it smaller: 2000 pixels are plenty.",
             )
         desk.check_room()
+        check_photo(entry_of(request.scope))
+        if settings.max_avatars and sum(not kept.builtin for kept in await desk.list()) >= settings.max_avatars:
+            problem = f"This server keeps {settings.max_avatars} uploaded avatars at most."
+            raise StorageError("too_many_avatars", problem, "Remove one; the operator can raise photos.max_avatars.")
         avatar = await desk.add(await photo.read(), avatar_name(name))
         response.headers["Location"] = f"/v1/avatars/{avatar.id}"
         return avatar_body(avatar)

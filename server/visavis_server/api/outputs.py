@@ -5,13 +5,10 @@ from __future__ import annotations
 import time
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from visavis_models.errors import BadRequest
 from visavis_server.api.errors import ErrorFields, documented
-from visavis_server.api.sessions import is_loopback
-from visavis_server.api.whip import check_bearer
 from visavis_server.outputs.desk import Booking, Outputs, OutputWish
 from visavis_server.registry import SessionRegistry
 from visavis_server.settings import OutputSettings
@@ -79,19 +76,10 @@ def output_routes(outputs: Outputs, registry: SessionRegistry, settings: OutputS
     """The routes below /v1/sessions/{id}/outputs."""
     routes = APIRouter(prefix="/v1/sessions/{id}/outputs", tags=["Outputs"])
 
-    def check(request: Request) -> None:
-        """Recordings fill the operator's disk, and streams leave under the operator's name."""
-        if settings.token:
-            check_bearer(request, settings.token)
-        elif request.client is not None and not is_loopback(request.client.host):
-            message = "Only this machine itself may start and stop outputs."
-            raise BadRequest("local_only", message, "Let its operator set outputs.token, and send it.")
-
     @routes.post(
         "", status_code=201, summary="Record a session or stream it", responses=documented(400, 401, 403, 404, 422, 503)
     )
-    async def start_output(request: Request, id: str, wanted: OutputRequest) -> OutputBody:
-        check(request)
+    async def start_output(id: str, wanted: OutputRequest) -> OutputBody:
         secrets = {name: getattr(wanted, name).get_secret_value() for name in ("url", "key", "token")}
         wish = OutputWish(wanted.record, wanted.target, **secrets)
         registry.get(id)
@@ -99,18 +87,15 @@ def output_routes(outputs: Outputs, registry: SessionRegistry, settings: OutputS
         return output_body(outputs.start(registry.get(id), wish))
 
     @routes.get("", summary="How a session's outputs do", responses=documented(401, 403, 404))
-    async def list_outputs(request: Request, id: str) -> OutputsBody:
-        check(request)
+    async def list_outputs(id: str) -> OutputsBody:
         return OutputsBody(outputs=[output_body(booking) for booking in outputs.of(registry.get(id))])
 
     @routes.get("/{output}", summary="How one output does", responses=documented(401, 403, 404))
-    async def get_output(request: Request, id: str, output: str) -> OutputBody:
-        check(request)
+    async def get_output(id: str, output: str) -> OutputBody:
         return output_body(outputs.get(registry.get(id), output))
 
     @routes.delete("/{output}", summary="Stop an output; how it did", responses=documented(401, 403, 404))
-    async def stop_output(request: Request, id: str, output: str) -> OutputBody:
-        check(request)
+    async def stop_output(id: str, output: str) -> OutputBody:
         booking = outputs.get(registry.get(id), output)
         await booking.close()
         return output_body(booking)

@@ -18,8 +18,8 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from visavis_models.errors import BadRequest
+from visavis_server.api.access_check import check_opening
 from visavis_server.api.errors import documented
-from visavis_server.api.whip import check_bearer
 from visavis_server.play_list import PlayItem, items_inside
 from visavis_server.play_voice import Finished, ItemEnded, ItemProgress, ItemStarted, Playing
 from visavis_server.player import ItemFailed
@@ -174,7 +174,6 @@ def show_routes(shows: Shows, settings: ShowSettings) -> APIRouter:
     routes = APIRouter(prefix="/v1/shows", tags=["Shows"])
 
     def admit(request: Request) -> Path:
-        check_bearer(request, settings.token)
         if settings.folder is None:
             raise BadRequest(
                 "shows_off", "This server plays no files for others.", "Its operator can name a folder: shows.folder."
@@ -190,6 +189,7 @@ def show_routes(shows: Shows, settings: ShowSettings) -> APIRouter:
 
     @routes.post("", status_code=201, summary="Open a show", responses=documented(401, 403, 404, 409, 422, 503))
     async def open_show(request: Request, wanted: ShowRequest) -> ShowBody:
+        check_opening(request, wanted.avatar_id, wanted.name)
         items = await found(request, wanted.files)
         wish = ShowWish(items, **wanted.model_dump(exclude={"avatar_id", "files"}))
         return show_body(await shows.open(wanted.avatar_id, wish))

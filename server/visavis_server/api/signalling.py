@@ -22,6 +22,7 @@ from visavis_server.api.moods import changed_mood, mood_message
 from visavis_server.api.outbox import Outbox, refuse
 from visavis_server.call import Call, CallStats, EndReason
 from visavis_server.metrics import Metrics
+from visavis_server.rate_limit import RateLimit
 from visavis_server.registry import SessionRegistry
 
 _log = logging.getLogger(__name__)
@@ -34,25 +35,6 @@ _OUTBOX_MESSAGES = 64
 _CLOSE_NO_SESSION = 4404
 _CLOSE_JOINED = 4409
 _CLOSE_TOO_MANY = 4429
-
-
-class RateLimit:
-    """A token bucket: so many at once, so many a second."""
-
-    def __init__(self, per_s: float, burst: int, now_s: float) -> None:
-        self._per_s = per_s
-        self._burst = float(burst)
-        self._left = float(burst)
-        self._at_s = now_s
-
-    def allows(self, now_s: float) -> bool:
-        """Whether one more may pass now; it counts if so."""
-        self._left = min(self._burst, self._left + (now_s - self._at_s) * self._per_s)
-        self._at_s = now_s
-        if self._left < 1.0:
-            return False
-        self._left -= 1.0
-        return True
 
 
 class Conversation:

@@ -5,8 +5,7 @@ Speaks HTTP only: what a transmission is, and which session it belongs to, is `T
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -14,7 +13,7 @@ from fastapi import APIRouter, Query, Request, Response
 from visavis_models.errors import BadRequest
 from visavis_server.api.errors import documented
 from visavis_server.ice_servers import IceServers
-from visavis_server.settings import IceServer, RtcSettings
+from visavis_server.settings import IceServer
 from visavis_server.transmissions import Protocol, Transmissions, Wish
 
 SDP_TYPE = "application/sdp"
@@ -28,30 +27,6 @@ _SDP_BODY: dict[str, Any] = {
 _FRAGMENT_BODY: dict[str, Any] = {
     "requestBody": {"required": True, "content": {FRAGMENT_TYPE: {"schema": {"type": "string"}}}}
 }
-
-
-def is_bearer(request: Request, token: str, *others: str) -> bool:
-    """Whether a request carries the operator's token, or another one that opens this too; without a token, all do."""
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    keys = [key.encode() for key in (token, *others) if key]
-    return not token or (
-        scheme.lower() == "bearer" and any(hmac.compare_digest(given.strip().encode(), key) for key in keys)
-    )
-
-
-def check_bearer(request: Request, token: str, *others: str) -> None:
-    """Let only those in who send the operator's token, if there is one, or another one that opens this too.
-
-    Raises:
-        BadRequest: `unauthorized`.
-    """
-    if not is_bearer(request, token, *others):
-        raise BadRequest("unauthorized", "This needs the server's bearer token.", "Send Authorization: Bearer <token>.")
-
-
-def watch_tokens(settings: RtcSettings) -> tuple[str, str]:
-    """What opens watching, as `check_bearer` takes it."""
-    return settings.watch_token, settings.publish_token
 
 
 def check_type(request: Request, wanted: str) -> None:
@@ -107,20 +82,25 @@ def _quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def transmission_routes(transmissions: Transmissions, settings: RtcSettings, ice: IceServers) -> APIRouter:
-    """The routes below /whip and /whep."""
+def transmission_routes(
+    transmissions: Transmissions, ice: IceServers, may: Callable[[Request, str], bool]
+) -> APIRouter:
+    """The routes below /whip and /whep.
+
+    Args:
+        transmissions: microphones and viewers.
+        ice: STUN and TURN servers.
+        may: whether a request would be let in with another method.
+    """
     routes = APIRouter(tags=["WHIP and WHEP"])
-    # Whoever may speak for an avatar may watch it too: one address can do both.
-    tokens = {"whip": (settings.publish_token,), "whep": watch_tokens(settings)}
 
     def options(request: Request, protocol: Protocol) -> Response:
         response = Response(status_code=204, headers={"Accept-Post": SDP_TYPE, "Accept-Patch": FRAGMENT_TYPE})
         response.headers["Allow"] = "OPTIONS, POST"
-        _add_links(response, ice.issue() if is_bearer(request, *tokens[protocol]) else ())
+        _add_links(response, ice.issue() if may(request, "POST") else ())
         return response
 
     async def start(request: Request, protocol: Protocol, target: str, show: str = "", alpha: bool = False) -> Response:
-        check_bearer(request, *tokens[protocol])
         check_type(request, SDP_TYPE)
         wish = Wish(protocol, target, await body_text(request), show, alpha)
         transmission, answer = await transmissions.start(wish)
@@ -130,7 +110,6 @@ def transmission_routes(transmissions: Transmissions, settings: RtcSettings, ice
         return response
 
     async def patch(request: Request, protocol: Protocol, name: str, key: str) -> Response:
-        check_bearer(request, *tokens[protocol])
         transmission = transmissions.get(protocol, name, key)
         check_type(request, FRAGMENT_TYPE)
         check_etag(request, transmission.etag)
@@ -142,7 +121,6 @@ def transmission_routes(transmissions: Transmissions, settings: RtcSettings, ice
         return response
 
     async def end(request: Request, protocol: Protocol, name: str, key: str) -> Response:
-        check_bearer(request, *tokens[protocol])
         await transmissions.end(transmissions.get(protocol, name, key))
         return Response(status_code=200)
 

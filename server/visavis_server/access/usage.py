@@ -1,0 +1,110 @@
+"""Who has how many sessions open, and who has used how many minutes today. In memory: a restart begins anew.
+
+Knows nothing of what a session is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from visavis_models.errors import Busy
+from visavis_server.access.gate import Entry
+
+_DAY_S = 86400.0
+
+
+@dataclass(slots=True)
+class Permit:
+    """One session that may be open until it is given back."""
+
+    owner: str
+    network: str
+    begun_s: float
+    back: Callable[[Permit], None]
+    used_up: Callable[[], bool]
+    """Whether whoever opened it has had enough for today."""
+    given_back: bool = False
+
+    def give_back(self) -> None:
+        """The session is over. Idempotent."""
+        if not self.given_back:
+            self.given_back = True
+            self.back(self)
+
+
+class Usage:
+    """What visitors use.
+
+    Args:
+        sessions_of_address: at the same time; 0: any number.
+        now_s: seconds since 1970.
+    """
+
+    def __init__(self, sessions_of_address: int, now_s: Callable[[], float] = time.time) -> None:
+        self._sessions_of_address = sessions_of_address
+        self._now_s = now_s
+        self._by_network: Counter[str] = Counter()
+        self._open: dict[str, list[Permit]] = {}
+        self._used_s: defaultdict[str, float] = defaultdict(float)
+        self._day = -1
+
+    def admit(self, entry: Entry | None) -> Permit:
+        """Let somebody open a session.
+
+        Args:
+            entry: whose request asks for it; None: the server itself.
+
+        Raises:
+            Busy: `too_many_sessions`, `quota_used`.
+        """
+        if entry is None or not entry.limited:
+            return Permit("", "", self._now_s(), lambda _: None, lambda: False)
+        grant, network = entry.grant, entry.visitor.network
+        mine = self._open.get(grant.owner, []) if grant.owner else []
+        if grant.max_sessions and len(mine) >= grant.max_sessions:
+            problem = f"This key may have {grant.max_sessions} sessions at the same time."
+            raise Busy("too_many_sessions", problem, "End one of them first.")
+        if self._sessions_of_address and self._by_network[network] >= self._sessions_of_address:
+            problem = f"One address may have {self._sessions_of_address} sessions at the same time."
+            raise Busy("too_many_sessions", problem, "End one of them first; the operator can raise limits.sessions.")
+
+        def used_up() -> bool:
+            return grant.minutes_per_day > 0 and self.used_s(grant.owner) >= grant.minutes_per_day * 60
+
+        if used_up():
+            problem = f"The {grant.minutes_per_day} minutes of this key are used for today."
+            raise Busy("quota_used", problem, "Come back tomorrow (UTC), or ask the operator for more.")
+        permit = Permit(grant.owner, network, self._now_s(), self._close, used_up)
+        self._by_network[network] += 1
+        if grant.owner:
+            self._open.setdefault(grant.owner, []).append(permit)
+        return permit
+
+    def used_s(self, owner: str) -> float:
+        """Seconds of sessions that a key has had today (UTC), those that are open among them."""
+        now_s = self._turn_day()
+        running = sum(now_s - max(permit.begun_s, self._day * _DAY_S) for permit in self._open.get(owner, ()))
+        return self._used_s.get(owner, 0.0) + running
+
+    def _close(self, permit: Permit) -> None:
+        now_s = self._turn_day()
+        self._by_network[permit.network] -= 1
+        if not self._by_network[permit.network]:
+            del self._by_network[permit.network]
+        if permit.owner:
+            mine = self._open[permit.owner]
+            mine.remove(permit)
+            if not mine:
+                del self._open[permit.owner]
+            self._used_s[permit.owner] += now_s - max(permit.begun_s, self._day * _DAY_S)
+
+    def _turn_day(self) -> float:
+        now_s = self._now_s()
+        day = int(now_s // _DAY_S)
+        if day != self._day:
+            self._day = day
+            self._used_s.clear()
+        return now_s
