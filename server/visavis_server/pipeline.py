@@ -54,6 +54,8 @@ class Performance:
     epoch: int = 0
     mood: Mood = field(default_factory=Mood)
     """What the listener was told last."""
+    finish: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None
+    """What is done to drawn pictures, uint8 (T, H, W, 3) RGB, before anybody sees them; the same size comes out."""
 
     def take_mood(self, mood: Mood) -> None:
         """Be like this from the next motion on, if the listener can."""
@@ -175,6 +177,8 @@ def _frames(
     plate: NDArray[np.uint8] | None = None,
 ) -> list[Frame]:
     mattes = [None if covers is None or plate is None else Matte(covers[i], plate) for i in range(len(window))]
+    if work.performance.finish is not None:
+        pictures = work.performance.finish(pictures)
     epoch, hears_other = work.performance.epoch, work.performance.listener.hears_other
     return [
         Frame(window.first_frame + i, pictures[i], bool(window.speaking[i]), epoch, mattes[i], hears_other)

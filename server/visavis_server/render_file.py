@@ -60,6 +60,7 @@ def render_file(
     listener: Listener,
     long_side_px: int | None = None,
     least_frames: int = 0,
+    finish: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> RenderReport:
     """Render a talking video as long as the voice, rounded up to whole frames, or longer.
@@ -72,6 +73,7 @@ def render_file(
         listener: hears; must be fresh.
         long_side_px: size of the video; None keeps the avatar's canvas.
         least_frames: the video is at least that long; silence follows the voice.
+        finish: see `Performance`.
         on_progress: called with (frames done, frames expected) from the calling thread.
 
     Raises:
@@ -86,7 +88,7 @@ def render_file(
     sound = Soundtrack(voice, least_frames)
     state = renderer.open(avatar, long_side_px)
     begun_s = time.perf_counter()
-    performance = Performance(listener, state)
+    performance = Performance(listener, state, finish=finish)
     with closing(_ahead(performed(renderer, performance, sound))) as ticks:
         first = next(ticks)
         height, width = first[0].shape[:2]

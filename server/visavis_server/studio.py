@@ -53,6 +53,8 @@ class StudioSettings:
     """Ticks between a frame being due from the renderer and its being shown: room for a late batch."""
     frames_per_step: int | None = None
     """New frames in one step; None: chosen from what steps are measured to cost."""
+    finish: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None
+    """See `Performance`."""
     policy: SteeringPolicy = field(default_factory=SteeringPolicy)
     """What happens when there are too many sessions."""
 
@@ -202,7 +204,9 @@ class Studio:
 
         def prepare() -> tuple[Performance, NDArray[np.uint8], Quality]:
             performance = Performance(self._make_listener(seed), state)
-            [[picture]] = self._renderer.render([preview], [rest_motion(1)])
+            performance.finish = finish = self._settings.finish
+            [shown] = self._renderer.render([preview], [rest_motion(1)])
+            picture = shown[0] if finish is None else finish(shown)[0]
             self._preview = preview
             steering = self._steering = self._steering or self._tried(preview)
             if not id:
