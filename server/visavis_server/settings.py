@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from visavis_server.access_settings import AccessSettings, LimitSettings
 from visavis_server.port_range import PortRange
+from visavis_server.provenance_settings import ProvenanceSettings
 from visavis_server.setting_fields import BadSetting as BadSetting
 from visavis_server.setting_fields import number as _number
 from visavis_server.setting_fields import secret as _secret
@@ -346,6 +347,7 @@ class Settings:
     outputs: OutputSettings = field(default_factory=OutputSettings)
     camera: CameraSettings = field(default_factory=CameraSettings)
     page: PageSettings = field(default_factory=PageSettings)
+    provenance: ProvenanceSettings = field(default_factory=ProvenanceSettings)
     log: LogSettings = field(default_factory=LogSettings)
 
     @property
