@@ -38,6 +38,8 @@ class Chunk:
     """With what feeling it is said; None: nobody told, the session's mood holds."""
     other: NDArray[np.float32] | None = None
     """What somebody says to the avatar in the same 40 ms, float32 (640,) at 16 kHz; None: nothing is heard of them."""
+    speaker: int = 0
+    """Who says it, where more than one is in the picture; see `Avatar.people`."""
 
 
 def silent_chunk(index: int, epoch: int = 0, arrived_s: float = 0.0) -> Chunk:

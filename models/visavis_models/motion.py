@@ -5,7 +5,8 @@ A window can be recorded, edited, made by somebody else's face tracker, or taken
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,8 @@ class MotionWindow:
     """float32 (T, B), see `BODY_NAMES`."""
     speaking: NDArray[np.bool_]
     """bool (T,): is there speech in this frame."""
+    others: tuple[MotionWindow, ...] = ()
+    """What the others in the picture do in the same frames, by `Avatar.others`; whoever lacks is at rest."""
 
     def __post_init__(self) -> None:
         frames = self.face.shape[0]
@@ -50,6 +53,9 @@ class MotionWindow:
         ):
             if array.shape != shape:
                 raise ValueError(f"MotionWindow.{name} has shape {array.shape}, expected {shape}")
+        for other in self.others:
+            if (other.first_frame, len(other)) != (self.first_frame, frames) or other.others:
+                raise ValueError("MotionWindow.others are not windows of the same frames")
 
     def __len__(self) -> int:
         return int(self.face.shape[0])
@@ -58,7 +64,19 @@ class MotionWindow:
         """The part `[start, stop)` of this window, rows counted from its own first."""
         part = slice(start, stop)
         first = self.first_frame + start
-        return MotionWindow(first, self.face[part], self.head[part], self.body[part], self.speaking[part])
+        others = tuple(other.rows(start, stop) for other in self.others)
+        return MotionWindow(first, self.face[part], self.head[part], self.body[part], self.speaking[part], others)
+
+    @property
+    def people(self) -> tuple[MotionWindow, ...]:
+        """What everybody does, by number; each window with nobody else in it."""
+        return (replace(self, others=()) if self.others else self, *self.others)
+
+    @property
+    def anyone_speaks(self) -> NDArray[np.bool_]:
+        """Is there speech of anybody in this frame: bool (T,)."""
+        spoken = np.stack([window.speaking for window in (self, *self.others)])
+        return np.asarray(spoken.any(axis=0))
 
 
 def rest_motion(frames: int, first_frame: int = 0) -> MotionWindow:
@@ -72,11 +90,20 @@ def rest_motion(frames: int, first_frame: int = 0) -> MotionWindow:
     )
 
 
-def join_windows(windows: list[MotionWindow]) -> MotionWindow:
+def join_people(windows: Sequence[MotionWindow]) -> MotionWindow:
+    """The windows of everybody in a picture, by number, all of the same frames, as one.
+
+    Raises:
+        ValueError: they are not of the same frames.
+    """
+    return replace(windows[0], others=tuple(windows[1:]))
+
+
+def join_windows(windows: Sequence[MotionWindow]) -> MotionWindow:
     """Consecutive windows as one.
 
     Raises:
-        ValueError: there is none, or a gap or an overlap lies between two of them.
+        ValueError: there is none, or a gap or an overlap lies between two of them, or they are not of the same people.
     """
     if not windows:
         raise ValueError("join_windows needs at least one window")
@@ -85,10 +112,12 @@ def join_windows(windows: list[MotionWindow]) -> MotionWindow:
         if window.first_frame != expected:
             raise ValueError(f"window starts at frame {window.first_frame}, expected {expected}")
         expected += len(window)
+    others = [join_windows(of_one) for of_one in zip(*(window.others for window in windows), strict=True)]
     return MotionWindow(
         windows[0].first_frame,
         np.concatenate([w.face for w in windows]),
         np.concatenate([w.head for w in windows]),
         np.concatenate([w.body for w in windows]),
         np.concatenate([w.speaking for w in windows]),
+        tuple(others),
     )

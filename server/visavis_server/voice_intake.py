@@ -43,6 +43,8 @@ class RawChunk:
     arrived_s: float
     feeling: Feeling | None = None
     """With what feeling it is said, if that was told."""
+    speaker: int | None = None
+    """Who says it, where several are in the picture; None: whom the session has chosen."""
 
 
 class Resampler:

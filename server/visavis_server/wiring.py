@@ -55,16 +55,17 @@ def default_renderer(drawing: DrawingSettings | None = None) -> Renderer[Any]:
     drawing = drawing or DrawingSettings()
     choice = renderer_choice(drawing)
     with room_for_compiled_code():
+        from visavis_models.people_rendering import for_people
         from visavis_models.warp.renderer import WarpRenderer
 
         if choice.name == "diffusion":
             try:
-                return _diffusion(drawing)
+                return for_people(_diffusion(drawing))
             except VisavisError as error:
                 if choice.forced or drawing.engine != "auto":
                     raise
                 _log.warning("diffusion cannot run here, warp draws", extra={"reason": error.message})
-    return WarpRenderer()
+    return for_people(WarpRenderer())
 
 
 def _diffusion(drawing: DrawingSettings) -> Renderer[Any]:
