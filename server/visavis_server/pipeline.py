@@ -180,7 +180,8 @@ def _frames(
     if work.performance.finish is not None:
         pictures = work.performance.finish(pictures)
     epoch, hears_other = work.performance.epoch, work.performance.listener.hears_other
+    anyone = window.anyone_speaks
     return [
-        Frame(window.first_frame + i, pictures[i], bool(window.speaking[i]), epoch, mattes[i], hears_other)
+        Frame(window.first_frame + i, pictures[i], bool(anyone[i]), epoch, mattes[i], hears_other)
         for i in range(len(window))
     ]

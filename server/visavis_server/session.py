@@ -22,6 +22,7 @@ from visavis_models.matte import Matte
 from visavis_models.mood import Mood
 from visavis_server.channel import Channel, Closed, Overflow
 from visavis_server.delay import Delay
+from visavis_server.live_motion import LiveListener, LiveMotion
 from visavis_server.media import MediaSink, Published
 from visavis_server.pipeline import Frame, Performance
 from visavis_server.voice_intake import VoiceIntake
@@ -116,6 +117,8 @@ class Session:
         self._hears_other = False
         self.mood = Mood()
         """How the avatar is to be from the next step on."""
+        self.speaker = 0
+        """Who in the picture speaks, unless the voice itself says who."""
         self._speaking = False
         self._state: State = "idle"
         self._fresh: deque[bool] = deque(maxlen=25)
@@ -134,6 +137,19 @@ class Session:
     def epoch(self) -> int:
         """How many interruptions there were."""
         return self._epoch
+
+    @property
+    def motion(self) -> LiveMotion:
+        """What everybody in the picture does: to be recorded, and to be replaced by recordings."""
+        listener = self.performance.listener
+        if not isinstance(listener, LiveListener):
+            raise TypeError("this session's listener keeps its motion to itself")
+        return listener.motion
+
+    @property
+    def people(self) -> int:
+        """How many are in the picture."""
+        return self.motion.people
 
     @property
     def attending(self) -> bool:
@@ -280,7 +296,10 @@ class Session:
         if raw is None:
             chunk = silent_chunk(self._tick, self._epoch)
         else:
-            chunk = Chunk(self._tick, raw.samples, raw.playback, self._epoch, raw.arrived_s, raw.feeling)
+            speaker = self.speaker if raw.speaker is None else raw.speaker
+            chunk = Chunk(
+                self._tick, raw.samples, raw.playback, self._epoch, raw.arrived_s, raw.feeling, speaker=speaker
+            )
         if said is not None:
             chunk = replace(chunk, other=said.samples)
         self._voices.append(chunk)

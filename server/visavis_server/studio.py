@@ -28,6 +28,7 @@ from visavis_models.rendering import AdjustableRenderer, GuardCounts, GuardedRen
 from visavis_server.batching import Due, gathered, quiet_start
 from visavis_server.clock import MediaClock
 from visavis_server.drawing_trial import quicker, way_costs
+from visavis_server.live_motion import live_listener
 from visavis_server.load import DrawingCost
 from visavis_server.pipeline import Performance, Work, advance
 from visavis_server.quality import STEP_LENGTHS, Quality
@@ -203,7 +204,8 @@ class Studio:
             preview, state = await asyncio.to_thread(lambda: (open_state(), open_state()))
 
         def prepare() -> tuple[Performance, NDArray[np.uint8], Quality]:
-            performance = Performance(self._make_listener(seed), state)
+            people = len(avatar.people) if isinstance(self._renderer, MattingRenderer) else 1
+            performance = Performance(live_listener(self._make_listener, seed, people), state)
             performance.finish = finish = self._settings.finish
             [shown] = self._renderer.render([preview], [rest_motion(1)])
             picture = shown[0] if finish is None else finish(shown)[0]
