@@ -14,12 +14,20 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 
 class FieldFormatter(logging.Formatter):
-    """One line for each record: `12:00:01.250 INFO  session opened session=k3 avatar=astronaut`."""
+    """One line for each record: `12:00:01.250 INFO  session opened session=k3 avatar=astronaut`.
+
+    Args:
+        who: of several processes that write to one place; empty: there is only this one.
+    """
+
+    def __init__(self, who: str = "") -> None:
+        super().__init__()
+        self._who = f"{who}: " if who else ""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, and below it the traceback if there is one."""
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
-        parts = [f"{clock}.{int(record.msecs):03d} {record.levelname:<7} {record.getMessage()}"]
+        parts = [f"{clock}.{int(record.msecs):03d} {record.levelname:<7} {self._who}{record.getMessage()}"]
         parts += [f"{name}={_shown(value)}" for name, value in vars(record).items() if name not in _STANDARD]
         line = " ".join(parts)
         if record.exc_info:
@@ -32,10 +40,15 @@ def _shown(value: object) -> str:
     return text if text.isprintable() and text and " " not in text else json.dumps(text, ensure_ascii=False)
 
 
-def start_logging(level: str) -> None:
-    """Write records of this level and above to standard error; the libraries' chatter only at debug level."""
+def start_logging(level: str, who: str = "") -> None:
+    """Write records of this level and above to standard error; the libraries' chatter only at debug level.
+
+    Args:
+        level: one of `LOG_LEVELS`.
+        who: see `FieldFormatter`.
+    """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(FieldFormatter())
+    handler.setFormatter(FieldFormatter(who))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -25,6 +25,7 @@ from visavis_server.setting_fields import value as _value
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 LOG_LEVELS = ("debug", "info", "warning", "error")
+WHEN_BUSY = ("degrade", "refuse")
 RENDERERS = ("auto", "diffusion", "warp")
 TLS_MODES = ("auto", "off", "self-signed")
 ENGINES = ("auto", "onnxruntime", "openvino", "torch", "tensorrt", "tensorrt-rtx")
@@ -62,6 +63,7 @@ class ServerSettings:
 
     host: str = _value("127.0.0.1", "Address to listen on; 0.0.0.0 for every network of this machine.")
     port: int = _number(8765, 0, 65535, "TCP port; 0 takes any free one.")
+    workers: int = _number(1, 0, 64, "Processes that share the sessions; 0: one for each NVIDIA card.")
     tls_cert: Path | None = _value(None, "PEM file with the certificate (chain) for HTTPS.")
     tls_key: Path | None = _value(None, "PEM file with the certificate's private key.")
     tls: str = _value(
@@ -126,6 +128,14 @@ class SessionSettings:
     join_timeout_s: float = _number(15.0, 1.0, 600.0, "A session nobody joins ends after this long.")
     idle_timeout_s: float = _number(1800.0, 0.0, 1e6, "A session where nobody speaks ends after this long; 0: never.")
     max_age_s: float = _number(43200.0, 0.0, 1e7, "Every session ends after this long; 0: never.")
+    when_busy: str = _value(
+        "degrade", "When sessions ask more than the device has: degrade (all get less) or refuse (who comes last)."
+    )
+    least_fps: float = _number(8.0, 1.0, 25.0, "Who comes is refused rather than that all get fewer pictures a second.")
+
+    def __post_init__(self) -> None:
+        if self.when_busy not in WHEN_BUSY:
+            raise BadSetting("sessions.when_busy", f"is {self.when_busy!r}", f"Choose one of {', '.join(WHEN_BUSY)}.")
 
 
 @dataclass(frozen=True, slots=True)

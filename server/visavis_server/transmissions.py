@@ -38,9 +38,13 @@ NEGOTIATION_LIMIT_S = 15.0
 
 
 def watch_id(session_id: str) -> str:
-    """The name under which a session may be watched, and nothing else done to it. It does not tell the session's id."""
+    """The name under which a session may be watched, and nothing else done to it. It does not tell the session's id.
+
+    Where several workers share a server it begins with the same worker's number as the id.
+    """
     digest = hashlib.sha256(f"visavis watch {session_id}".encode()).digest()
-    return base64.b32encode(digest)[:26].decode().lower()
+    worker, dot, _ = session_id.rpartition(".")
+    return worker + dot + base64.b32encode(digest)[:26].decode().lower()
 
 
 @dataclass(frozen=True, slots=True)
