@@ -24,6 +24,7 @@ from visavis_models.rendering import GuardCounts
 from visavis_server.load import DrawingCost
 from visavis_server.media import MediaSink, Published
 from visavis_server.session import SessionStats
+from visavis_server.studio_figures import StudioFigures
 
 
 def painted_facts(index: int, epoch: int, number: int) -> NDArray[np.uint8]:
@@ -143,6 +144,7 @@ class FakeStudio:
         self.sessions: list[FakeSession] = []
         self.cost = DrawingCost()
         self.skipped_ticks = 0
+        self.figures = StudioFigures()
         self.guard_counts: GuardCounts | None = None
         self.made = 0
         self.open_takes_s = 0.0

@@ -48,6 +48,7 @@ from visavis_server.page import PageMount, page_folder
 from visavis_server.registry import SessionRegistry, Stage
 from visavis_server.settings import IceServer, RtcSettings, Settings
 from visavis_server.shows import Shows
+from visavis_server.studio_figures import DeviceMetrics
 from visavis_server.transmissions import Transmissions
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ def create_app(
     transmissions = Transmissions(registry, desk, settings.rtc, metrics, ice, reach)
     outputs = Outputs(settings.outputs, transmissions, ice, reach)
     metrics.registry.register(OutputFigures(outputs))
+    metrics.registry.register(DeviceMetrics(lambda: studio.figures))
     registry.on_opened = outputs.greet
     shows = Shows(registry, desk, transmissions, metrics)
     checks = ConnectionChecks(ice, reach)

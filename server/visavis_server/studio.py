@@ -58,6 +58,8 @@ class StudioSettings:
     """See `Performance`."""
     policy: SteeringPolicy = field(default_factory=SteeringPolicy)
     """What happens when there are too many sessions."""
+    id_prefix: str = ""
+    """What sessions' ids begin with: several workers tell whose they are by it."""
 
 
 @dataclass(slots=True)
@@ -127,7 +129,7 @@ class Studio:
             EngineError: the networks cannot run here.
             Busy: all sessions would be late.
         """
-        id = secrets.token_urlsafe(12)
+        id = self._settings.id_prefix + secrets.token_urlsafe(12)
         performance, picture, quality = await self._prepared(avatar, secrets.randbits(32), id)
         step = quality.frames_per_step
         delay_ticks = performance.listener.lookahead_ms // CHUNK_MS + step + self._settings.slack_ticks

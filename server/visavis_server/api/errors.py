@@ -51,6 +51,8 @@ _STATUS_BY_CODE = {
 """Where the class of an error says too little."""
 _RETRY_AFTER_S = {
     "server_full": 10,
+    "device_full": 30,
+    "worker_lost": 1,
     "shutting_down": 5,
     "analysis_busy": 5,
     "checks_busy": 20,
