@@ -78,7 +78,7 @@ class Place:
         self.server = subprocess.Popen(  # noqa: ASYNC220 - it only starts
             ["ip", "netns", "exec", SERVER, sys.executable, str(Path(__file__).with_name("network_server.py"))]
             + [str(self._facts), "serve", "--host", "0.0.0.0", "--port", str(PORT), "--renderer", "warp"]
-            + ["--capacity", "4", "--config", str(self.folder / "config.toml")],
+            + ["--access", "open", "--tls", "off", "--capacity", "4", "--config", str(self.folder / "config.toml")],
             stdout=log.open("wb"),
             stderr=subprocess.STDOUT,
             env={**os.environ, "VISAVIS_DATA_DIR": str(self.folder / "data")},

@@ -153,7 +153,7 @@ def test_serve_says_when_its_port_is_taken(refused: Callable[..., str]) -> None:
 
 
 def test_serve_warns_in_plain_words_that_browsers_will_refuse_the_microphone(tmp_path: Path) -> None:
-    with serving(tmp_path, "--host", "0.0.0.0") as (process, url):
+    with serving(tmp_path, "--host", "0.0.0.0", "--access", "open", "--tls", "off") as (process, url):
         assert url.startswith("http://localhost:")
         process.send_signal(signal.SIGTERM)
         errors = process.communicate(timeout=10)[1]
@@ -165,7 +165,8 @@ def test_serve_warns_in_plain_words_that_browsers_will_refuse_the_microphone(tmp
     [
         (ServerSettings(), False),
         (ServerSettings(host="127.0.0.2"), False),
-        (ServerSettings(host="0.0.0.0"), True),
+        (ServerSettings(host="0.0.0.0"), False),
+        (ServerSettings(host="0.0.0.0", tls="off"), True),
         (ServerSettings(host="192.168.1.2", tls_cert=PROGRAM, tls_key=PROGRAM), False),
     ],
 )
@@ -177,8 +178,8 @@ def test_only_a_public_address_without_https_is_warned_of(settings: ServerSettin
     ("settings", "url"),
     [
         (ServerSettings(), "http://localhost:8765"),
-        (ServerSettings(host="::"), "http://localhost:8765"),
-        (ServerSettings(host="fe80::1"), "http://[fe80::1]:8765"),
+        (ServerSettings(host="::"), "https://localhost:8765"),
+        (ServerSettings(host="fe80::1", tls="off"), "http://[fe80::1]:8765"),
         (ServerSettings(host="10.0.0.1", tls_cert=PROGRAM, tls_key=PROGRAM), "https://10.0.0.1:8765"),
     ],
 )
@@ -199,8 +200,8 @@ def test_bad_settings_stop_the_start_and_are_named(
     (tmp_path / "bad.pem").write_text("rubbish")
     assert "server.prot is not a setting" in refused("serve", "--config", "bad.toml")
     assert "server.port is 70000" in refused("serve", "--port", "70000")
-    assert "no address to listen on" in refused("serve", "--host", "no such host")
-    assert "This machine has no address 203.0.113.9" in refused("serve", "--host", "203.0.113.9")
+    assert "no address to listen on" in refused("serve", "--host", "no such host", "--access", "open")
+    assert "This machine has no address 203.0.113.9" in refused("serve", "--host", "203.0.113.9", "--access", "open")
     tls = refused("serve", "--tls-cert", "bad.pem", "--tls-key", "bad.pem")
     assert "server.tls_cert and server.tls_key do not work together" in tls
     (tmp_path / "file").write_text("")

@@ -1,4 +1,4 @@
-"""The command line: serve, render, motion, avatar, build, doctor. Reads settings, calls the parts, words the outcome.
+"""The command line: serve, render, motion, avatar, key, token, build, doctor. Reads settings, calls parts, words outcomes.
 
 Knows nothing of how any of it works. Heavy modules are imported by the commands that need them: help comes at once.
 """
@@ -14,6 +14,7 @@ import typer
 
 from visavis_models.errors import BadInput, VisavisError
 from visavis_server import __version__
+from visavis_server.cli_access import key_app, token_app
 from visavis_server.cli_avatar import avatar_app
 from visavis_server.cli_build import build_engines
 from visavis_server.cli_mood import Emotions, FromVoice, Preset, in_mood
@@ -36,6 +37,8 @@ app = typer.Typer(
     rich_markup_mode=None,  # it would take "[default: 8765]" for markup and swallow it
 )
 app.add_typer(avatar_app, name="avatar")
+app.add_typer(key_app, name="key")
+app.add_typer(token_app, name="token")
 app.command("motion")(record_motion)
 app.command("build")(build_engines)
 
@@ -98,6 +101,12 @@ def serve(
     renderer: RendererName = None,
     tls_cert: Annotated[Path | None, typer.Option(help="PEM certificate, for HTTPS.", metavar="FILE")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM private key, for HTTPS.", metavar="FILE")] = None,
+    tls: Annotated[
+        str | None, typer.Option(help="auto, off (behind an HTTPS proxy) or self-signed [default: auto].")
+    ] = None,
+    access: Annotated[
+        str | None, typer.Option(help="Who needs a key: auto (all but this machine), required or open (nobody).")
+    ] = None,
     ice_server: Annotated[
         list[str] | None, typer.Option(help="STUN or TURN URL; may be repeated. With a password: in the settings file.")
     ] = None,
@@ -156,6 +165,8 @@ def serve(
         server__port=port,
         server__tls_cert=tls_cert,
         server__tls_key=tls_key,
+        server__tls=tls,
+        access__mode=access,
         server__allowed_origins=tuple(allowed_origin or ()),
         sessions__capacity=capacity,
         video__long_side_px=long_side_px,
@@ -173,19 +184,21 @@ def serve(
         shows__play_pause_s=play_pause_s,
         camera__device=camera,
     )
-    from visavis_server import serving
+    from visavis_server import front_door, serving
     from visavis_server.logs import start_logging
     from visavis_server.outputs.desk import automatic_outputs, with_streams
 
     settings = with_streams(settings, stream or (), record)
     start_logging(settings.log.level)
+    front_door.check_access(settings)
+    make_data_dir(settings.data_dir)
+    settings, own_certificate = front_door.with_certificate(settings)
     serving.check_tls(settings.server)
     serving.check_camera(settings)
     if settings.shows.play:
         from visavis_server.house_show import check_house_show
 
         check_house_show(settings.shows, library_of(settings))
-    make_data_dir(settings.data_dir)
     sock = serving.open_socket(settings.server.host, settings.server.port)
     taken_port = sock.getsockname()[1]
 
@@ -194,6 +207,8 @@ def serve(
         warning = serving.microphone_warning(settings.server, taken_port)
         if warning:
             typer.echo(f"warning: {warning}", err=True)
+        if own_certificate is not None:
+            typer.echo(front_door.about_certificate(own_certificate))
         if settings.shows.play:
             at = serving.page_url(settings.server, taken_port)
             typer.echo(f"Its show is watched over WHEP: {at}/whep/{settings.shows.play_name}")
@@ -204,7 +219,7 @@ def serve(
 
     try:
         with serving.camera_of(settings.camera) as shown:
-            serving.serve_forever(settings, sock, announce, shown)
+            serving.serve_forever(settings, sock, announce, shown, own_certificate)
     finally:
         sock.close()
     typer.echo("visavis has stopped.")

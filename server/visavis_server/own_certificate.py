@@ -9,6 +9,7 @@ import datetime as dt
 import hashlib
 import ipaddress
 import os
+import re
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from visavis_models.errors import StorageError
 LIFE_DAYS = 397
 """Browsers refuse certificates that last longer."""
 _RENEW_DAYS = 30
+_NAME = re.compile(r"[A-Za-z0-9.:\-]{1,253}")
 _BACKDATED_HOURS = 24
 """Clocks of others may be behind."""
 
@@ -81,7 +83,7 @@ def names_of_this_machine(host: str, allowed_hosts: Iterable[str]) -> list[str]:
         names.append(f"{own}.local")
     if host not in ("0.0.0.0", "::", ""):
         names.append(host)
-    return names
+    return [name for name in names if _NAME.fullmatch(name)]  # the rest is no name, and listening will say so
 
 
 def fingerprint(certificate: x509.Certificate) -> str:

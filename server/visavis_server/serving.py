@@ -17,17 +17,19 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import uvicorn
 
 from visavis_models.errors import BadInput
+from visavis_server.plain_http import HttpsDoor
 from visavis_server.settings import BadSetting, CameraSettings, ServerSettings, Settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from visavis_models.portrait.library import AvatarLibrary
+    from visavis_server.own_certificate import OwnCertificate
     from visavis_server.studio import Studio
     from visavis_server.virtual_camera import VirtualCamera
 
@@ -115,33 +117,53 @@ def microphone_warning(settings: ServerSettings, port: int) -> str | None:
         return None
     return (
         f"Browsers on other machines will refuse the microphone, because this is not HTTPS: only "
-        f"http://localhost:{port} works, on this machine. For other machines give --tls-cert and --tls-key, or put an "
-        "HTTPS proxy in front."
+        f"http://localhost:{port} works, on this machine. For other machines leave --tls off away, give --tls-cert and "
+        "--tls-key, or put an HTTPS proxy in front."
     )
 
 
 class CallServer(uvicorn.Server):
     """uvicorn, but calls end with a good-bye before their WebSockets are cut, and signals end it quietly."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, app: FastAPI, on_ready: Callable[[], None], own: OwnCertificate | None = None
+    ) -> None:
         super().__init__(config)
+        self._own = own
+        self._doors: list[HttpsDoor] = []
         self._calls = app.state.registry
         self._desk = app.state.desk
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say so."""
-        await super().startup(sockets)
+        sorted_out = self.config.ssl is not None and sockets is not None and sys.platform != "win32"
+        await super().startup([] if sorted_out else sockets)
         if self.started:
+            if sorted_out and sockets is not None and self.config.ssl is not None:
+                fingerprint = None if self._own is None else self._own.fingerprint
+                self._doors = [HttpsDoor(sock, self.config.ssl, self._protocol, fingerprint) for sock in sockets]
+                for door in self._doors:
+                    door.open()
             self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say good-bye to every call, then stop."""
+        for door in self._doors:
+            await door.aclose()
         await self._desk.aclose()
         await self._calls.aclose("shutdown")
         if self.server_state.tasks:
             await asyncio.wait(tuple(self.server_state.tasks), timeout=_LAST_WORDS_S)
         await super().shutdown(sockets)
+
+    def _protocol(self) -> asyncio.Protocol:
+        """Serves one connection."""
+        make: Any = self.config.http_protocol_class
+        protocol: asyncio.Protocol = make(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return protocol
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -157,7 +179,12 @@ class CallServer(uvicorn.Server):
                 signal.signal(sig, handler)
 
 
-def call_server(app: FastAPI, settings: Settings, on_ready: Callable[[], None] = lambda: None) -> CallServer:
+def call_server(
+    app: FastAPI,
+    settings: Settings,
+    on_ready: Callable[[], None] = lambda: None,
+    own_certificate: OwnCertificate | None = None,
+) -> CallServer:
     """The server of an app, not yet serving."""
     config = uvicorn.Config(
         app,
@@ -174,9 +201,10 @@ def call_server(app: FastAPI, settings: Settings, on_ready: Callable[[], None] =
         access_log=False,
         limit_concurrency=_CONNECTIONS,
         server_header=False,
+        proxy_headers=False,  # the gate knows which proxies are to be believed
         timeout_graceful_shutdown=_GRACEFUL_S,
     )
-    return CallServer(config, app, on_ready)
+    return CallServer(config, app, on_ready, own_certificate)
 
 
 def check_camera(settings: Settings) -> None:
@@ -209,7 +237,11 @@ def camera_of(settings: CameraSettings) -> Iterator[VirtualCamera | None]:
 
 
 def serve_forever(
-    settings: Settings, sock: socket.socket, on_ready: Callable[[], None], camera: VirtualCamera | None = None
+    settings: Settings,
+    sock: socket.socket,
+    on_ready: Callable[[], None],
+    camera: VirtualCamera | None = None,
+    own_certificate: OwnCertificate | None = None,
 ) -> None:
     """Build the product, serve it on this socket until a signal comes, and take it down in order."""
     from visavis_models.portrait.library import AvatarLibrary
@@ -222,7 +254,7 @@ def serve_forever(
     _log.info("drawing", extra={"renderer": renderer.name})
     studio = Studio(renderer, listener_maker(), StudioSettings(long_side_px=settings.video.long_side_px))
     app = create_app(settings, studio, library)
-    server = call_server(app, settings, on_ready)
+    server = call_server(app, settings, on_ready, own_certificate)
 
     async def run() -> None:
         beside = [asyncio.create_task(_warm_up(studio, library), name="warm up")]
