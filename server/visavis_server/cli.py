@@ -1,4 +1,4 @@
-"""The command line: serve, render, motion, avatar, key, token, build, doctor. Reads settings, calls parts, words outcomes.
+"""The command line: serve, render, motion, avatar, key, token, build, inspect, doctor. Reads settings, words outcomes.
 
 Knows nothing of how any of it works. Heavy modules are imported by the commands that need them: help comes at once.
 """
@@ -17,6 +17,7 @@ from visavis_server import __version__
 from visavis_server.cli_access import key_app, token_app
 from visavis_server.cli_avatar import avatar_app
 from visavis_server.cli_build import build_engines
+from visavis_server.cli_inspect import inspect
 from visavis_server.cli_mood import Emotions, FromVoice, Preset, in_mood
 from visavis_server.cli_motion import check_offset, record_motion
 from visavis_server.cli_progress import progress
@@ -41,6 +42,7 @@ app.add_typer(key_app, name="key")
 app.add_typer(token_app, name="token")
 app.command("motion")(record_motion)
 app.command("build")(build_engines)
+app.command("inspect")(inspect)
 
 RendererName = Annotated[
     str | None, typer.Option("--renderer", help="auto, diffusion or warp [default: auto].", metavar="NAME")

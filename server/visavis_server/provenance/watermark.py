@@ -12,6 +12,7 @@ from functools import lru_cache
 import cv2
 import numba
 import numpy as np
+from numba import types
 from numpy.typing import NDArray
 
 PATCHES = 64
@@ -23,8 +24,10 @@ _LEAST, _MOST = 0.75, 3.5
 _PER_ACTIVITY = 0.18
 """Levels more for each level by which neighbouring pixels differ."""
 _STRENGTHS = 6
-_ACTIVITY = "void(u1[:,:,::1], f4[:,::1], i8)"
-_ADD = "void(u1[:,::1], i1[:,:,::1], u1[:,::1], i8, u1[:,::1])"
+_PICTURE = types.Array(types.uint8, 3, "C", readonly=True)
+_ROWS = types.Array(types.uint8, 2, "C", readonly=True)
+_ACTIVITY = types.void(_PICTURE, types.float32[:, ::1], types.int64)
+_ADD = types.void(_ROWS, types.int8[:, :, ::1], types.uint8[:, ::1], types.int64, types.uint8[:, ::1])
 
 
 @lru_cache(1)
