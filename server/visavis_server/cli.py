@@ -1,4 +1,4 @@
-"""The command line: serve, render, motion, avatar, key, token, build, inspect, doctor. Reads settings, words outcomes.
+"""The command line: serve, render, motion, avatar, key, token, build, doctor: reads settings, calls parts, words outcomes.
 
 Knows nothing of how any of it works. Heavy modules are imported by the commands that need them: help comes at once.
 """
@@ -22,6 +22,8 @@ from visavis_server.cli_mood import Emotions, FromVoice, Preset, in_mood
 from visavis_server.cli_motion import check_offset, record_motion
 from visavis_server.cli_progress import progress
 from visavis_server.cli_settings import Config, DataDir, library_of, make_data_dir, photo_of, settings_of
+from visavis_server.workers.plan import COMMAND as WORKER_COMMAND
+from visavis_server.workers.worker import work
 
 if TYPE_CHECKING:
     from visavis_models.avatar import Avatar
@@ -43,6 +45,7 @@ app.add_typer(token_app, name="token")
 app.command("motion")(record_motion)
 app.command("build")(build_engines)
 app.command("inspect")(inspect)
+app.command(WORKER_COMMAND, hidden=True)(work)
 
 RendererName = Annotated[
     str | None, typer.Option("--renderer", help="auto, diffusion or warp [default: auto].", metavar="NAME")
@@ -99,6 +102,9 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on [default: 127.0.0.1].")] = None,
     port: Annotated[int | None, typer.Option(help="TCP port; 0 takes any free one [default: 8765].")] = None,
     capacity: Annotated[int | None, typer.Option(help="Sessions at the same time; 0: by the CPU cores.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that share the sessions; 0: one for each card [default: 1].")
+    ] = None,
     long_side_px: Annotated[int | None, typer.Option(help="Long side of the live picture [default: 512].")] = None,
     renderer: RendererName = None,
     tls_cert: Annotated[Path | None, typer.Option(help="PEM certificate, for HTTPS.", metavar="FILE")] = None,
@@ -170,6 +176,7 @@ def serve(
         server__tls=tls,
         access__mode=access,
         server__allowed_origins=tuple(allowed_origin or ()),
+        server__workers=workers,
         sessions__capacity=capacity,
         video__long_side_px=long_side_px,
         drawing__renderer=renderer,
@@ -189,6 +196,7 @@ def serve(
     from visavis_server import front_door, serving
     from visavis_server.logs import start_logging
     from visavis_server.outputs.desk import automatic_outputs, with_streams
+    from visavis_server.workers import serving as front
 
     settings = with_streams(settings, stream or (), record)
     start_logging(settings.log.level)
@@ -197,6 +205,7 @@ def serve(
     settings, own_certificate = front_door.with_certificate(settings)
     serving.check_tls(settings.server)
     serving.check_camera(settings)
+    front.check_workers(settings)
     if settings.shows.play:
         from visavis_server.house_show import check_house_show
 
@@ -220,8 +229,11 @@ def serve(
         sys.stdout.flush()
 
     try:
-        with serving.camera_of(settings.camera) as shown:
-            serving.serve_forever(settings, sock, announce, shown, own_certificate)
+        if front.workers_of(settings) > 1:
+            front.serve_front(settings, sock, announce, own_certificate)
+        else:
+            with serving.camera_of(settings.camera) as shown:
+                serving.serve_forever(settings, sock, announce, shown, own_certificate)
     finally:
         sock.close()
     typer.echo("visavis has stopped.")

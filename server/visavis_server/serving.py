@@ -15,7 +15,7 @@ import socket
 import ssl
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -27,6 +27,7 @@ from visavis_server.settings import BadSetting, CameraSettings, ServerSettings, 
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from starlette.types import ASGIApp
 
     from visavis_models.portrait.library import AvatarLibrary
     from visavis_server.own_certificate import OwnCertificate
@@ -123,16 +124,26 @@ def microphone_warning(settings: ServerSettings, port: int) -> str | None:
 
 
 class CallServer(uvicorn.Server):
-    """uvicorn, but calls end with a good-bye before their WebSockets are cut, and signals end it quietly."""
+    """uvicorn, but calls end with a good-bye before their WebSockets are cut, and signals end it quietly.
+
+    Args:
+        config: what it serves, and how.
+        on_ready: called once it answers.
+        say_goodbye: ends all calls.
+        own: the certificate, if visavis has made it.
+    """
 
     def __init__(
-        self, config: uvicorn.Config, app: FastAPI, on_ready: Callable[[], None], own: OwnCertificate | None = None
+        self,
+        config: uvicorn.Config,
+        on_ready: Callable[[], None],
+        say_goodbye: Callable[[], Awaitable[None]],
+        own: OwnCertificate | None = None,
     ) -> None:
         super().__init__(config)
         self._own = own
         self._doors: list[HttpsDoor] = []
-        self._calls = app.state.registry
-        self._desk = app.state.desk
+        self._say_goodbye = say_goodbye
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -151,8 +162,7 @@ class CallServer(uvicorn.Server):
         """Say good-bye to every call, then stop."""
         for door in self._doors:
             await door.aclose()
-        await self._desk.aclose()
-        await self._calls.aclose("shutdown")
+        await self._say_goodbye()
         if self.server_state.tasks:
             await asyncio.wait(tuple(self.server_state.tasks), timeout=_LAST_WORDS_S)
         await super().shutdown(sockets)
@@ -186,7 +196,27 @@ def call_server(
     own_certificate: OwnCertificate | None = None,
 ) -> CallServer:
     """The server of an app, not yet serving."""
-    config = uvicorn.Config(
+
+    async def say_goodbye() -> None:
+        await app.state.desk.aclose()
+        await app.state.registry.aclose("shutdown")
+
+    return CallServer(_config(app, settings), on_ready, say_goodbye, own_certificate)
+
+
+def front_server(
+    front: ASGIApp,
+    settings: Settings,
+    on_ready: Callable[[], None],
+    say_goodbye: Callable[[], Awaitable[None]],
+    own_certificate: OwnCertificate | None = None,
+) -> CallServer:
+    """The server of several workers' front, not yet serving; `say_goodbye` ends the workers."""
+    return CallServer(_config(front, settings), on_ready, say_goodbye, own_certificate)
+
+
+def _config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         host=settings.server.host,
         port=settings.server.port,
@@ -204,7 +234,6 @@ def call_server(
         proxy_headers=False,  # the gate knows which proxies are to be believed
         timeout_graceful_shutdown=_GRACEFUL_S,
     )
-    return CallServer(config, app, on_ready, own_certificate)
 
 
 def check_camera(settings: Settings) -> None:
@@ -242,18 +271,38 @@ def serve_forever(
     on_ready: Callable[[], None],
     camera: VirtualCamera | None = None,
     own_certificate: OwnCertificate | None = None,
+    worker: int = 0,
 ) -> None:
-    """Build the product, serve it on this socket until a signal comes, and take it down in order."""
+    """Build the product, serve it on this socket until a signal comes, and take it down in order.
+
+    Args:
+        settings: the operator's choices.
+        sock: listens already.
+        on_ready: called once it answers.
+        camera: shows the avatar too.
+        own_certificate: if HTTPS is served with one that visavis has made.
+        worker: its number, if this is one of several processes behind a front; 0: it is all there is.
+    """
     from visavis_models.portrait.library import AvatarLibrary
     from visavis_server.app import create_app
+    from visavis_server.steering import SteeringPolicy
     from visavis_server.studio import Studio, StudioSettings
     from visavis_server.wiring import default_renderer, listener_maker
+    from visavis_server.workers.destinations import id_prefix
+    from visavis_server.workers.worker import FromFront
 
     library = AvatarLibrary(settings.data_dir / "avatars")
     renderer = default_renderer(settings.drawing)
     _log.info("drawing", extra={"renderer": renderer.name})
-    studio = Studio(renderer, listener_maker(), StudioSettings(long_side_px=settings.video.long_side_px))
+    how = StudioSettings(
+        long_side_px=settings.video.long_side_px,
+        policy=SteeringPolicy(settings.sessions.when_busy, settings.sessions.least_fps),
+        id_prefix=id_prefix(worker) if worker else "",
+    )
+    studio = Studio(renderer, listener_maker(), how)
     app = create_app(settings, studio, library)
+    if worker:
+        app.add_middleware(FromFront)
     server = call_server(app, settings, on_ready, own_certificate)
 
     async def run() -> None:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 from visavis_models.errors import Busy
 from visavis_server.load import StepCost
 from visavis_server.quality import PLANNED_LOAD, Quality, fitting, ladder, load_of, lower, most_load
 
 Key = TypeVar("Key", bound=Hashable)
-WhenBusy = Literal["degrade", "refuse"]
-
 _HIGH_LOAD = 0.92
 _SECONDS_HIGH = 2
 _EASED_LOAD = 0.75
@@ -31,8 +29,8 @@ _REGRET_S = 15.0
 class SteeringPolicy:
     """What an operator wants when there are more sessions than the device can give its best to."""
 
-    when_busy: WhenBusy = "degrade"
-    """Give everybody less, or refuse who comes last."""
+    when_busy: str = "degrade"
+    """`degrade` gives everybody less, `refuse` refuses who comes last."""
     least_fps: float = 8.0
     """Who comes is refused rather than that anybody is given fewer frames a second."""
 

@@ -42,8 +42,8 @@ class Card:
         return f"{self.name} {self.architecture[0]}.{self.architecture[1]}"
 
 
-def find_card(load: Callable[[str], Any] = ctypes.CDLL) -> Card:
-    """The first card of this machine.
+def count_cards(load: Callable[[str], Any] = ctypes.CDLL) -> int:
+    """How many cards this process may use; at least one.
 
     Args:
         load: opens the driver's library by its name.
@@ -51,6 +51,11 @@ def find_card(load: Callable[[str], Any] = ctypes.CDLL) -> Card:
     Raises:
         EngineError: there is no driver, it is too old, or it sees no card.
     """
+    return _driver(load)[2]
+
+
+def _driver(load: Callable[[str], Any]) -> tuple[Any, int, int]:
+    """The driver, started; the newest CUDA that it knows; and how many cards it sees."""
     try:
         driver = load("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError as error:
@@ -71,6 +76,19 @@ def find_card(load: Callable[[str], Any] = ctypes.CDLL) -> Card:
     _ask(driver.cuDeviceGetCount(ctypes.byref(count)), "does not count its cards")
     if not count.value:
         raise EngineError("gpu_none", "The NVIDIA driver sees no card.", "Check CUDA_VISIBLE_DEVICES.")
+    return driver, version.value, count.value
+
+
+def find_card(load: Callable[[str], Any] = ctypes.CDLL) -> Card:
+    """The first card of this machine.
+
+    Args:
+        load: opens the driver's library by its name.
+
+    Raises:
+        EngineError: there is no driver, it is too old, or it sees no card.
+    """
+    driver, version, _ = _driver(load)
     device, numbers = ctypes.c_int(), [ctypes.c_int(), ctypes.c_int()]
     name, memory = ctypes.create_string_buffer(256), ctypes.c_size_t()
     _ask(driver.cuDeviceGet(ctypes.byref(device), 0), "does not hand out its card")
@@ -79,7 +97,7 @@ def find_card(load: Callable[[str], Any] = ctypes.CDLL) -> Card:
     for attribute, number in zip((_MAJOR, _MINOR), numbers, strict=True):
         _ask(driver.cuDeviceGetAttribute(ctypes.byref(number), attribute, device), "does not know its card")
     major, minor = (number.value for number in numbers)
-    return Card(name.value.decode("utf-8", "replace"), (major, minor), memory.value, version.value)
+    return Card(name.value.decode("utf-8", "replace"), (major, minor), memory.value, version)
 
 
 def _ask(answer: int, what: str) -> None:

@@ -1,0 +1,192 @@
+"""The worker processes: started, watched, started again; and who of them has room.
+
+One that ends is started again at once, then after longer and longer pauses; one that is alive but does not answer any
+more is ended first. Knows nothing of requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from visavis_models.errors import EngineError
+from visavis_server.workers.local_http import WorkerGone, ask
+from visavis_server.workers.plan import WorkerPlan
+
+_log = logging.getLogger(__name__)
+
+_READY_EVERY_S = 0.1
+_LOOK_EVERY_S = 1.0
+_ANSWER_S = 10.0
+_MISSES = 3
+_PAUSES_S = (0.0, 0.5, 1.0, 2.0, 5.0, 15.0)
+_SETTLED_S = 30.0
+"""A worker that has lived for so long is started again at once when it ends."""
+_STOP_S = 8.0
+
+
+@dataclass(slots=True)
+class Worker:
+    """One of them."""
+
+    plan: WorkerPlan
+    process: asyncio.subprocess.Process | None = None
+    ready: bool = False
+    """It answers."""
+    sessions: int = 0
+    """When it was last asked, and those that were sent to it since."""
+    capacity: int = 1
+    starts: int = 0
+    hasty_ends: int = 0
+    """In a row: it ended soon after it was started."""
+    started_s: float = 0.0
+    misses: int = 0
+
+    @property
+    def number(self) -> int:
+        """See `WorkerPlan`."""
+        return self.plan.number
+
+
+@dataclass(slots=True)
+class Crew:
+    """All workers.
+
+    Args:
+        plans: of each.
+        command: that runs one; its plan comes through standard input, which stays open for as long as it is to live.
+    """
+
+    plans: Sequence[WorkerPlan]
+    command: Sequence[str]
+    on_lost: Callable[[Worker], None] = lambda _: None
+    """Called on the event loop when one has ended by itself."""
+    workers: list[Worker] = field(default_factory=list)
+    _keepers: list[asyncio.Task[None]] = field(default_factory=list)
+    _closed: bool = False
+
+    async def start(self, patience_s: float = 180.0) -> None:
+        """Start all, and wait until all answer.
+
+        Raises:
+            EngineError: one ended instead; it has said why.
+        """
+        self.workers = [Worker(plan) for plan in self.plans]
+        for worker in self.workers:
+            await self._start(worker)
+        try:
+            async with asyncio.timeout(patience_s):
+                await asyncio.gather(*(self._until_ready(worker) for worker in self.workers))
+        except (TimeoutError, WorkerGone) as error:
+            await self.aclose()
+            raise EngineError("worker_failed", "A worker did not start.", "See what it has said above.") from error
+        self._keepers = [asyncio.create_task(self._keep(w), name=f"keep worker {w.number}") for w in self.workers]
+
+    def worker(self, number: int) -> Worker | None:
+        """The one of this number, if it answers."""
+        return next((w for w in self.workers if w.number == number and w.ready), None)
+
+    def roomiest(self) -> list[Worker]:
+        """Those that answer, the one with most room first."""
+        ready = [worker for worker in self.workers if worker.ready]
+        return sorted(ready, key=lambda w: (w.sessions / max(w.capacity, 1), w.number))
+
+    async def aclose(self) -> None:
+        """Let all end in order; whoever does not is killed. Idempotent."""
+        self._closed = True
+        for task in self._keepers:
+            task.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        self._keepers = []
+        await asyncio.gather(*(self._stop(worker) for worker in self.workers))
+
+    async def _start(self, worker: Worker) -> None:
+        with suppress(FileNotFoundError):
+            os.unlink(worker.plan.address)
+        environment = dict(os.environ)
+        if worker.plan.card:
+            environment["CUDA_VISIBLE_DEVICES"] = worker.plan.card
+        # A session of its own: Ctrl+C in the terminal reaches the front alone, which lets its workers end in order.
+        process = await asyncio.create_subprocess_exec(
+            *self.command, stdin=asyncio.subprocess.PIPE, env=environment, start_new_session=True
+        )
+        assert process.stdin is not None
+        packed = worker.plan.packed()
+        with suppress(OSError):
+            process.stdin.write(len(packed).to_bytes(8, "big") + packed)
+            await process.stdin.drain()
+        worker.process, worker.started_s, worker.ready, worker.misses = process, time.monotonic(), False, 0
+        worker.sessions, worker.starts = 0, worker.starts + 1
+
+    async def _until_ready(self, worker: Worker) -> None:
+        while not await self._look(worker):
+            if worker.process is None or worker.process.returncode is not None:
+                raise WorkerGone(f"worker {worker.number} ended")
+            await asyncio.sleep(_READY_EVERY_S)
+        worker.ready = True
+
+    async def _look(self, worker: Worker) -> bool:
+        """Ask a worker how it is; whether it answers."""
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                answer = await ask(worker.plan.address, "GET", b"/healthz", [(b"host", b"localhost")])
+                try:
+                    found = json.loads(await answer.whole())
+                finally:
+                    await answer.close()
+            worker.sessions, worker.capacity = int(found["sessions"]), int(found["capacity"])
+        except (TimeoutError, WorkerGone, ValueError, KeyError):
+            return False
+        return True
+
+    async def _keep(self, worker: Worker) -> None:
+        """Watch one for ever, and start it again whenever it has ended."""
+        while True:
+            assert worker.process is not None
+            ended = asyncio.create_task(worker.process.wait())
+            try:
+                while not ended.done():
+                    await asyncio.wait([ended], timeout=_LOOK_EVERY_S)
+                    if not ended.done():
+                        await self._check(worker)
+            finally:
+                ended.cancel()
+            worker.ready = False
+            lived_s = time.monotonic() - worker.started_s
+            _log.error("worker has ended", extra={"worker": worker.number, "code": worker.process.returncode})
+            self.on_lost(worker)
+            worker.hasty_ends = 0 if lived_s >= _SETTLED_S else worker.hasty_ends + 1
+            await asyncio.sleep(_PAUSES_S[min(worker.hasty_ends, len(_PAUSES_S) - 1)])
+            await self._start(worker)
+
+    async def _check(self, worker: Worker) -> None:
+        assert worker.process is not None
+        if await self._look(worker):
+            if not worker.ready:
+                _log.info("worker answers", extra={"worker": worker.number})
+            worker.ready, worker.misses = True, 0
+        elif worker.ready:
+            worker.misses += 1
+            if worker.misses >= _MISSES:
+                _log.error("worker does not answer any more", extra={"worker": worker.number})
+                with suppress(ProcessLookupError):
+                    worker.process.kill()
+
+    async def _stop(self, worker: Worker) -> None:
+        process = worker.process
+        if process is None or process.returncode is not None:
+            return
+        assert process.stdin is not None
+        process.stdin.close()  # what it lives by
+        try:
+            await asyncio.wait_for(process.wait(), _STOP_S)
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()

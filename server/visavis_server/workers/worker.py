@@ -1,0 +1,90 @@
+"""The inside of a worker process: the whole server, answering its front alone.
+
+It lives for as long as its standard input is open. Who the client really is the front tells in a header; nobody else
+can reach the socket.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+from typing import BinaryIO
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from visavis_server.workers.plan import WorkerPlan
+
+CLIENT_HEADER = b"x-visavis-client"
+"""Address and port of the client, and `http` or `https`, by which it came; set by the front, and by nobody else."""
+
+
+class FromFront:
+    """ASGI middleware round a worker's app: puts the real client in place of the front."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] in ("http", "websocket"):
+            told = Headers(scope=scope).get(CLIENT_HEADER.decode(), "").split(" ")
+            headers = [(name, value) for name, value in scope["headers"] if name != CLIENT_HEADER]
+            scope = {**scope, "headers": headers}
+            if len(told) == 3:
+                secure = told[2] == "https"
+                plain = "ws" if scope["type"] == "websocket" else "http"
+                scope["client"] = (told[0], int(told[1]))
+                scope["scheme"] = f"{plain}s" if secure else plain
+            else:  # the front itself asks how this worker is
+                scope["client"] = ("127.0.0.1", 0)
+        await self._app(scope, receive, send)
+
+
+def open_worker_socket(address: str) -> socket.socket:
+    """The socket at which a worker answers its front; only this user may connect to it."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        sock.bind(address)
+    finally:
+        os.umask(before)
+    sock.listen(256)
+    sock.set_inheritable(False)
+    return sock
+
+
+def read_plan(stream: BinaryIO) -> WorkerPlan:
+    """What the front has sent; what follows it is nothing until the worker is to end."""
+    length = int.from_bytes(stream.read(8), "big")
+    return WorkerPlan.unpacked(stream.read(length))
+
+
+def end_with(stream: BinaryIO) -> None:
+    """End this process in order once the stream ends: the front wants it, or is no more."""
+
+    def watch() -> None:
+        while stream.read(1):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="watch front", daemon=True).start()
+
+
+def work() -> None:
+    """Be a worker."""
+    from visavis_server import serving
+    from visavis_server.logs import start_logging
+
+    plan = read_plan(sys.stdin.buffer)
+    start_logging(plan.settings.log.level, f"worker {plan.number}")
+    sock = open_worker_socket(plan.address)
+    end_with(sys.stdin.buffer)
+    try:
+        serving.serve_forever(plan.settings, sock, lambda: None, worker=plan.number)
+    finally:
+        sock.close()
+    serving.leave()
