@@ -10,6 +10,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -100,6 +101,7 @@ def create_app(
     peer_factory: PeerFactory | None = None,
     metrics: Metrics | None = None,
     grace_s: float = 1.0,
+    after_recording: Callable[[Path], object] | None = None,
 ) -> FastAPI:
     """The whole server as an ASGI app.
 
@@ -113,13 +115,14 @@ def create_app(
         peer_factory: makes media connections; None makes WebRTC peers.
         metrics: to share them with others; None makes them.
         grace_s: see `SessionRegistry`.
+        after_recording: see `Outputs`.
     """
     metrics = metrics or Metrics(settings.capacity)
     desk = AvatarDesk(library, settings.photos.max_waiting, metrics)
     reach, ice = reach_of(settings.rtc), IceServers(settings.rtc)
     registry = SessionRegistry(settings, studio, metrics, peer_factory or partial(rtc_peer, reach), grace_s, ice)
     transmissions = Transmissions(registry, desk, settings.rtc, metrics, ice, reach)
-    outputs = Outputs(settings.outputs, transmissions, ice, reach)
+    outputs = Outputs(settings.outputs, transmissions, ice, reach, after_recording)
     metrics.registry.register(OutputFigures(outputs))
     metrics.registry.register(DeviceMetrics(lambda: studio.figures))
     registry.on_opened = outputs.greet

@@ -285,9 +285,10 @@ def serve_forever(
     """
     from visavis_models.portrait.library import AvatarLibrary
     from visavis_server.app import create_app
+    from visavis_server.provenance.signing import recording_signer
     from visavis_server.steering import SteeringPolicy
     from visavis_server.studio import Studio, StudioSettings
-    from visavis_server.wiring import default_renderer, listener_maker
+    from visavis_server.wiring import default_renderer, finish_for, listener_maker
     from visavis_server.workers.destinations import id_prefix
     from visavis_server.workers.worker import FromFront
 
@@ -298,9 +299,10 @@ def serve_forever(
         long_side_px=settings.video.long_side_px,
         policy=SteeringPolicy(settings.sessions.when_busy, settings.sessions.least_fps),
         id_prefix=id_prefix(worker) if worker else "",
+        finish=finish_for(settings.provenance),
     )
     studio = Studio(renderer, listener_maker(), how)
-    app = create_app(settings, studio, library)
+    app = create_app(settings, studio, library, after_recording=recording_signer(settings))
     if worker:
         app.add_middleware(FromFront)
     server = call_server(app, settings, on_ready, own_certificate)

@@ -10,9 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from visavis_models.errors import VisavisError
 from visavis_models.listening import Listener
 from visavis_models.rendering import Renderer
+from visavis_server.provenance_settings import ProvenanceSettings
 from visavis_server.settings import DrawingSettings
 
 _log = logging.getLogger(__name__)
@@ -79,6 +83,18 @@ def _diffusion(drawing: DrawingSettings) -> Renderer[Any]:
     networks = EngineNetworks(COMPACT, files, kind, drawing.threads)
     settings = RenderingSettings(steps=drawing.steps, overlap_frames=drawing.overlap_frames, eyes=drawing.lids)
     return DiffusionRenderer(networks, settings)
+
+
+def finish_for(provenance: ProvenanceSettings) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None:
+    """What every drawn picture gets before anybody sees it; None: nothing. The log tells of pictures without marks."""
+    from visavis_server.compiled_code import room_for_compiled_code
+
+    if not (provenance.watermark and provenance.credentials):
+        _log.warning("pictures or files are not marked as made", extra={"because": provenance.off_because})
+    with room_for_compiled_code():
+        from visavis_server.provenance.finish import finish_of
+
+        return finish_of(provenance.watermark, provenance.badge)
 
 
 def listener_maker(engine_kind: str | None = None, mouth_only: bool = False) -> Callable[[int], Listener]:

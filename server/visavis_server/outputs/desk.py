@@ -11,11 +11,12 @@ import ipaddress
 import logging
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from visavis_models.errors import BadRequest, Busy, NotFound, VisavisError
 from visavis_server.call import Call
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _OVER = ("failed", "ended")
+_SETTLE_S = 10.0
+"""What is still done to a closed recording has so long when the server stops."""
 _MAX_LISTED = 50
 """Failed outputs stay listed until somebody removes them; no more of them than this."""
 
@@ -59,6 +62,8 @@ class Booking:
         """The operator's name of its target; empty: it has none."""
         self.begun_s = time.monotonic()
         self.output: Output | None = None
+        self.settle: Callable[[float], Coroutine[Any, Any, None]] | None = None
+        """Waits, so many seconds at most, until nothing is done to what it has written any more."""
         self._on_closed = on_closed
 
     @property
@@ -92,18 +97,25 @@ class Outputs:
         transmissions: lends broadcasts.
         ice: STUN and TURN servers.
         reach: how WebRTC connections of this machine are reached.
+        after_recording: called with the path of every finished recording, on a thread; may take long.
 
     Raises:
         BadSetting: a target cannot be used.
     """
 
     def __init__(
-        self, settings: OutputSettings, transmissions: Transmissions, ice: IceServers, reach: Callable[[], Reach]
+        self,
+        settings: OutputSettings,
+        transmissions: Transmissions,
+        ice: IceServers,
+        reach: Callable[[], Reach],
+        after_recording: Callable[[Path], object] | None = None,
     ) -> None:
         self._settings = settings
         self._transmissions = transmissions
         self._ice = ice
         self._reach = reach
+        self._after_recording = after_recording
         self._targets = targets_of(settings)
         self._bookings: dict[str, list[Booking]] = {}
         self._programs: dict[str, Program] = {}
@@ -216,7 +228,10 @@ class Outputs:
         booking = Booking(secrets.token_urlsafe(6), call, "", self._closed)
         program = self._program(call)
         call.accompany(booking)
-        return self._book(booking, Recording(program, path, free, lambda: self._over(booking)))
+        over = partial(self._over, booking)
+        recording = Recording(program, path, free, over, self._after_recording)
+        booking.settle = recording.settle
+        return self._book(booking, recording)
 
     def _stream(self, call: Call, target: Target, name: str) -> Booking:
         booking = Booking(secrets.token_urlsafe(6), call, name, self._closed)
@@ -262,6 +277,8 @@ class Outputs:
                 told = {"session": call.id, "kind": booking.output.kind, "to": booking.shown}
                 _log.info("output ended", extra={**told, "state": report.state, "seconds": round(report.seconds, 1)})
                 self.on_finished(booking.output)
+                if booking.settle is not None:
+                    self._keep(booking.settle(_SETTLE_S), "settle output")
         if not bookings:
             self._bookings.pop(call.id, None)
         self._drop_unused_program(call)
@@ -282,9 +299,12 @@ class Outputs:
         program = self._programs.pop(call.id, None)
         if program is not None:
             call.session.remove_sink(program)
-            task = asyncio.create_task(program.close(), name="close program")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._keep(program.close(), "close program")
+
+    def _keep(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 @dataclass(frozen=True, slots=True)

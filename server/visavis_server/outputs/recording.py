@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from visavis_models.errors import StorageError, VisavisError
@@ -38,16 +38,26 @@ class Recording:
         path: a file that does not exist yet; its name is shown.
         min_free_bytes: see `RecordingFile`.
         on_over: called once, when it fails.
+        after: called with the finished file's path, on a thread; may take long.
     """
 
     kind: Kind = "recording"
 
-    def __init__(self, program: Program, path: Path, min_free_bytes: int, on_over: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        program: Program,
+        path: Path,
+        min_free_bytes: int,
+        on_over: Callable[[], None],
+        after: Callable[[Path], object] | None = None,
+    ) -> None:
         self.shown = path.name
         self._program = program
         self._path = path
         self._min_free_bytes = min_free_bytes
         self._on_over = on_over
+        self._after = after
+        self._finishing: Future[None] | None = None
         self._left_out_before = program.pictures_left_out
         self._queue = UnitQueue(QUEUE_S, QUEUE_BYTES, program.ask_keyframe)
         self._executor = ThreadPoolExecutor(1, "visavis-record")
@@ -63,6 +73,11 @@ class Recording:
         queue = self._queue
         dropped = queue.pictures_dropped + self._program.pictures_left_out - self._left_out_before
         return OutputReport(self._state, self._seconds, self._bytes, dropped, queue.voice_dropped_s, 0, self._error)
+
+    async def settle(self, limit_s: float) -> None:
+        """Wait until nothing is done to the closed file any more, but not for ever."""
+        if self._finishing is not None:
+            await asyncio.wait([asyncio.wrap_future(self._finishing)], timeout=limit_s)
 
     async def close(self) -> None:
         """Write what has come, and let go of the file. Idempotent."""
@@ -105,7 +120,7 @@ class Recording:
         finally:
             self._program.remove(self._queue)
             if file is not None:
-                self._executor.submit(_let_go, file)
+                self._finishing = self._executor.submit(_let_go, file, self._after)
 
     async def _write_all(self, file: RecordingFile) -> None:
         gathered: list[AccessUnit] = []
@@ -131,8 +146,11 @@ class Recording:
         self._on_over()
 
 
-def _let_go(file: RecordingFile) -> None:
+def _let_go(file: RecordingFile, after: Callable[[Path], object] | None) -> None:
     try:
         file.close()
     except StorageError as error:
         _log.error("recording was not closed well", extra={"recording": file.path.name, "reason": error.message})
+        return
+    if after is not None and file.path.exists():
+        after(file.path)

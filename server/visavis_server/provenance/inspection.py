@@ -78,11 +78,9 @@ class Inspection:
 
     def _verdict(self) -> str:
         if self.made_by_visavis:
-            what = "This motion was made" if self.motion is not None else "These pictures were made"
-            return f"{what} by visavis: nobody was filmed saying this."
-        return (
-            "Nothing says that visavis made it. That proves nothing: marks can be removed, and others are not known here."
-        )
+            what = "This motion was" if self.motion is not None else "These pictures were"
+            return f"{what} made by visavis: it is no recording of a person."
+        return "Nothing says that visavis made it. That proves nothing: marks can be removed, and there are others."
 
 
 def inspect_file(path: Path) -> Inspection:
