@@ -59,6 +59,13 @@ test("a lost connection is tried again, more and more slowly, then left to the p
   assert.deepEqual(waits, [2, 4, 8, 15, 15, 30, 30, 30, null]);
 });
 
+test("a call whose part of the server has ended goes on elsewhere at once", () => {
+  const lost = new Problem("worker_lost", "", "");
+  assert.deepEqual([0, 1, 2].map((attempt) => planRetry(lost, attempt)?.wait_s), [0.2, 1, 2]);
+  assert.equal(planRetry(lost, 10), null);
+  assert.deepEqual(planRetry(new Problem("device_full", "", "", 30), 0), { wait_s: 30 });
+});
+
 test("what the person must mend is never retried by itself", () => {
   assert.equal(planRetry(new Problem("permission_denied", "", ""), 0), null);
   assert.equal(planRetry(connectionFailed(false), 0), null);
