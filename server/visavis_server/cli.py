@@ -271,6 +271,9 @@ def render(
     size: Annotated[
         int | None, typer.Option("--size", min=128, max=1024, help="Long side in pixels; default: the photo's.")
     ] = None,
+    badge: Annotated[
+        str | None, typer.Option("--badge", help="Words to draw into the picture, such as 'AI avatar'.", metavar="TEXT")
+    ] = None,
     renderer: RendererName = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the video if it exists.")] = False,
     config: Config = None,
@@ -293,14 +296,16 @@ def render(
         raise BadInput("output_exists", f"{out} exists.", "Give another name, or --overwrite.")
     if audio is not None and not audio.is_file():
         raise BadInput("voice_unreadable", f"There is no file {audio}.", "Check the path.")
-    settings = settings_of(config, data_dir, drawing__renderer=renderer)
+    settings = settings_of(config, data_dir, drawing__renderer=renderer, provenance__badge=badge)
     recorded = _recorded(motion, audio, fps, offset) if motion is not None else None
     speaker = library_of(settings).get(avatar) if avatar is not None else _analysed(image)
 
     from visavis_server.motion_player import MotionPlayer
+    from visavis_server.provenance.signing import file_signer
     from visavis_server.render_file import render_file
-    from visavis_server.wiring import default_renderer, listener_maker
+    from visavis_server.wiring import default_renderer, finish_for, listener_maker
 
+    signer = file_signer(settings)
     performer = (
         MotionPlayer(recorded)
         if recorded is not None
@@ -316,6 +321,8 @@ def render(
             listener=performer,
             long_side_px=size,
             least_frames=0 if recorded is None else recorded.first_frame + len(recorded),
+            finish=finish_for(settings.provenance),
+            sign=None if signer is None else signer.sign,
             on_progress=advance,
         )
         advance(report.frames, report.frames)

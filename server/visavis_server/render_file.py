@@ -61,6 +61,7 @@ def render_file(
     long_side_px: int | None = None,
     least_frames: int = 0,
     finish: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None,
+    sign: Callable[[Path], str | None] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> RenderReport:
     """Render a talking video as long as the voice, rounded up to whole frames, or longer.
@@ -74,6 +75,7 @@ def render_file(
         long_side_px: size of the video; None keeps the avatar's canvas.
         least_frames: the video is at least that long; silence follows the voice.
         finish: see `Performance`.
+        sign: is given the finished file; what it answers is a note.
         on_progress: called with (frames done, frames expected) from the calling thread.
 
     Raises:
@@ -100,7 +102,8 @@ def render_file(
                 if on_progress is not None:
                     on_progress(frames, max(frames, sound.chunks_expected))
     took_s = time.perf_counter() - begun_s
-    notes = (voice.broken_note,) if voice is not None and voice.broken_note else ()
+    unsigned = sign(out_path) if sign is not None else None
+    notes = tuple(note for note in (voice.broken_note if voice is not None else None, unsigned) if note)
     return RenderReport(frames, frames / FRAME_RATE_HZ, took_s, width, height, notes)
 
 
