@@ -137,9 +137,11 @@ class SteeredPeopleRenderer(PeopleRenderer):
         """See `AdjustableRenderer`."""
         return int(self._steered.fewest_frames)
 
-    def take(self, way: str) -> None:
-        """See `AdjustableRenderer`."""
-        self._steered.take(way)
+    def take(self, way: str, state: Any = None) -> None:
+        """See `AdjustableRenderer`; everybody in a picture is drawn in its way."""
+        for one in state.people if isinstance(state, GroupState) else (state,):
+            self._steered.take(way, one)
+
 
 
 def for_people(renderer: Renderer[Any]) -> Renderer[Any]:
