@@ -76,6 +76,8 @@ class Gate:
         self._attempts = RateLimits(limits.attempts_per_minute / 60, limits.attempts_per_minute)
         self._photos = RateLimits(limits.photos_per_hour / 3600, limits.photos_per_hour)
         self._present: Counter[str] = Counter()
+        tokens = (settings.agents.token, settings.shows.token, settings.outputs.token)
+        self._all_tokens = (*tokens, settings.rtc.publish_token, settings.rtc.watch_token)
         self.trusted = tuple(ipaddress.ip_network(network) for network in settings.server.trusted_proxies)
 
     def needs_key(self, visitor: Visitor) -> bool:
@@ -129,7 +131,7 @@ class Gate:
         try:
             grant = self._grant(visitor, matched, query)
         except BadRequest as error:
-            if error.code == "unauthorized" and visitor.place not in ("nowhere", "cookie") and limited:
+            if error.code == "unauthorized" and limited and self._guesses(visitor):
                 self._count_attempt(visitor, error)
             raise
         if limited and grant.owner:
@@ -198,6 +200,16 @@ class Gate:
             if wait_s is not None:
                 raise Busy("too_many_photos", "Enough photos for this hour.", "Come back later.")
 
+    def _guesses(self, visitor: Visitor) -> bool:
+        """Whether a visitor shows what never opened anything; a cookie that has grown old is no guess."""
+        if visitor.place in ("nowhere", "cookie"):
+            return False
+        try:
+            self._shown(visitor)
+        except BadRequest:
+            return not _is_one_of(visitor.credential, self._all_tokens)
+        return False
+
     def _unlimited(self, visitor: Visitor) -> bool:
         return visitor.is_local and not self.needs_key(visitor)
 
@@ -223,8 +235,10 @@ class Gate:
                 raise _local_only(rule)
             raise unauthorized()
         grant = self._shown(visitor)
+        if not grant.owner and (guarded or not grant.may(rule.scopes)):
+            raise unauthorized()  # the operator's token for another door
         if not grant.may(rule.scopes):
-            raise forbidden() if grant.owner else unauthorized()
+            raise forbidden()
         self._check_binding(grant, matched, query)
         return grant
 

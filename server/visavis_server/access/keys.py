@@ -114,8 +114,10 @@ class KeyStore:
 
     def get(self, id: str) -> AccessKey | None:
         """The key of this id, if it still works."""
-        self._refresh()
-        key = self._operator if self._operator is not None and id == self._operator.id else self._keys.get(id)
+        if self._operator is not None and id == self._operator.id:
+            return self._operator
+        self._refresh(now=id not in self._keys)
+        key = self._keys.get(id)
         return None if key is None or key.expired(self._now_s()) else key
 
     def find(self, text: str) -> AccessKey | None:
