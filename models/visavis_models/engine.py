@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -22,4 +22,14 @@ class Engine(Protocol):
         Raises:
             EngineError: an input is missing or does not fit the graph.
         """
+        ...
+
+
+@runtime_checkable
+class RecordingEngine(Engine, Protocol):
+    """One that may prepare every shape of its inputs before it can run it quickly."""
+
+    @property
+    def records(self) -> bool:
+        """Whether it does."""
         ...

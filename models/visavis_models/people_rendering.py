@@ -143,7 +143,6 @@ class SteeredPeopleRenderer(PeopleRenderer):
             self._steered.take(way, one)
 
 
-
 def for_people(renderer: Renderer[Any]) -> Renderer[Any]:
     """A renderer that draws everybody in a picture, if this one can tell a person from the background; else itself."""
     if not isinstance(renderer, MattingRenderer):

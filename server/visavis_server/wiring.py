@@ -73,6 +73,7 @@ def default_renderer(drawing: DrawingSettings | None = None) -> Renderer[Any]:
 
 
 def _diffusion(drawing: DrawingSettings) -> Renderer[Any]:
+    from visavis_models.diffusion.batch_sizes import BatchSizes
     from visavis_models.diffusion.engine_networks import EngineNetworks, files_in, shipped_files
     from visavis_models.diffusion.renderer import DiffusionRenderer
     from visavis_models.diffusion.settings import RenderingSettings
@@ -82,7 +83,11 @@ def _diffusion(drawing: DrawingSettings) -> Renderer[Any]:
     kind = None if drawing.engine == "auto" else drawing.engine
     networks = EngineNetworks(COMPACT, files, kind, drawing.threads)
     settings = RenderingSettings(steps=drawing.steps, overlap_frames=drawing.overlap_frames, eyes=drawing.lids)
-    return DiffusionRenderer(networks, settings)
+    batches = BatchSizes() if networks.records else None
+    if batches is not None:
+        batches.record(networks, settings.overlap_frames)
+        _log.info("batches recorded", extra={"shapes": len(batches.recorded), "ms": sum(batches.recorded.values())})
+    return DiffusionRenderer(networks, settings, batches=batches)
 
 
 def finish_for(provenance: ProvenanceSettings) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None:

@@ -9,7 +9,7 @@ import numpy as np
 from visavis_models.diffusion.graph_shapes import axis_lengths, graphs_of, shapes
 from visavis_models.diffusion.sizes import RendererSize
 from visavis_models.diffusion.window_networks import Features, Floats, Told
-from visavis_models.engine import Engine
+from visavis_models.engine import Engine, RecordingEngine
 from visavis_models.engines import open_engine
 from visavis_models.errors import EngineError, WeightsError
 from visavis_models.weights import manifest, weight_file
@@ -92,6 +92,11 @@ class EngineNetworks:
     def name(self) -> str:
         """Size and engine."""
         return f"{self.size.name} on {self._engines['denoiser'].name}"
+
+    @property
+    def records(self) -> bool:
+        """Whether engines prepare every shape that they are to run; see `BatchSizes`."""
+        return any(isinstance(engine, RecordingEngine) and engine.records for engine in self._engines.values())
 
     def _run(self, part: str, inputs: dict[str, Floats]) -> list[Floats]:
         return [np.asarray(array, np.float32) for array in self._engines[part].run(inputs).values()]

@@ -21,7 +21,8 @@ from visavis_models.errors import EngineError
 
 Shape = tuple[int, ...]
 Tensors = dict[str, Tensor]
-_KEPT_SHAPES = 32
+_KEPT_SHAPES = 128
+"""More than `diffusion.batch_sizes` has recorded at the start."""
 _WARM_UPS = 3
 
 
@@ -86,6 +87,11 @@ class DeviceEngine:
         """Engine and device."""
         where = torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else "CPU"
         return f"{self._runner.name}/{where}"
+
+    @property
+    def records(self) -> bool:
+        """Whether runs of a shape are recorded when it first comes."""
+        return self._record
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """One forward pass; see `Engine.run`."""
