@@ -69,7 +69,7 @@ def end_with(stream: BinaryIO) -> None:
     def watch() -> None:
         while stream.read(1):
             pass
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)  # at once: the front has let run out what may
 
     threading.Thread(target=watch, name="watch front", daemon=True).start()
 
@@ -80,7 +80,7 @@ def work() -> None:
     from visavis_server.logs import start_logging
 
     plan = read_plan(sys.stdin.buffer)
-    start_logging(plan.settings.log.level, f"worker {plan.number}")
+    start_logging(plan.settings.log.level, plan.settings.log.format, f"worker {plan.number}")
     sock = open_worker_socket(plan.address)
     end_with(sys.stdin.buffer)
     try:
