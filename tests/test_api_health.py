@@ -20,6 +20,21 @@ async def test_health_tells_version_and_load() -> None:
     assert answer.json() == {"status": "ok", "version": __version__, "sessions": 1, "capacity": 2}
 
 
+async def test_readiness_ends_when_it_drains_and_health_does_not() -> None:
+    home = house()
+    async with client_of(home) as client:
+        opened = (await client.post("/v1/sessions", json={"avatar_id": "zoe"})).json()
+        assert (await client.get("/readyz")).json() == {"status": "ready", "sessions": 1}
+        home.app.state.registry.drain()
+        answer = await client.get("/readyz")
+        assert (answer.status_code, answer.json()) == (503, {"status": "draining", "sessions": 1})
+        assert (await client.head("/readyz")).status_code == 503
+        assert (await client.get("/healthz")).status_code == 200
+        refused = await client.post("/v1/sessions", json={"avatar_id": "zoe"})
+        assert refused.status_code == 503 and int(refused.headers["retry-after"]) > 0
+        assert (await client.get(f"/v1/sessions/{opened['id']}")).status_code == 200
+
+
 async def test_config_tells_what_a_client_must_know() -> None:
     ice = [{"urls": ["turn:turn.example.com"], "username": "u", "credential": "c"}, {"urls": "stun:stun.example.com"}]
     async with client_of(house(rtc__ice_servers=ice, page__badge=False)) as client:

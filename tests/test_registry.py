@@ -31,6 +31,8 @@ class Listener:
 
     def on_mood(self, mood: Mood) -> None: ...
 
+    def on_speaker(self, person: int) -> None: ...
+
     def on_state(self, state: str, epoch: int) -> None:
         self.said.append((state, epoch))
 
@@ -241,6 +243,21 @@ async def test_an_offer_that_comes_while_the_call_ends_leaves_no_peer() -> None:
         with pytest.raises(BadRequest):
             await call.answer("v=0")
         assert len(it.peers.made) == 1
+
+
+async def test_while_it_drains_present_calls_go_on_and_new_ones_are_refused() -> None:
+    async with place(capacity=1, grace_s=30.0) as it:
+        call = await it.registry.open(AVATAR)
+        waiting = asyncio.create_task(it.registry.open(AVATAR))  # for the one place there is
+        await asyncio.sleep(0.02)
+        it.registry.drain()
+        with pytest.raises(Busy, match="shutting down"):
+            await asyncio.wait_for(waiting, 5)
+        await it.registry.end(call.id, "client")
+        with pytest.raises(Busy, match="shutting down"):
+            await it.registry.open(AVATAR)
+        assert it.registry.draining and it.registry.active == 0
+        assert it.figure("visavis_sessions_ended_total", reason="client") == 1
 
 
 async def test_shutdown_ends_every_call_and_admits_no_more(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,4 +1,4 @@
-"""The command line: serve, render, motion, avatar, key, token, build, doctor: reads settings, calls parts, words outcomes.
+"""The command line: reads settings, calls the parts, and words what came of it.
 
 Knows nothing of how any of it works. Heavy modules are imported by the commands that need them: help comes at once.
 """
@@ -199,7 +199,7 @@ def serve(
     from visavis_server.workers import serving as front
 
     settings = with_streams(settings, stream or (), record)
-    start_logging(settings.log.level)
+    start_logging(settings.log.level, settings.log.format)
     front_door.check_access(settings)
     make_data_dir(settings.data_dir)
     settings, own_certificate = front_door.with_certificate(settings)

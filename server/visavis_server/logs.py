@@ -1,4 +1,4 @@
-"""How log lines look: time, level, a fixed message, then its fields as `name=value`.
+"""How log lines look: time, level, a fixed message, then its fields as `name=value`, or all of it as JSON.
 
 It does not know what is logged.
 """
@@ -35,20 +35,49 @@ class FieldFormatter(logging.Formatter):
         return line
 
 
+class JsonFormatter(logging.Formatter):
+    """One object a line: `{"time": "2026-03-01T12:00:01.250Z", "level": "info", "message": "session opened", …}`.
+
+    Args:
+        who: see `FieldFormatter`.
+    """
+
+    def __init__(self, who: str = "") -> None:
+        super().__init__()
+        self._who = who
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line; a traceback is one of its fields."""
+        clock = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        line: dict[str, object] = {
+            "time": f"{clock}.{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if self._who:
+            line["process"] = self._who
+        line |= {name: value for name, value in vars(record).items() if name not in _STANDARD and name not in line}
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
 def _shown(value: object) -> str:
     text = str(value)
     return text if text.isprintable() and text and " " not in text else json.dumps(text, ensure_ascii=False)
 
 
-def start_logging(level: str, who: str = "") -> None:
+def start_logging(level: str, format: str = "text", who: str = "") -> None:
     """Write records of this level and above to standard error; the libraries' chatter only at debug level.
 
     Args:
         level: one of `LOG_LEVELS`.
+        format: "text" for people, "json" for programs.
         who: see `FieldFormatter`.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(FieldFormatter(who))
+    handler.setFormatter(JsonFormatter(who) if format == "json" else FieldFormatter(who))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -12,7 +12,7 @@ from starlette.routing import Match, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-_RESERVED = ("/v1", "/healthz", "/metrics", "/docs", "/openapi.json", "/whip", "/whep")
+_RESERVED = ("/v1", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/whip", "/whep")
 _HASHED_NAME = re.compile(r"[.-][0-9A-Za-z_]{8,}\.[a-z0-9]+$")
 """`app-3FZK2Q7A.js`: the content's hash is in the name, so the file never changes."""
 

@@ -23,6 +23,7 @@ from visavis_server.media_peer import PeerFactory
 from visavis_server.metrics import Metrics
 from visavis_server.session import Session
 from visavis_server.settings import Settings
+from visavis_server.studio_figures import StudioFigures
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ class Stage(Protocol):
 
     cost: DrawingCost
     skipped_ticks: int
+    figures: StudioFigures
 
     @property
     def guard_counts(self) -> GuardCounts | None:
@@ -85,6 +87,7 @@ class SessionRegistry:
         self.followers: list[Callable[[], None]] = []
         """Called on the event loop whenever a call has been opened or ends."""
         self._closed = False
+        self._draining = False
         self.permit: Callable[[], Permit] | None = None
         """Asked before every call, for whoever wants it; raises `Busy`."""
         self._permits: dict[str, Permit] = {}
@@ -95,6 +98,18 @@ class SessionRegistry:
     def capacity(self) -> int:
         """Calls at the same time."""
         return self._settings.capacity
+
+    @property
+    def draining(self) -> bool:
+        """No new calls are admitted, because the server is to be stopped."""
+        return self._draining or self._closed
+
+    def drain(self) -> None:
+        """Admit no new calls; those that are open go on."""
+        if not self._draining:
+            self._draining = True
+            self._changed.set()
+            _log.info("draining", extra={"sessions": self._taken})
 
     @property
     def active(self) -> int:
@@ -218,7 +233,7 @@ class SessionRegistry:
 
     async def _take_place(self) -> None:
         begun_s = time.monotonic()
-        while self._taken >= self.capacity and not self._closed:
+        while self._taken >= self.capacity and not self.draining:
             patience_s = CLOSE_LIMIT_S + 1 if self._ending else self._grace_s
             left_s = begun_s + patience_s - time.monotonic()
             if left_s <= 0:
@@ -226,7 +241,7 @@ class SessionRegistry:
             self._changed.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), left_s)
-        if self._closed:
+        if self.draining:
             raise shutting_down()
         if self._taken >= self.capacity:
             raise Busy(

@@ -15,9 +15,11 @@ import socket
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import uvicorn
 
@@ -123,14 +125,31 @@ def microphone_warning(settings: ServerSettings, port: int) -> str | None:
     )
 
 
+class Drainable(Protocol):
+    """What may be let run out before the end: a `SessionRegistry`."""
+
+    @property
+    def active(self) -> int:
+        """How many still go on."""
+        ...
+
+    def drain(self) -> None:
+        """Let nobody new in. Idempotent."""
+        ...
+
+
 class CallServer(uvicorn.Server):
     """uvicorn, but calls end with a good-bye before their WebSockets are cut, and signals end it quietly.
+
+    SIGTERM lets nobody new in and waits for those who are there; SIGINT, or a second SIGTERM, ends it at once.
 
     Args:
         config: what it serves, and how.
         on_ready: called once it answers.
         say_goodbye: ends all calls.
         own: the certificate, if visavis has made it.
+        calls: what SIGTERM lets run out; None: it ends at once.
+        drain_s: for how long.
     """
 
     def __init__(
@@ -139,8 +158,13 @@ class CallServer(uvicorn.Server):
         on_ready: Callable[[], None],
         say_goodbye: Callable[[], Awaitable[None]],
         own: OwnCertificate | None = None,
+        calls: Drainable | None = None,
+        drain_s: float = 0.0,
     ) -> None:
         super().__init__(config)
+        self._calls = calls
+        self._drain_s = drain_s
+        self._drain_until_s: float | None = None
         self._own = own
         self._doors: list[HttpsDoor] = []
         self._say_goodbye = say_goodbye
@@ -157,6 +181,20 @@ class CallServer(uvicorn.Server):
                 for door in self._doors:
                     door.open()
             self._on_ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal. It may come between any two instructions, so only a time is noted here."""
+        if sig == signal.SIGTERM and self._calls is not None and self._drain_until_s is None:
+            self._drain_until_s = time.monotonic() + self._drain_s
+        else:
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: whether it is time to leave."""
+        if self._drain_until_s is not None and self._calls is not None and not self.should_exit:
+            self._calls.drain()
+            self.should_exit = self._calls.active == 0 or time.monotonic() >= self._drain_until_s
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say good-bye to every call, then stop."""
@@ -201,7 +239,8 @@ def call_server(
         await app.state.desk.aclose()
         await app.state.registry.aclose("shutdown")
 
-    return CallServer(_config(app, settings), on_ready, say_goodbye, own_certificate)
+    calls, drain_s = app.state.registry, settings.sessions.drain_s
+    return CallServer(_config(app, settings), on_ready, say_goodbye, own_certificate, calls, drain_s)
 
 
 def front_server(
@@ -292,7 +331,7 @@ def serve_forever(
     from visavis_server.workers.destinations import id_prefix
     from visavis_server.workers.worker import FromFront
 
-    library = AvatarLibrary(settings.data_dir / "avatars")
+    library = AvatarLibrary(settings.data_dir / "avatars", canvas=settings.photos.canvas)
     renderer = default_renderer(settings.drawing)
     _log.info("drawing", extra={"renderer": renderer.name})
     how = StudioSettings(

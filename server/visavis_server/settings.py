@@ -25,7 +25,10 @@ from visavis_server.setting_fields import value as _value
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("text", "json")
 WHEN_BUSY = ("degrade", "refuse")
+FORMATS = ("1:1", "16:9", "9:16", "4:3", "3:4")
+CANVASES = ("standard", "1080p")
 RENDERERS = ("auto", "diffusion", "warp")
 TLS_MODES = ("auto", "off", "self-signed")
 ENGINES = ("auto", "onnxruntime", "openvino", "torch", "tensorrt", "tensorrt-rtx")
@@ -128,6 +131,12 @@ class SessionSettings:
     join_timeout_s: float = _number(15.0, 1.0, 600.0, "A session nobody joins ends after this long.")
     idle_timeout_s: float = _number(1800.0, 0.0, 1e6, "A session where nobody speaks ends after this long; 0: never.")
     max_age_s: float = _number(43200.0, 0.0, 1e7, "Every session ends after this long; 0: never.")
+    drain_s: float = _number(
+        25.0,
+        0.0,
+        86400.0,
+        "On SIGTERM present sessions may go on for so long; Ctrl+C, or a second SIGTERM, ends them at once.",
+    )
     when_busy: str = _value(
         "degrade", "When sessions ask more than the device has: degrade (all get less) or refuse (who comes last)."
     )
@@ -145,13 +154,26 @@ class PhotoSettings:
     max_photo_bytes: int = _number(20 * 1024 * 1024, 10_000, 200 * 1024 * 1024, "Largest photo that may be uploaded.")
     max_waiting: int = _number(4, 0, 100, "Photos that may wait while another one is analysed.")
     max_avatars: int = _number(1000, 0, 1_000_000, "Uploaded avatars that are kept; more are refused. 0: any number.")
+    canvas: str = _value(
+        "standard",
+        f"How large avatars' pictures may be, one of {', '.join(CANVASES)}; standard: 1024 px on the long side.",
+    )
+
+    def __post_init__(self) -> None:
+        if self.canvas not in CANVASES:
+            raise BadSetting("photos.canvas", f"is {self.canvas!r}", f"Choose one of {', '.join(CANVASES)}.")
 
 
 @dataclass(frozen=True, slots=True)
 class VideoSettings:
     """The live picture."""
 
-    long_side_px: int = _number(512, 128, 1024, "Long side of the live picture.")
+    long_side_px: int = _number(512, 128, 1920, "Long side of the live picture; never more than the avatar's own.")
+    format: str = _value("", f"Shape of the live picture: {', '.join(FORMATS)}; empty: the photo's own.")
+
+    def __post_init__(self) -> None:
+        if self.format and self.format not in FORMATS:
+            raise BadSetting("video.format", f"is {self.format!r}", f"Choose one of {', '.join(FORMATS)}, or none.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,10 +352,13 @@ class LogSettings:
     """What the server says."""
 
     level: str = _value("info", f"One of {', '.join(LOG_LEVELS)}.")
+    format: str = _value("text", f"One of {', '.join(LOG_FORMATS)}; json: one object a line, for programs.")
 
     def __post_init__(self) -> None:
         if self.level not in LOG_LEVELS:
             raise BadSetting("log.level", f"is {self.level!r}", f"Choose one of {', '.join(LOG_LEVELS)}.")
+        if self.format not in LOG_FORMATS:
+            raise BadSetting("log.format", f"is {self.format!r}", f"Choose one of {', '.join(LOG_FORMATS)}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,13 @@ class HealthBody(BaseModel):
     capacity: int
 
 
+class ReadyBody(BaseModel):
+    """Whether new sessions may come."""
+
+    status: Literal["ready", "draining"]
+    sessions: int
+
+
 class IceServerBody(BaseModel):
     """As `RTCPeerConnection` takes it."""
 
@@ -44,13 +51,23 @@ class ConfigBody(BaseModel):
 
 
 def health_routes(registry: SessionRegistry, metrics: Metrics, settings: Settings, ice: IceServers) -> APIRouter:
-    """/healthz, /metrics and /v1/config."""
+    """/healthz, /readyz, /metrics and /v1/config."""
     routes = APIRouter(tags=["Server"])
 
     @routes.head("/healthz", include_in_schema=False)
     @routes.get("/healthz", summary="Is the server up?")
     async def health() -> HealthBody:
         return HealthBody(status="ok", version=__version__, sessions=registry.active, capacity=registry.capacity)
+
+    @routes.head("/readyz", include_in_schema=False)
+    @routes.get(
+        "/readyz",
+        summary="May new sessions come?",
+        responses={503: {"model": ReadyBody, "description": "It is to be stopped; present sessions go on."}},
+    )
+    async def ready(response: Response) -> ReadyBody:
+        response.status_code = 503 if registry.draining else 200
+        return ReadyBody(status="draining" if registry.draining else "ready", sessions=registry.active)
 
     @routes.get(
         "/metrics",
