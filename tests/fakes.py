@@ -20,6 +20,7 @@ from PIL import Image
 from visavis_models.avatar import Avatar
 from visavis_models.errors import BadPhoto, BadRequest, NotFound, VisavisError
 from visavis_models.mood import Mood
+from visavis_models.portrait.consent import Consent
 from visavis_models.rendering import GuardCounts
 from visavis_server.load import DrawingCost
 from visavis_server.media import MediaSink, Published
@@ -174,6 +175,7 @@ class FakeLibrary:
         self.avatars = {a.id: a for a in (fake_avatar(), fake_avatar("zoe", "Zoe"), fake_avatar("mine", "Ada", False))}
         self.add_blocks: Callable[[], object] | None = None
         self.added: list[tuple[int, str]] = []
+        self.agreed: dict[str, tuple[Consent, ...]] = {}
 
     def list(self) -> Sequence[Avatar]:
         return tuple(self.avatars.values())
@@ -183,7 +185,7 @@ class FakeLibrary:
             raise NotFound("no_such_avatar", f"There is no avatar {id!r}.", "Choose one of those in the list.")
         return self.avatars[id]
 
-    def add(self, photo: bytes, name: str) -> Avatar:
+    def add(self, photo: bytes, name: str, consent: Consent | None = None) -> Avatar:
         if self.add_blocks is not None:
             self.add_blocks()
         if photo[:1] == b"!":
@@ -193,7 +195,15 @@ class FakeLibrary:
         self.added.append((len(photo), name))
         avatar = fake_avatar(f"photo-{len(self.added)}", name, False, ("3 faces found: the largest was taken.",))
         self.avatars[avatar.id] = avatar
+        self.agreed[avatar.id] = () if consent is None else (consent,)
         return avatar
+
+    def consents(self, id: str) -> tuple[Consent, ...]:
+        self.get(id)
+        return self.agreed.get(id, ())
+
+    def has(self, id: str) -> bool:
+        return id in self.avatars
 
     def remove(self, id: str) -> None:
         if self.get(id).builtin:

@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 
 from visavis_models.avatar import Avatar
 from visavis_models.errors import Busy
+from visavis_models.portrait.consent import Consent
 from visavis_server.call import shutting_down
 from visavis_server.metrics import Metrics
 
@@ -64,8 +65,16 @@ class Library(Protocol):
         """One, ready to perform."""
         ...
 
-    def add(self, photo: bytes, name: str) -> Avatar:
-        """Analyse a photo; raises `BadPhoto`."""
+    def add(self, photo: bytes, name: str, consent: Consent | None = None) -> Avatar:
+        """Analyse a photo, and keep whose consent there is; raises `BadPhoto`."""
+        ...
+
+    def consents(self, id: str) -> tuple[Consent, ...]:
+        """Who said that the person shown agrees."""
+        ...
+
+    def has(self, id: str) -> bool:
+        """Whether there is one of this id."""
         ...
 
     def remove(self, id: str) -> None:
@@ -148,7 +157,19 @@ class AvatarDesk:
         if self._pending > self._max_waiting:
             raise Busy("analysis_busy", "Several photos are being prepared already.", "Try again in a few seconds.")
 
-    async def add(self, photo: bytes, name: str) -> Avatar:
+    async def consents(self, id: str) -> tuple[Consent, ...]:
+        """Who said that the person shown agrees.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        return await self._read(self._library.consents, id)
+
+    async def has(self, id: str) -> bool:
+        """Whether there is one of this id."""
+        return await self._read(self._library.has, id)
+
+    async def add(self, photo: bytes, name: str, consent: Consent | None = None) -> Avatar:
         """Analyse a photo; goes on even if the caller stops waiting.
 
         Raises:
@@ -158,7 +179,7 @@ class AvatarDesk:
         self.check_room()
         self._pending += 1
         loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self._analyst, self._timed_add, photo, name)
+        work = loop.run_in_executor(self._analyst, self._timed_add, photo, name, consent)
         work.add_done_callback(self._done)
         answer: asyncio.Future[None] = loop.create_future()
 
@@ -183,10 +204,10 @@ class AvatarDesk:
         self._analyst.shutdown(wait=False, cancel_futures=True)
         self._reader.shutdown(wait=False, cancel_futures=True)
 
-    def _timed_add(self, photo: bytes, name: str) -> Avatar:
+    def _timed_add(self, photo: bytes, name: str, consent: Consent | None) -> Avatar:
         begun_s = time.monotonic()
         try:
-            return self._library.add(photo, name)
+            return self._library.add(photo, name, consent)
         finally:
             self._metrics.analysis(time.monotonic() - begun_s)
 

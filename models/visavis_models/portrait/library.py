@@ -9,16 +9,21 @@ import logging
 import re
 import shutil
 import threading
+import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from visavis_models.avatar import ANALYSIS_VERSION, Avatar
 from visavis_models.errors import BadInput, BadPhoto, NotFound, StorageError, WeightsError
 from visavis_models.portrait.analysis import analyse, analyse_canvas, content_hash, make_avatar_id
+from visavis_models.portrait.consent import Consent, add_consent, read_consents
 from visavis_models.portrait.storage import (
+    RETIRED_PREFIX,
+    TEMPORARY_PREFIX,
     AvatarEntry,
     DamagedAvatar,
     encode_jpeg,
@@ -34,6 +39,7 @@ _log = logging.getLogger(__name__)
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}\Z")
 _KEPT_READY = 4
 _MAX_NAME = 60
+_ABANDONED_S = 3600.0
 
 
 class BuiltinAvatar(BadInput):
@@ -77,11 +83,11 @@ class AvatarLibrary:
         Raises:
             NotFound: there is none of this id, or nothing of it can be saved.
         """
+        folder, builtin = self._folder(id)  # also asked for one that is ready: another process may have removed it
         with self._lock:
             if id in self._ready:
                 self._ready.move_to_end(id)
                 return self._ready[id]
-        folder, builtin = self._folder(id)
         try:
             avatar = load_avatar(folder, builtin)
         except DamagedAvatar as error:
@@ -89,12 +95,13 @@ class AvatarLibrary:
         self._keep_ready(avatar)
         return avatar
 
-    def add(self, photo: bytes, name: str) -> Avatar:
+    def add(self, photo: bytes, name: str, consent: Consent | None = None) -> Avatar:
         """Make an avatar of a photo; the same photo again gives the avatar that it gave before, at once.
 
         Args:
             photo: the bytes of a picture file.
             name: for people; blank becomes "Avatar".
+            consent: of the person shown; kept with the avatar.
 
         Raises:
             BadPhoto: see `analyse`.
@@ -105,16 +112,38 @@ class AvatarLibrary:
         with self._analysing:  # also keeps two uploads of one photo from being analysed twice
             known = next((entry for entry in self.list() if entry.content_hash == digest), None)
             if known is not None and known.version == ANALYSIS_VERSION:
+                if not known.builtin:
+                    self._record(known.id, consent)
                 return self.get(known.id)
             avatar = analyse(photo, name, known.id if known else make_avatar_id(name, photo))
             if known is not None and known.builtin:
                 return replace(avatar, builtin=True)
+            fresh = not (self._root / avatar.id).exists()
+            self._record(avatar.id, consent)  # first: no avatar is ever without it
             try:
                 save_avatar(avatar, self._root / avatar.id, digest)
             except OSError as error:
+                if fresh:
+                    shutil.rmtree(self._root / avatar.id, ignore_errors=True)
                 raise _not_writable("kept", error) from error
         self._keep_ready(avatar)
         return avatar
+
+    def consents(self, id: str) -> tuple[Consent, ...]:
+        """Who said that the person shown agrees, oldest first; none for avatars that ship.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        return read_consents(self._folder(id)[0])
+
+    def _record(self, id: str, consent: Consent | None) -> None:
+        if consent is None:
+            return
+        try:
+            add_consent(self._root / id, consent)
+        except OSError as error:
+            raise _not_writable("kept", error) from error
 
     def remove(self, id: str) -> None:
         """Forget an avatar of a user's.
@@ -129,7 +158,7 @@ class AvatarLibrary:
             raise BuiltinAvatar(
                 "builtin_avatar", "This avatar ships with visavis.", "Remove only avatars that you added."
             )
-        gone = self._root / f".old-{uuid.uuid4().hex}"
+        gone = self._root / f"{RETIRED_PREFIX}{uuid.uuid4().hex}"
         try:
             folder.rename(gone)
         except FileNotFoundError as error:
@@ -139,6 +168,24 @@ class AvatarLibrary:
         with self._lock:
             self._ready.pop(id, None)
         shutil.rmtree(gone, ignore_errors=True)
+        self.sweep()
+
+    def has(self, id: str) -> bool:
+        """Whether there is one of this id."""
+        try:
+            self._folder(id)
+        except NotFound:
+            return False
+        return True
+
+    def sweep(self) -> None:
+        """Remove what a killed process left half removed or half made."""
+        for gone in self._root.glob(f"{RETIRED_PREFIX}*"):
+            shutil.rmtree(gone, ignore_errors=True)
+        for part in self._root.glob(f"{TEMPORARY_PREFIX}*"):
+            with suppress(OSError):
+                if time.time() - part.stat().st_mtime > _ABANDONED_S:
+                    shutil.rmtree(part, ignore_errors=True)
 
     def image(self, id: str) -> bytes:
         """The canvas as JPEG.

@@ -25,11 +25,12 @@ from safetensors.numpy import load, save
 
 from visavis_models.avatar import ANALYSIS_VERSION, Avatar, other_id
 from visavis_models.face.person import Person
+from visavis_models.portrait.consent import keep_consents
 from visavis_models.portrait.layers import settle_layers
 from visavis_models.portrait.people import settle_people
 
 TEMPORARY_PREFIX = ".new-"
-_RETIRED_PREFIX = ".old-"
+RETIRED_PREFIX = ".old-"
 _THUMBNAIL_PX = 256
 _THUMBNAIL_FACE_WIDTHS = 2.4
 _SHAPES = {"landmarks": (478, 3), "head_pose": (6,), "body_points": (33, 4)}
@@ -71,6 +72,7 @@ def save_avatar(avatar: Avatar, folder: Path, content_hash: str = "") -> None:
     try:
         for name, content in _files(avatar, content_hash).items():
             (fresh / name).write_bytes(content)
+        keep_consents(folder, fresh)
         _replace_folder(fresh, folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -249,7 +251,7 @@ def _read_picture(path: Path, form: str) -> NDArray[np.uint8]:
 
 
 def _replace_folder(fresh: Path, folder: Path) -> None:
-    retired = folder.parent / f"{_RETIRED_PREFIX}{uuid.uuid4().hex}"
+    retired = folder.parent / f"{RETIRED_PREFIX}{uuid.uuid4().hex}"
     try:
         os.rename(folder, retired)
     except FileNotFoundError:
