@@ -18,9 +18,14 @@ HEAD_NAMES: tuple[str, ...] = ("pitch", "yaw", "roll", "x", "y", "z")
 shoulder positive), then the offset from the portrait's rest position in face widths (x to the picture's right, y down,
 z towards the viewer). All are relative to the head as it is in the portrait: zeros show the photo's own pose."""
 
-BODY_NAMES: tuple[str, ...] = ("breath", "shoulder_left", "shoulder_right", "sway_x", "lean")
+BODY_NAMES: tuple[str, ...] = (
+    "breath", "shoulder_left", "shoulder_right", "sway_x", "lean", "turn", "weight", "trail_x", "trail_y"
+)  # fmt: skip
 """breath 0..1 (chest filled), shoulder_left/right -1..1 (the person's own; 1 = a clear shrug), sway_x -1..1 (torso
-to the picture's right), lean -1..1 (towards the viewer)."""
+to the picture's right), lean -1..1 (towards the viewer), turn -1..1 (torso turned to the person's own left; 1 = 8
+degrees), weight -1..1 (rests on the person's own left leg, or the right one; hips and shoulders go with it), trail_x
+and trail_y -1..1 (how far the ends of loose hair, and by a part a collar, are away from where the head would carry
+them, to the picture's right and down; 1 = a tenth of a face width)."""
 
 BODY_COUNT = len(BODY_NAMES)
 

@@ -1,10 +1,10 @@
-"""Where head and body are: slow sway, the way a phrase is held, shifts between sentences, breath. Knows no lips.
+"""Where the head is and how a person holds themselves: slow sway, the way a phrase is held, shifts between sentences.
 
 Heads of speakers move 90 % of the time and those of silent people 13 % of it (Hadar et al. 1983); standard deviations
 are 1 to 5 degrees, most of the power lies below 1 Hz (Munhall et al. 2004). A phrase takes the head somewhere and its
 end lets it settle, lower and towards the partner (Hadar et al. 1983; Graf et al. 2002). Whole postures shift between
-sentences, most often where a topic or a turn changes (Cassell et al. 2001). Breathing at rest: 12 to 18 a minute with
-40 % of the time for breathing in; in speech a quick breath before a phrase and a long way out (Winkworth et al. 1995).
+sentences, most often where a topic or a turn changes (Cassell et al. 2001). Knows no lips
+and no torsos.
 """
 
 from __future__ import annotations
@@ -132,39 +132,3 @@ class HeadMotion:
                 self._phrase_target = self._phrase_target - _SETTLED
         elif not now.rhythm.sounding and self._rng.random() < chance:
             self._phrase_target = self._rng.normal(0.0, 0.8, 3) * _PHRASE
-
-
-class Body:
-    """Breathes, and moves a little with the head."""
-
-    def __init__(self, rng: np.random.Generator) -> None:
-        self._rng = rng
-        self._phase = float(rng.random())
-        self._period_s = 4.2
-        self._depth = 0.8
-        self._breath = Follower(0.30)
-        self._sway = Wander(np.array([0.18, 0.08]), 3.0, rng)
-        self._shoulders = Wander(np.array([0.05, 0.05]), 2.5, rng)
-        self._effort = Follower(0.9)
-
-    def step(self, now: Moment, energy: float, posture: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The next body pose, float64 (5,), see `BODY_NAMES`."""
-        speaking = now.speaking > 0.5
-        inhale = 0.25 if speaking else 0.40
-        if now.rhythm.sentence_ended or now.turn_ended:
-            # A sentence is over: breathe in, from what is left in the lungs.
-            self._period_s, self._depth = 3.0, 1.0
-            self._phase = inhale / math.pi * math.acos(1.0 - 2.0 * min(max(self._breath.value, 0.0), 1.0))
-        self._phase += FRAME_S / self._period_s * math.sqrt(now.manner.tempo)
-        if self._phase >= 1.0:
-            self._phase -= 1.0
-            self._period_s = float(self._rng.normal(4.8 if speaking else 4.0, 0.4))
-            self._depth = float(self._rng.uniform(0.65, 1.0))
-        if self._phase < inhale:
-            level = 0.5 - 0.5 * math.cos(math.pi * self._phase / inhale)
-        else:
-            level = 0.5 + 0.5 * math.cos(math.pi * (self._phase - inhale) / (1.0 - inhale))
-        breath = self._breath.step(level * self._depth)
-        sway, lean = self._sway.step() * now.manner.head_scale + posture[6:8]
-        left, right = self._shoulders.step() + 0.16 * self._effort.step(energy)
-        return np.array([min(max(breath, 0.0), 1.0), left, right, *(min(max(v, -1.0), 1.0) for v in (sway, lean))])

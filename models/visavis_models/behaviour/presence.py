@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from visavis_models.arkit import ARKIT_COUNT
 from visavis_models.behaviour.eyes import Blinks, Gaze, draw_eyes
 from visavis_models.behaviour.manner import NEUTRAL, EasedManner, Manner
-from visavis_models.behaviour.posture import Body, HeadMotion, Posture
+from visavis_models.behaviour.posture import HeadMotion, Posture
 from visavis_models.behaviour.states import Situation, States
+from visavis_models.behaviour.torso import Torso
 from visavis_models.behaviour.upper_face import UpperFace
 
 
@@ -28,7 +29,7 @@ class Presence:
         self._gaze = Gaze(parts[1])
         self._posture = Posture(parts[2])
         self._head = HeadMotion(parts[3])
-        self._body = Body(parts[4])
+        self._torso = Torso(parts[4])
         self._upper_face = UpperFace(parts[5])
         self._manner = EasedManner()
         self.manner: Manner = NEUTRAL
@@ -53,7 +54,7 @@ class Presence:
         head = self._head.step(moment, now.energy, posture, self._gaze.goal)
         if held is not None:
             head = head + held
-        body = self._body.step(moment, now.energy, posture)
+        body = self._torso.step(moment, now.energy, posture, self._posture.shifted, head)
         face = np.zeros(ARKIT_COUNT, np.float32)
         draw_eyes(face, lids, looks_deg, head)
         self._upper_face.step(moment, self._head.nodded, face)

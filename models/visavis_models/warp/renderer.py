@@ -23,6 +23,7 @@ from visavis_models.raster import affine_planes, rasterise
 from visavis_models.warp.backdrop import clean_plate
 from visavis_models.warp.body import BodyField, body_field
 from visavis_models.warp.eyes import Eye, make_eyes
+from visavis_models.warp.hair import loose_hair
 from visavis_models.warp.lips import on_the_seam
 from visavis_models.warp.mesh import PersonMesh, build_mesh
 from visavis_models.warp.mouth import Mouth, Scene
@@ -121,7 +122,7 @@ def prepare(avatar: Avatar) -> Still:
         mesh=mesh,
         rest=rest,
         sides=(flat - depth)[:LANDMARK_COUNT],
-        body=body_field(avatar, mesh.points, weight),
+        body=body_field(avatar, mesh.points, weight, loose_hair(avatar, mesh.points, weight)),
         person=person,
         evenly=even_cover(person, mesh.points, mesh.triangles),
         mouth=Mouth(avatar, rig.model),
@@ -281,7 +282,7 @@ def driven_mesh(
         still: the prepared avatar.
         driven: the face in motion.
         skull: float32 (3, 4): the head's rigid motion.
-        body: float32 (5,), see `BODY_NAMES`.
+        body: float32 (9,), see `BODY_NAMES`.
     """
     mesh = still.mesh
     rigid = still.rest @ skull[:, :3].T + skull[:, 3]

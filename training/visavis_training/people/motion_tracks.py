@@ -19,6 +19,7 @@ from torch import Tensor
 
 from visavis_models.errors import StorageError
 from visavis_models.motion import MotionWindow
+from visavis_training.people.poses import BODY_COUNT
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Tracks:
     head: Tensor
     """float16 (T, 6), see `visavis_models.motion.HEAD_NAMES`."""
     body: Tensor
-    """float16 (T, 5), see `visavis_models.motion.BODY_NAMES`."""
+    """float16 (T, 5), the first of `visavis_models.motion.BODY_NAMES`."""
     speaking: Tensor
     """uint8 (T,)."""
     starts: Tensor
@@ -47,9 +48,8 @@ class Tracks:
             for name in ("face", "head", "body", "speaking")
         }
         starts = torch.tensor([0, *np.cumsum([len(w) for w in windows]).tolist()])
-        return cls(
-            arrays["face"].half(), arrays["head"].half(), arrays["body"].half(), arrays["speaking"].byte(), starts
-        )
+        body = arrays["body"][:, :BODY_COUNT]
+        return cls(arrays["face"].half(), arrays["head"].half(), body.half(), arrays["speaking"].byte(), starts)
 
     @classmethod
     def join(cls, parts: Sequence[Tracks]) -> Tracks:

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor
 
 from visavis_models.arkit import ARKIT, ARKIT_COUNT
-from visavis_models.motion import BODY_COUNT
 from visavis_training.people.chance import Chance
 from visavis_training.people.expressions import _MIRROR, _PAIRS, EXPRESSIONS
 from visavis_training.people.plausibility import face_of, plausible
 
+BODY_COUNT = 5
+"""The first of `visavis_models.motion.BODY_NAMES`: made people do these; no torso turns, no hair trails."""
 KINDS = ("few units", "expressions", "one unit", "speech", "relaxed")
 SHARES = (0.32, 0.26, 0.10, 0.26, 0.06)
 HEAD_LIMITS_DEG = (25.0, 40.0, 25.0)
@@ -46,7 +47,7 @@ class Poses:
     head: Tensor
     """float32 (N, 6), see `visavis_models.motion.HEAD_NAMES`"""
     body: Tensor
-    """float32 (N, 5), see `visavis_models.motion.BODY_NAMES`"""
+    """float32 (N, 5), the first of `visavis_models.motion.BODY_NAMES`"""
 
 
 @lru_cache(maxsize=8)
