@@ -19,9 +19,11 @@ from PIL import Image
 
 from visavis_models.avatar import Avatar
 from visavis_models.errors import BadPhoto, BadRequest, NotFound, VisavisError
+from visavis_models.framing import shares_of_faces
 from visavis_models.mood import Mood
 from visavis_models.portrait.consent import Consent
 from visavis_models.rendering import GuardCounts
+from visavis_server.live_motion import LiveMotion
 from visavis_server.load import DrawingCost
 from visavis_server.media import MediaSink, Published
 from visavis_server.session import SessionStats
@@ -68,6 +70,10 @@ class FakeSession:
         self.state: Literal["idle", "listening", "speaking"] = "idle"
         self.epoch = 0
         self.mood = Mood()
+        self.speaker = 0
+        self.motion = LiveMotion(len(avatar.people))
+        self.people = self.motion.people
+        self.faces = shares_of_faces(avatar)
         self.heard: list[tuple[int, int]] = []
         self.sinks: list[MediaSink] = []
         self.closed = False
@@ -193,7 +199,7 @@ class FakeLibrary:
         if not photo.startswith(b"\xff\xd8"):
             raise BadPhoto("not_an_image", "This file is no picture.", "Use a JPEG, PNG or WebP file.")
         self.added.append((len(photo), name))
-        avatar = fake_avatar(f"photo-{len(self.added)}", name, False, ("3 faces found: the largest was taken.",))
+        avatar = fake_avatar(f"photo-{len(self.added)}", name, False, ("1 more face is too small, turned away or cut off, and will not move.",))
         self.avatars[avatar.id] = avatar
         self.agreed[avatar.id] = () if consent is None else (consent,)
         return avatar

@@ -37,6 +37,7 @@ async def test_built_in_avatars_come_first() -> None:
         "height": 24,
         "builtin": True,
         "notes": [],
+        "faces": [{"x": round(1 / 16, 4), "y": round(1 / 24, 4), "width": round(1 / 16, 4)}],
         "image_url": "/v1/avatars/astronaut/image",
         "thumbnail_url": "/v1/avatars/astronaut/thumbnail",
     }
@@ -47,7 +48,7 @@ async def test_an_upload_becomes_an_avatar_that_can_be_looked_at_and_removed() -
         made = await upload(client)
         assert made.status_code == 201, made.text
         url = made.headers["Location"]
-        assert made.json()["name"] == "Grace" and made.json()["notes"] == ["3 faces found: the largest was taken."]
+        assert made.json()["name"] == "Grace" and made.json()["notes"] == ["1 more face is too small, turned away or cut off, and will not move."]
         assert (await client.get(url)).json() == made.json()
         picture = await client.get(made.json()["image_url"])
         assert picture.headers["content-type"] == "image/jpeg" and picture.content.startswith(b"\xff\xd8")

@@ -37,6 +37,8 @@ async def test_a_session_is_opened_seen_interrupted_and_ended() -> None:
             "whep_url",
             "width",
             "height",
+            "speaker",
+            "faces",
         }
         assert [s["id"] for s in (await client.get("/v1/sessions")).json()["sessions"]] == [session["id"]]
         answer = await client.post(f"{url}/interrupt")

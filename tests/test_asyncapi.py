@@ -70,6 +70,10 @@ async def test_everything_that_the_server_sends_is_documented() -> None:
             seen = await heard(socket, "ready")
             await socket.send('{"type": "mood", "emotion": "happy", "strength": 0.8}')
             seen += await heard(socket, "mood")
+            [call] = it.registry.calls()
+            call.session.motion.people = 2  # as if somebody else were in the picture
+            await socket.send('{"type": "speaker", "person": 1}')
+            seen += await heard(socket, "speaker")
             await socket.send('{"type": "segment.start", "rate_hz": 16000}')
             await socket.send(said)
             await socket.send('{"type": "segment.end"}')

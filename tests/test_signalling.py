@@ -15,6 +15,7 @@ from visavis_models.errors import BadRequest, EngineError
 from visavis_models.mood import Feeling, Mood
 from visavis_server.api import messages
 from visavis_server.api.moods import mood_message
+from visavis_server.api.speakers import speaker_message
 from visavis_server.api.signalling import RateLimit
 from visavis_server.call import CallStats
 from visavis_server.session import SessionStats
@@ -326,7 +327,7 @@ async def _one_call(server: Running) -> None:
 
 def test_every_client_message_of_the_fixture_is_understood() -> None:
     kinds = {type(messages.read_message(json.dumps(example))).__name__ for example in FIXTURE["client"]}
-    assert kinds == {"Offer", "Candidate", "Interrupt", "Attend", "SetMood", "Ping", "Bye"}
+    assert kinds == {"Offer", "Candidate", "Interrupt", "Attend", "SetMood", "SetSpeaker", "Ping", "Bye"}
 
 
 def test_server_messages_are_written_as_the_fixture_shows_them() -> None:
@@ -337,6 +338,7 @@ def test_server_messages_are_written_as_the_fixture_shows_them() -> None:
         messages.answer_message("v=0\r\n"),
         messages.state_message("speaking", 1),
         mood_message(Mood(Feeling("happy", 0.8), preset="friend")),
+        speaker_message(1),
         messages.stats_message(CallStats(known, 1200.0, 3.0, 0.0)),
         messages.stats_message(CallStats(unknown, None, None, None)),
         messages.pong_message(7),

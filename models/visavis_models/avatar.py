@@ -22,7 +22,7 @@ class Avatar:
     name: str
     """For people."""
     photo: NDArray[np.uint8]
-    """uint8 (H, W, 3) RGB: the whole picture, upright, long side at most 1024, H and W even. The canvas."""
+    """uint8 (H, W, 3) RGB: the whole picture, upright, at most 1024 long (1080p: 1920), H and W even. The canvas."""
     matte: NDArray[np.uint8]
     """uint8 (H, W): 255 where the picture shows the person, soft at hair and edges."""
     foreground: NDArray[np.uint8]

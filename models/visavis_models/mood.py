@@ -39,6 +39,18 @@ class Feeling:
             raise BadInput("bad_strength", f"A strength of {self.strength:g} is out of range.", "Give 0 to 1.")
 
 
+def read_feeling(emotion: str, strength: float = 1.0) -> Feeling:
+    """A feeling of what somebody wrote.
+
+    Raises:
+        BadInput: `bad_emotion`, `bad_strength`.
+    """
+    named = next((known for known in EMOTIONS if known == emotion), None)
+    if named is None:
+        raise BadInput("bad_emotion", f"There is no emotion {emotion[:40]!r}.", f"Give one of {', '.join(EMOTIONS)}.")
+    return Feeling(named, strength)
+
+
 @dataclass(frozen=True, slots=True)
 class Mood:
     """How an avatar is to be until somebody says otherwise."""

@@ -126,13 +126,14 @@ class AgentVoice:
         waits = bool(self._queue) and self._queue[0] is self._open
         return waits and not self._unwanted and not self._flowing and not self._spans
 
-    def begin(self, id: str | None, rate_hz: int, feeling: Feeling | None = None) -> str:
+    def begin(self, id: str | None, rate_hz: int, feeling: Feeling | None = None, speaker: int | None = None) -> str:
         """A new segment; one that is still open ends with that.
 
         Args:
             id: its name in events; None: a number.
             rate_hz: of its samples.
             feeling: with what it is to be spoken; None: the session's mood holds.
+            speaker: who in the picture says it; None: whom the session has chosen.
 
         Returns:
             Its id.
@@ -148,7 +149,7 @@ class AgentVoice:
                 "too_many_segments", f"{MAX_SEGMENTS} segments wait already.", "Wait until some of them have ended."
             )
         self._counted += 1
-        segment = Segment(id or str(self._counted), rate_hz, feeling)
+        segment = Segment(id or str(self._counted), rate_hz, feeling, speaker)
         if any(segment.id == other.id for other in (*self._queue, *(span.segment for span in self._spans))):
             raise BadRequest(
                 "segment_exists",
@@ -233,6 +234,7 @@ class AgentVoice:
         """The 40 ms of one tick; see `VoiceSource`."""
         voice, filled, arrived_s = np.zeros(PLAYBACK_SAMPLES, np.int16), 0, 0.0
         feeling: Feeling | None = None
+        speaker: int | None = None
         while self._queue and filled < PLAYBACK_SAMPLES:
             segment = self._queue[0]
             if not self._ready(segment, PLAYBACK_SAMPLES - filled):
@@ -246,7 +248,7 @@ class AgentVoice:
             voice[filled : filled + part.size] = part
             filled += part.size
             self._flowing = True
-            feeling = segment.feeling
+            feeling, speaker = segment.feeling, segment.speaker
             self._spans.append(_Span(index, segment, part.size, segment.exhausted))
             if segment.exhausted:
                 self._queue.popleft()
@@ -257,7 +259,7 @@ class AgentVoice:
             let_fade(voice[filled:], before)
             self._pause()
         self._last_sample = int(voice[-1])
-        return self._chunk(voice, arrived_s, feeling)
+        return self._chunk(voice, arrived_s, feeling, speaker)
 
     def _ready(self, segment: Segment, count: int) -> bool:
         """Whether a segment can be spoken now without breaking off at once."""
@@ -275,11 +277,13 @@ class AgentVoice:
             self._broke_off = True
         self._flowing = False
 
-    def _chunk(self, voice: NDArray[np.int16], arrived_s: float, feeling: Feeling | None) -> RawChunk | None:
+    def _chunk(
+        self, voice: NDArray[np.int16], arrived_s: float, feeling: Feeling | None, speaker: int | None
+    ) -> RawChunk | None:
         self._silent_ticks = 0 if voice.any() else self._silent_ticks + 1
         if self._silent_ticks > 2:
             return None
-        return RawChunk(self._listening.push(voice), voice, arrived_s, feeling)
+        return RawChunk(self._listening.push(voice), voice, arrived_s, feeling, speaker)
 
     def publish(self, item: Published) -> None:
         """Note what has left the session; see `MediaSink`."""

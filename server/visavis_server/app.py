@@ -30,12 +30,14 @@ from visavis_server.api.errors import install_error_handlers
 from visavis_server.api.guard import Guard
 from visavis_server.api.health import health_routes
 from visavis_server.api.moods import mood_routes
+from visavis_server.api.motion import motion_routes
 from visavis_server.api.obs_page import obs_routes
 from visavis_server.api.outputs import output_routes
 from visavis_server.api.reference import reference_routes
 from visavis_server.api.sessions import session_routes
 from visavis_server.api.shows import show_routes
 from visavis_server.api.signalling import signalling_routes
+from visavis_server.api.speakers import speaker_routes
 from visavis_server.api.watching import watching_routes
 from visavis_server.api.whip import transmission_routes
 from visavis_server.avatar_desk import AvatarDesk, Library
@@ -118,7 +120,7 @@ def create_app(
         after_recording: see `Outputs`.
     """
     metrics = metrics or Metrics(settings.capacity)
-    desk = AvatarDesk(library, settings.photos.max_waiting, metrics)
+    desk = AvatarDesk(library, settings.photos.max_waiting, metrics, settings.video.format)
     reach, ice = reach_of(settings.rtc), IceServers(settings.rtc)
     registry = SessionRegistry(settings, studio, metrics, peer_factory or partial(rtc_peer, reach), grace_s, ice)
     transmissions = Transmissions(registry, desk, settings.rtc, metrics, ice, reach)
@@ -173,6 +175,8 @@ def create_app(
     app.include_router(avatar_routes(desk, settings.photos, gate.check_photo))
     app.include_router(session_routes(registry, desk, transmissions))
     app.include_router(mood_routes(registry))
+    app.include_router(speaker_routes(registry))
+    app.include_router(motion_routes(registry))
     app.include_router(output_routes(outputs, registry, settings.outputs))
     app.include_router(signalling_routes(registry, metrics))
     app.include_router(agent_routes(registry, desk, settings.agents, metrics, transmissions.names))

@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 from visavis_models.avatar import Avatar
 from visavis_models.errors import Busy
 from visavis_models.portrait.consent import Consent
+from visavis_models.framing import framed
 from visavis_server.call import shutting_down
 from visavis_server.metrics import Metrics
 
@@ -51,6 +52,11 @@ class Listed(Protocol):
     @property
     def builtin(self) -> bool:
         """Ships with visavis."""
+        ...
+
+    @property
+    def faces(self) -> tuple[tuple[float, float, float], ...]:
+        """Of everybody who can speak: centre x, y and width of the face, px."""
         ...
 
 
@@ -97,12 +103,14 @@ class AvatarDesk:
         library: the avatars.
         max_waiting: analyses that may wait while another one runs.
         metrics: counts analyses.
+        format: of live pictures for which nobody asks for another; see `framed`.
     """
 
-    def __init__(self, library: Library, max_waiting: int, metrics: Metrics) -> None:
+    def __init__(self, library: Library, max_waiting: int, metrics: Metrics, format: str = "") -> None:
         self._library = library
         self._max_waiting = max_waiting
         self._metrics = metrics
+        self._format = format
         self._analyst = ThreadPoolExecutor(1, "visavis analysis")
         self._reader = ThreadPoolExecutor(2, "visavis library")
         self._pending = 0
@@ -120,6 +128,21 @@ class AvatarDesk:
             NotFound: there is none of this id.
         """
         return await self._read(self._library.get, id)
+
+    async def on_stage(self, id: str, format: str | None = None, person: int = 0) -> tuple[Avatar, int]:
+        """One avatar as it is to be seen live, and the number that the chosen person has there.
+
+        Args:
+            id: of the avatar.
+            format: see `framed`; None: what the settings say.
+            person: who speaks, by number; stays in any case.
+
+        Raises:
+            NotFound: there is none of this id.
+            BadInput: `bad_format`, `bad_speaker`.
+        """
+        avatar = await self.get(id)
+        return await asyncio.to_thread(framed, avatar, self._format if format is None else format, person)
 
     async def image(self, id: str) -> bytes:
         """The canvas as JPEG.

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis_models.errors import BadRequest, Busy, NotFound, VisavisError
+from visavis_models.framing import check_person
 from visavis_models.mood import Mood
 from visavis_server.call_times import CallTimes, expires_at_s
 from visavis_server.media_peer import MediaPeer, PeerFactory
@@ -57,6 +58,10 @@ class Audience(Protocol):
 
     def on_mood(self, mood: Mood) -> None:
         """Somebody wants the avatar to be another way."""
+        ...
+
+    def on_speaker(self, person: int) -> None:
+        """Somebody else in the picture is to speak."""
         ...
 
     def on_stats(self, stats: CallStats) -> None:
@@ -285,6 +290,20 @@ class Call:
             for told in (self.audience, *self.watchers):
                 if told is not None:
                     told.on_mood(mood)
+
+    def set_speaker(self, person: int) -> None:
+        """Let this person in the picture speak; everybody is told if that is new.
+
+        Raises:
+            BadInput: `bad_speaker`, there is no such person.
+        """
+        check_person(person, self.session.people)
+        self.touch()
+        if person != self.session.speaker:
+            self.session.speaker = person
+            for told in (self.audience, *self.watchers):
+                if told is not None:
+                    told.on_speaker(person)
 
     @property
     def voiced(self) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from visavis_models.errors import BadInput
-from visavis_models.mood import EMOTIONS, Feeling, Mood
+from visavis_models.mood import EMOTIONS, Feeling, Mood, read_feeling
 
 if TYPE_CHECKING:
     from visavis_models.chunk import Chunk
@@ -61,9 +61,7 @@ def read_cue(text: str) -> Cue:
         raise _unread(text) from None
     if not 0.0 <= at_s <= 86_400.0:
         raise _unread(text)
-    if name not in EMOTIONS:
-        raise BadInput("bad_emotion", f"There is no emotion {name[:40]!r}.", f"Give one of {', '.join(EMOTIONS)}.")
-    return Cue(round(at_s * 1000 / CHUNK_MS), Feeling(name, much))
+    return Cue(round(at_s * 1000 / CHUNK_MS), read_feeling(name, much))
 
 
 def _unread(text: str) -> BadInput:

@@ -29,7 +29,7 @@ def library_of(settings: Settings) -> AvatarLibrary:
     """The avatars on disk."""
     from visavis_models.portrait.library import AvatarLibrary
 
-    return AvatarLibrary(settings.data_dir / "avatars")
+    return AvatarLibrary(settings.data_dir / "avatars", canvas=settings.photos.canvas)
 
 
 def make_data_dir(folder: Path) -> None:

@@ -47,6 +47,10 @@ class Origin:
     """As they were asked for: `happy`, `12.5=sad:0.6`."""
     preset: str = ""
     emotion_from_voice: bool = False
+    person: int = 0
+    """Of a live session: who in its picture."""
+    avatar_id: str = ""
+    """Of a live session, whose voice is not kept; else empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,10 @@ class Recording:
 
     def metadata(self, offset_s: float = 0.0) -> dict[str, Any]:
         """What a file tells of itself."""
+        if self.origin.avatar_id:
+            source: dict[str, Any] = {"session": {"avatar_id": self.origin.avatar_id, "person": self.origin.person}}
+        else:
+            source = {"audio": {"name": self.origin.audio_name, "sha256": self.origin.audio_sha256}}
         return {
             "format": FORMAT,
             "version": FORMAT_VERSION,
@@ -78,7 +86,7 @@ class Recording:
             "frames": len(self.window),
             "offset_s": offset_s,
             "visavis": __version__,
-            "audio": {"name": self.origin.audio_name, "sha256": self.origin.audio_sha256},
+            **source,
             "lookahead_ms": self.origin.lookahead_ms,
             "seed": self.origin.seed,
             "mouth_only": self.origin.mouth_only,
@@ -86,6 +94,11 @@ class Recording:
             "preset": self.origin.preset,
             "emotion_from_voice": self.origin.emotion_from_voice,
         }
+
+    @classmethod
+    def of_session(cls, window: MotionWindow, avatar_id: str, person: int) -> Recording:
+        """What somebody did in a live session; of its voice nothing is kept."""
+        return cls(window, {}, Origin("", "", 0, 0, False, person=person, avatar_id=avatar_id))
 
 
 def record(

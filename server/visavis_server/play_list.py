@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from visavis_models.errors import BadInput, NotFound, VisavisError
+from visavis_models.mood import Feeling, read_feeling
 
 MAX_ITEMS = 10_000
 """In one show."""
@@ -25,7 +26,28 @@ SOUND_SUFFIXES = frozenset(
     ".ts .wav .webm .wma .wmv".split()
 )
 """Which files of a folder are played; a file that is named itself may be called anything."""
+_OURS = "#EXTVISAVIS:"
 _REMEDY = "Name files, folders or M3U playlists."
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How something is said."""
+
+    feeling: Feeling | None = None
+    """None: as the session's mood has it."""
+    speaker: int | None = None
+    """Who in the picture says it, by number; None: whom the session has chosen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a playlist."""
+
+    path: str
+    """As it stands there."""
+    title: str = ""
+    delivery: Delivery | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +61,7 @@ class PlayItem:
     """As the playlist calls it; may be empty."""
     problem: VisavisError | None = None
     """Why it cannot be played, if that is known already: it is told when its turn comes."""
+    delivery: Delivery = Delivery()
 
 
 def items_of(paths: Sequence[Path]) -> list[PlayItem]:
@@ -98,21 +121,22 @@ def _expanded(path: Path, root: Path | None) -> Iterator[PlayItem]:
                 with suppress(NotFound):  # a link out of a stranger's folder
                     yield _item(file, root, "")
     elif found.suffix.lower() in PLAYLIST_SUFFIXES:
-        for entry, title in read_playlist(found):
-            yield _entry(found, entry, title, root)
+        for entry in read_playlist(found):
+            yield _entry(found, entry, root)
     else:
         yield _item(path, root, "")
 
 
-def _entry(playlist: Path, entry: str, title: str, root: Path | None) -> PlayItem:
+def _entry(playlist: Path, entry: Entry, root: Path | None) -> PlayItem:
     """One line of a playlist; what is wrong with it is told when its turn comes, for the others can be played."""
     try:
-        path = playlist.parent / _local(entry)
-        if Path(_local(entry)).suffix.lower() in PLAYLIST_SUFFIXES:
+        path = playlist.parent / _local(entry.path)
+        if Path(_local(entry.path)).suffix.lower() in PLAYLIST_SUFFIXES:
             raise BadInput("bad_playlist", "A playlist is not looked for inside another.", "Name both playlists.")
-        return _item(path, root, title)
+        item = _item(path, root, entry.title)
     except VisavisError as error:
-        return PlayItem(entry[:MAX_NAME_LENGTH], playlist, title, error)
+        return PlayItem(entry.path[:MAX_NAME_LENGTH], playlist, entry.title, error)
+    return item if entry.delivery is None else replace(item, delivery=entry.delivery)
 
 
 def _item(path: Path, root: Path | None, title: str) -> PlayItem:
@@ -142,8 +166,10 @@ def _missing(path: Path, root: Path | None) -> NotFound:
     return NotFound("no_such_file", f"There is no file {name!r} in the folder of shows.", "Check the name.")
 
 
-def read_playlist(path: Path) -> list[tuple[str, str]]:
-    """The entries of an M3U or M3U8 file, plain or extended: each as it stands there, and its title or nothing.
+def read_playlist(path: Path) -> list[Entry]:
+    """The entries of an M3U or M3U8 file, plain or extended.
+
+    A line `#EXTVISAVIS:emotion=sad,strength=0.5,speaker=1` says how the next entry is said.
 
     Raises:
         BadInput: `bad_playlist`.
@@ -159,19 +185,36 @@ def read_playlist(path: Path) -> list[tuple[str, str]]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode("latin-1")  # what M3U was before M3U8
-    entries, title = [], ""
+    entries: list[Entry] = []
+    title, delivery = "", None
     for line in (raw.strip() for raw in text.splitlines()):
         if line.startswith("#EXT-X-"):
             remedy = "Give the file that it was made of, or a list of files."
             raise BadInput("bad_playlist", f"{path.name} is the index of a stream (HLS), not a list of files.", remedy)
         if line.startswith("#EXTINF:"):
             title = line.partition(",")[2].strip()[:MAX_NAME_LENGTH]
+        elif line.startswith(_OURS):
+            delivery = _delivery(line[len(_OURS) :], path.name)
         elif line and not line.startswith("#"):
             if "\0" in line:
                 raise BadInput("bad_playlist", f"{path.name} is not a playlist.", _REMEDY)
-            entries.append((line, title))
-            title = ""
+            entries.append(Entry(line, title, delivery))
+            title, delivery = "", None
     return entries
+
+
+def _delivery(text: str, playlist: str) -> Delivery:
+    """What our own line of a playlist says."""
+    fields = dict(part.strip().partition("=")[::2] for part in text.split(",") if part.strip())
+    emotion, strength, speaker = fields.pop("emotion", ""), fields.pop("strength", "1"), fields.pop("speaker", "")
+    try:
+        if fields or (speaker and not speaker.isdecimal()):
+            raise ValueError(text)
+        feeling = read_feeling(emotion, float(strength)) if emotion else None
+        return Delivery(feeling, int(speaker) if speaker else None)
+    except ValueError as error:
+        remedy = f"Write it like {_OURS}emotion=sad,strength=0.5,speaker=1."
+        raise BadInput("bad_playlist", f"{playlist} has {_OURS}{text[:60]}, which cannot be read.", remedy) from error
 
 
 def _local(entry: str) -> str:

@@ -19,7 +19,7 @@ from visavis_models.chunk import FRAME_RATE_HZ, PLAYBACK_RATE_HZ, PLAYBACK_SAMPL
 from visavis_models.errors import VisavisError
 from visavis_server.heard_voice import HeardVoice, fade_in, let_fade
 from visavis_server.media import Published
-from visavis_server.play_list import PlayItem
+from visavis_server.play_list import Delivery, PlayItem
 from visavis_server.voice_intake import RawChunk
 
 AHEAD_S = 4.0
@@ -179,6 +179,7 @@ class PlayVoice:
     def take(self, index: int) -> RawChunk | None:
         """The 40 ms of one tick; see `VoiceSource`."""
         voice, filled = np.zeros(PLAYBACK_SAMPLES, np.int16), 0
+        delivery = Delivery()
         while self._queue and filled < PLAYBACK_SAMPLES and not self.paused:
             piece = self._queue[0]
             if isinstance(piece, _Rest):
@@ -188,6 +189,7 @@ class PlayVoice:
                 done = piece.samples == 0
             else:
                 count = self._hand_out(piece, voice[filled:], index)
+                delivery = piece.playing.item.delivery
                 done = piece.samples.size == 0
             filled += count
             if done:
@@ -199,7 +201,7 @@ class PlayVoice:
         self._sound.silent_ticks = 0 if voice.any() else self._sound.silent_ticks + 1
         if self._sound.silent_ticks > 2:
             return None
-        return RawChunk(self._sound.heard.push(voice), voice, 0.0)
+        return RawChunk(self._sound.heard.push(voice), voice, 0.0, delivery.feeling, delivery.speaker)
 
     def _hand_out(self, piece: _Piece, voice: NDArray[np.int16], index: int) -> int:
         """Fill the beginning of this with a piece's; how much there was."""

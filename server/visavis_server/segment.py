@@ -24,18 +24,20 @@ class Segment:
         id: its name in events.
         rate_hz: one of `RATES_HZ`.
         feeling: with what it is to be spoken; None: nobody told.
+        speaker: who in the picture says it; None: nobody told.
 
     Raises:
         BadVoice: speech of this rate is not taken.
     """
 
-    def __init__(self, id: str, rate_hz: int, feeling: Feeling | None = None) -> None:
+    def __init__(self, id: str, rate_hz: int, feeling: Feeling | None = None, speaker: int | None = None) -> None:
         if rate_hz not in RATES_HZ:
             rates = ", ".join(map(str, RATES_HZ))
             raise BadVoice("bad_sample_rate", f"{rate_hz} Hz is not a rate that is taken.", f"Send one of {rates} Hz.")
         self.id = id
         self.rate_hz = rate_hz
         self.feeling = feeling
+        self.speaker = speaker
         self.complete = False
         """No more comes."""
         self.begun = False

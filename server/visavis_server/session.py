@@ -119,6 +119,8 @@ class Session:
         """How the avatar is to be from the next step on."""
         self.speaker = 0
         """Who in the picture speaks, unless the voice itself says who."""
+        self.faces: list[tuple[float, float, float]] = []
+        """Everybody's face by number, in shares of the picture; see `shares_of_faces`."""
         self._speaking = False
         self._state: State = "idle"
         self._fresh: deque[bool] = deque(maxlen=25)

@@ -24,6 +24,9 @@ class _UntilTheEnd:
     def on_mood(self, mood: Mood) -> None:
         """Names do not change with it; see `Audience`."""
 
+    def on_speaker(self, person: int) -> None:
+        """Names do not change with it; see `Audience`."""
+
     def on_state(self, state: str, epoch: int) -> None:
         """See `Audience`."""
 

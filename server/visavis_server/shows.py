@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from visavis_models.errors import Busy, NotFound, VisavisError
+from visavis_models.framing import check_person
 from visavis_models.mood import Mood
 from visavis_server.avatar_desk import AvatarDesk
 from visavis_server.call import Call, CallStats, EndReason
@@ -51,6 +52,10 @@ class ShowWish:
     """Begin only when told to."""
     ends: bool = False
     """The session ends with the last item; else it waits for more."""
+    speaker: int = 0
+    """Who in the picture speaks where an item does not say who."""
+    format: str | None = None
+    """See `framed`; None: what the settings say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +145,21 @@ class Show:
             return "paused"
         return "playing" if self.voice.current is not None else "resting"
 
+    def _check_speakers(self, items: Sequence[PlayItem]) -> None:
+        """Nobody may say anything who is not in the picture."""
+        for item in items:
+            if item.delivery.speaker is not None:
+                check_person(item.delivery.speaker, self.call.session.people)
+
     def bind(self) -> None:
         """Take the voice of the call and begin to read.
 
         Raises:
+            BadInput: `bad_speaker`, an item is for somebody who is not there.
             BadRequest: somebody else speaks for it.
             NotFound: it has ended.
         """
+        self._check_speakers(self.wish.items)
         self.call.take_voice(self)
         try:
             self.call.host(self)
@@ -162,8 +175,9 @@ class Show:
         """More to play, after what is there already.
 
         Raises:
-            BadInput: `too_many_items`.
+            BadInput: `too_many_items`, or `bad_speaker`.
         """
+        self._check_speakers(items)
         self.player.append(items)
         self._finished = False
         self.call.touch()
@@ -211,6 +225,9 @@ class Show:
         return self._reason
 
     def on_mood(self, mood: Mood) -> None:
+        """Its listeners are not told; see `Audience`."""
+
+    def on_speaker(self, person: int) -> None:
         """Its listeners are not told; see `Audience`."""
 
     def on_state(self, state: str, epoch: int) -> None:
@@ -306,14 +323,16 @@ class Shows:
             lasting: it is the operator's own: it has no oldest age, and may be silent as long as it likes.
 
         Raises:
-            BadInput: `bad_name`, or see `PlayOrder.append`.
+            BadInput: `bad_name`, `bad_format`, `bad_speaker`, or see `PlayOrder.append`.
             BadRequest: `name_taken`.
             NotFound: no such avatar.
             Busy: no place.
         """
         self._transmissions.check_show(wish.name)
-        call = await self._registry.open(await self._desk.get(avatar_id), lasting=lasting, page_owns=False)
+        avatar, speaker = await self._desk.on_stage(avatar_id, wish.format, wish.speaker)
+        call = await self._registry.open(avatar, lasting=lasting, page_owns=False)
         try:
+            call.set_speaker(speaker)
             self._transmissions.announce(wish.name, call)
             show = Show(call, wish, self._metrics, self._finished, self._forget)
             show.bind()

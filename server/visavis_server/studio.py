@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from visavis_models.avatar import Avatar
 from visavis_models.chunk import CHUNK_MS, Chunk
 from visavis_models.errors import EngineError, VisavisError
+from visavis_models.framing import shares_of_faces
 from visavis_models.listening import Listener
 from visavis_models.motion import rest_motion
 from visavis_models.rendering import AdjustableRenderer, GuardCounts, GuardedRenderer, MattingRenderer, Renderer
@@ -137,6 +138,7 @@ class Studio:
             id, avatar.id, performance, picture, step, delay_ticks, self._leave,
             can_matte=isinstance(self._renderer, MattingRenderer),
         )  # fmt: skip
+        session.faces = shares_of_faces(avatar)[: session.people]
         with self._work_came:
             self._desk.first_steps[session] = self._first_step(quality)
         self._sessions.append(session)

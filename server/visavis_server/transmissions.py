@@ -264,7 +264,7 @@ class Transmissions:
             joined = calls.get(wish.target) or self.names.awaiting(wish.show, wish.target)
             if joined is not None:
                 return joined, False
-            return await self._registry.open(await self._desk.get(wish.target), page_owns=False), True
+            return await self._registry.open((await self._desk.on_stage(wish.target))[0], page_owns=False), True
         return self.watched(wish.target), False
 
     def _admit(self, transmission: Transmission, show: str) -> None:

@@ -23,7 +23,7 @@ from visavis_models.portrait.head_pose import head_pose
 from visavis_models.portrait.layers import split_layers
 from visavis_models.portrait.matting import person_matte
 from visavis_models.portrait.people import layers_of_people, owners
-from visavis_models.portrait.photo import decode_photo
+from visavis_models.portrait.photo import STANDARD, decode_photo
 
 MIN_FACE_PX = 64
 """On the original picture."""
@@ -42,19 +42,20 @@ _LEAST_SHARE = 0.4
 """Of the largest face's width: smaller ones are passers-by."""
 
 
-def analyse(photo: bytes, name: str, avatar_id: str | None = None) -> Avatar:
+def analyse(photo: bytes, name: str, avatar_id: str | None = None, canvas: str = STANDARD) -> Avatar:
     """Make an avatar of a photo.
 
     Args:
         photo: the bytes of a JPEG, PNG, WebP, TIFF, BMP or GIF file.
         name: what people call the avatar.
         avatar_id: its id; None makes one of the name and the photo's content.
+        canvas: how large its picture may be, one of `CANVASES`.
 
     Raises:
         BadPhoto: `not_an_image`, `image_too_large`, `image_too_small`, `no_face`, `face_too_small`, `face_profile`,
             `face_cut_off`, `face_unclear`.
     """
-    decoded = decode_photo(photo)
+    decoded = decode_photo(photo, canvas)
     return analyse_canvas(decoded.canvas, name, avatar_id or make_avatar_id(name, photo), decoded.scale)
 
 
@@ -62,7 +63,7 @@ def analyse_canvas(canvas: NDArray[np.uint8], name: str, avatar_id: str, scale: 
     """Make an avatar of a decoded picture.
 
     Args:
-        canvas: uint8 (H, W, 3) RGB, long side at most 1024, both sides even.
+        canvas: uint8 (H, W, 3) RGB, both sides even.
         name: what people call the avatar.
         avatar_id: its id.
         scale: canvas pixels per pixel of the original picture.

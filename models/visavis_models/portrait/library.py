@@ -20,6 +20,7 @@ from pathlib import Path
 from visavis_models.avatar import ANALYSIS_VERSION, Avatar
 from visavis_models.errors import BadInput, BadPhoto, NotFound, StorageError, WeightsError
 from visavis_models.portrait.analysis import analyse, analyse_canvas, content_hash, make_avatar_id
+from visavis_models.portrait.photo import STANDARD
 from visavis_models.portrait.consent import Consent, add_consent, read_consents
 from visavis_models.portrait.storage import (
     RETIRED_PREFIX,
@@ -54,11 +55,13 @@ class AvatarLibrary:
     Args:
         root: where users' avatars are kept; made when the first is added.
         gallery: where the avatars that ship lie; None takes those of the weights.
+        canvas: how large pictures of avatars that are added may be, one of `CANVASES`.
     """
 
-    def __init__(self, root: Path, gallery: Path | None = None) -> None:
+    def __init__(self, root: Path, gallery: Path | None = None, canvas: str = STANDARD) -> None:
         self._root = root
         self._gallery = gallery if gallery is not None else weights_folder() / "gallery"
+        self._canvas = canvas
         self._ready: OrderedDict[str, Avatar] = OrderedDict()
         self._lock = threading.Lock()
         self._analysing = threading.Lock()
@@ -111,17 +114,18 @@ class AvatarLibrary:
         digest = content_hash(photo)
         with self._analysing:  # also keeps two uploads of one photo from being analysed twice
             known = next((entry for entry in self.list() if entry.content_hash == digest), None)
-            if known is not None and known.version == ANALYSIS_VERSION:
+            as_wanted = known is not None and (known.builtin or known.canvas == self._canvas)
+            if known is not None and as_wanted and known.version == ANALYSIS_VERSION:
                 if not known.builtin:
                     self._record(known.id, consent)
                 return self.get(known.id)
-            avatar = analyse(photo, name, known.id if known else make_avatar_id(name, photo))
+            avatar = analyse(photo, name, known.id if known else make_avatar_id(name, photo), self._canvas)
             if known is not None and known.builtin:
                 return replace(avatar, builtin=True)
             fresh = not (self._root / avatar.id).exists()
             self._record(avatar.id, consent)  # first: no avatar is ever without it
             try:
-                save_avatar(avatar, self._root / avatar.id, digest)
+                save_avatar(avatar, self._root / avatar.id, digest, self._canvas)
             except OSError as error:
                 if fresh:
                     shutil.rmtree(self._root / avatar.id, ignore_errors=True)
@@ -231,9 +235,9 @@ class AvatarLibrary:
                 pass
             try:
                 entry = read_entry(folder, builtin)
-                name, digest = entry.name, entry.content_hash
+                name, digest, canvas = entry.name, entry.content_hash, entry.canvas
             except DamagedAvatar:
-                name, digest = folder.name.rsplit("-", 1)[0].replace("-", " ").title(), ""
+                name, digest, canvas = folder.name.rsplit("-", 1)[0].replace("-", " ").title(), "", STANDARD
             try:
                 avatar = replace(analyse_canvas(read_canvas(folder), name, folder.name), builtin=builtin)
             except (DamagedAvatar, BadPhoto) as error:
@@ -246,7 +250,7 @@ class AvatarLibrary:
                 ) from error
             if not builtin:
                 try:
-                    save_avatar(avatar, folder, digest)
+                    save_avatar(avatar, folder, digest, canvas)
                 except OSError as error:  # it is ready to be used all the same, until this process ends
                     _log.warning("avatar cannot be kept", extra={"avatar": folder.name, "reason": str(error)})
             return avatar

@@ -6,7 +6,9 @@ The header is judged before any pixel is decoded. It knows nothing of faces.
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import cv2
 import numpy as np
@@ -19,7 +21,24 @@ MAX_FILE_BYTES = 30_000_000
 MAX_SIDE_PX = 12_000
 MAX_PIXELS = 64_000_000
 MIN_SIDE_PX = 64
-CANVAS_LONG_SIDE_PX = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Canvas:
+    """How large a picture may be; larger photos are made smaller, and none is made larger."""
+
+    long_side_px: int
+    short_side_px: int
+
+    def scale(self, width_px: int, height_px: int) -> float:
+        """By how much a photo of this size is made smaller, at most 1."""
+        long_side, short_side = max(width_px, height_px), min(width_px, height_px)
+        return min(1.0, self.long_side_px / long_side, self.short_side_px / short_side)
+
+
+CANVASES: Mapping[str, Canvas] = MappingProxyType({"standard": Canvas(1024, 1024), "1080p": Canvas(1920, 1080)})
+"""By the name that settings and options use."""
+STANDARD = "standard"
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 _PAPER = (255, 255, 255)
@@ -31,16 +50,20 @@ class Photo:
     """A decoded photo."""
 
     canvas: NDArray[np.uint8]
-    """uint8 (H, W, 3) RGB, upright: the whole picture, long side at most 1024, both sides even."""
+    """uint8 (H, W, 3) RGB, upright: the whole picture, no larger than the canvas asked for, both sides even."""
     scale: float
     """Canvas pixels per pixel of the original, at most 1."""
 
 
-def decode_photo(content: bytes) -> Photo:
+def decode_photo(content: bytes, canvas: str = STANDARD) -> Photo:
     """Decode a photo.
 
     EXIF orientation and embedded colour profiles are applied, transparency is laid on white, of an animation the first
     picture is taken.
+
+    Args:
+        content: the bytes of the file.
+        canvas: one of `CANVASES`.
 
     Raises:
         BadPhoto: `not_an_image` (also HEIC, and files that are cut short), `image_too_large`, `image_too_small`.
@@ -55,7 +78,7 @@ def decode_photo(content: bytes) -> Photo:
         raise BadPhoto("not_an_image", "This is a HEIC photo, which cannot be read here.", "Save it as JPEG or PNG.")
     try:
         with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
-            return _decode_opened(image)
+            return _decode_opened(image, CANVASES[canvas])
     except BadPhoto:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -68,7 +91,7 @@ def decode_photo(content: bytes) -> Photo:
         ) from error
 
 
-def _decode_opened(image: Image.Image) -> Photo:
+def _decode_opened(image: Image.Image, canvas: Canvas) -> Photo:
     width, height = image.size
     if max(width, height) > MAX_SIDE_PX or width * height > MAX_PIXELS:
         raise _too_large(f"The picture has {width} x {height} pixels.")
@@ -79,14 +102,12 @@ def _decode_opened(image: Image.Image) -> Photo:
             "Send a photo in which the face is at least 64 pixels wide.",
         )
     # JPEG can decode at a fraction of its size; twice the canvas keeps the later reduction clean.
-    image.draft(None, (2 * CANVAS_LONG_SIDE_PX, 2 * CANVAS_LONG_SIDE_PX))
+    image.draft(None, (2 * canvas.long_side_px, 2 * canvas.long_side_px))
     image.load()
     upright = _as_srgb(_turned_by_exif(image))
-    original_long_side_px = max(width, height)
     pixels = np.asarray(upright, np.uint8)
-    scale = min(1.0, CANVAS_LONG_SIDE_PX / original_long_side_px)
-    long_side_px = original_long_side_px * scale
-    return Photo(_fit(pixels, long_side_px), scale)
+    scale = canvas.scale(width, height)
+    return Photo(_fit(pixels, max(width, height) * scale), scale)
 
 
 def _fit(pixels: NDArray[np.uint8], long_side_px: float) -> NDArray[np.uint8]:

@@ -28,6 +28,7 @@ from visavis_models.face.person import Person
 from visavis_models.portrait.consent import keep_consents
 from visavis_models.portrait.layers import settle_layers
 from visavis_models.portrait.people import settle_people
+from visavis_models.portrait.photo import STANDARD
 
 TEMPORARY_PREFIX = ".new-"
 RETIRED_PREFIX = ".old-"
@@ -56,21 +57,24 @@ class AvatarEntry:
     """`ANALYSIS_VERSION` when it was made."""
     faces: tuple[tuple[float, float, float], ...] = ()
     """Of everybody who can speak, by number: the face's centre x and y and its width, px of the canvas."""
+    canvas: str = STANDARD
+    """How large its picture was allowed to be, one of `CANVASES`."""
 
 
-def save_avatar(avatar: Avatar, folder: Path, content_hash: str = "") -> None:
+def save_avatar(avatar: Avatar, folder: Path, content_hash: str = "", canvas: str = STANDARD) -> None:
     """Write an avatar; the folder appears at once, or not at all, and replaces what was there.
 
     Args:
         avatar: what to keep.
         folder: its own folder; its parent is made if need be.
         content_hash: sha256 of the photo's bytes, by which the same photo is known again.
+        canvas: how large its picture was allowed to be, one of `CANVASES`.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = folder.parent / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
     fresh.mkdir()
     try:
-        for name, content in _files(avatar, content_hash).items():
+        for name, content in _files(avatar, content_hash, canvas).items():
             (fresh / name).write_bytes(content)
         keep_consents(folder, fresh)
         _replace_folder(fresh, folder)
@@ -177,6 +181,7 @@ def read_entry(folder: Path, builtin: bool = False) -> AvatarEntry:
             content_hash=str(facts["content_hash"]),
             version=int(facts["version"]),
             faces=tuple((float(x), float(y), float(width)) for x, y, width in facts.get("faces", ())),
+            canvas=str(facts.get("canvas", STANDARD)),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DamagedAvatar(f"{folder.name}: {error!r}") from error
@@ -207,7 +212,7 @@ def make_thumbnail(canvas: NDArray[np.uint8], head: NDArray[np.float32]) -> NDAr
     return np.asarray(cv2.resize(part, (_THUMBNAIL_PX, _THUMBNAIL_PX), interpolation=how), np.uint8)
 
 
-def _files(avatar: Avatar, content_hash: str) -> dict[str, bytes]:
+def _files(avatar: Avatar, content_hash: str, canvas: str) -> dict[str, bytes]:
     facts: dict[str, Any] = {
         "version": ANALYSIS_VERSION,
         "name": avatar.name,
@@ -215,6 +220,7 @@ def _files(avatar: Avatar, content_hash: str) -> dict[str, bytes]:
         "height_px": avatar.height_px,
         "notes": list(avatar.notes),
         "content_hash": content_hash,
+        "canvas": canvas,
         "faces": [[round(float(value), 1) for value in person.head_pose[3:6]] for person in avatar.people],
     }
     files = {

@@ -17,6 +17,7 @@ from visavis_models.mood import Emotion, Feeling
 from visavis_server.agent_voice import Ended, Interrupted, Progress, Started, VoiceEvent
 from visavis_server.api.json_messages import Message, read_one_of
 from visavis_server.api.moods import MoodFields, Strength
+from visavis_server.api.speakers import Person
 from visavis_server.segment import RATES_HZ
 
 MAX_AUDIO_BYTES = 512 * 1024
@@ -34,6 +35,7 @@ class SegmentStart(Message):
     channels: Literal[1] = 1
     emotion: Emotion | None = None
     strength: Strength = 1.0
+    speaker: Person | None = None
 
     @property
     def feeling(self) -> Feeling | None:
@@ -91,6 +93,13 @@ class SetMood(MoodFields, Message):
     type: Literal["mood"]
 
 
+class SetSpeaker(Message):
+    """Somebody else in the picture is to speak."""
+
+    type: Literal["speaker"]
+    person: Person
+
+
 class KeepAlive(Message):
     """The agent is still there."""
 
@@ -103,7 +112,7 @@ class Bye(Message):
     type: Literal["bye"]
 
 
-AgentMessage = SegmentStart | Audio | SegmentEnd | Interrupt | Clear | Attend | SetMood | KeepAlive | Bye
+AgentMessage = SegmentStart | Audio | SegmentEnd | Interrupt | Clear | Attend | SetMood | SetSpeaker | KeepAlive | Bye
 _READER: TypeAdapter[AgentMessage] = TypeAdapter(Annotated[AgentMessage, Field(discriminator="type")])
 
 
@@ -135,6 +144,8 @@ def ready_message(session: Any, buffer_s: float) -> dict[str, Any]:
         "epoch": session.epoch,
         "width": session.width,
         "height": session.height,
+        "speaker": session.speaker,
+        "people": session.people,
         "signal_url": f"/v1/sessions/{session.id}/signal",
         "whep_url": f"/whep/{session.id}",
         "buffer_s": buffer_s,

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, WebSocket
 
 from visavis_models.errors import BadRequest, Busy, NotFound, VisavisError
+from visavis_models.framing import check_person
 from visavis_models.mood import Mood
 from visavis_server.agent_voice import AgentVoice, VoiceEvent
 from visavis_server.api import agent_messages as said
@@ -21,6 +22,7 @@ from visavis_server.api.errors import internal_error
 from visavis_server.api.messages import bye_message, error_message, state_message
 from visavis_server.api.moods import changed_mood, mood_message
 from visavis_server.api.outbox import Outbox, refuse
+from visavis_server.api.speakers import MOST_PEOPLE, speaker_message
 from visavis_server.avatar_desk import AvatarDesk
 from visavis_server.call import Call, CallStats, EndReason
 from visavis_server.metrics import Metrics
@@ -96,6 +98,10 @@ class AgentConversation:
     def on_mood(self, mood: Mood) -> None:
         """Tell the agent; see `Audience`."""
         self._say(mood_message(mood))
+
+    def on_speaker(self, person: int) -> None:
+        """Tell the agent; see `Audience`."""
+        self._say(speaker_message(person))
 
     def on_stats(self, stats: CallStats) -> None:
         """Agents are not told; see `Audience`."""
@@ -192,6 +198,8 @@ class AgentConversation:
                 self._call.attend(message.on)
             case said.SetMood():
                 self._call.set_mood(changed_mood(self._call.session.mood, message))
+            case said.SetSpeaker():
+                self._call.set_speaker(message.person)
             case said.KeepAlive():
                 pass
             case said.Bye():
@@ -202,7 +210,9 @@ class AgentConversation:
         self._fed_s = time.monotonic()
         self._strayed = True  # what follows a segment that is refused is not complained of again
         try:
-            self._voice.begin(message.id, message.rate_hz, message.feeling)
+            if message.speaker is not None:
+                check_person(message.speaker, self._call.session.people)
+            self._voice.begin(message.id, message.rate_hz, message.feeling, message.speaker)
         except VisavisError as error:
             self._complain(error, message.id)
         else:
@@ -282,11 +292,13 @@ def agent_routes(
         socket: WebSocket,
         avatar_id: Annotated[str, Query(max_length=100)] = "",
         show: Annotated[str, Query(max_length=63)] = "",
+        speaker: Annotated[int, Query(ge=0, lt=MOST_PEOPLE)] = 0,
+        format: Annotated[str | None, Query(max_length=10)] = None,
     ) -> None:
         await socket.accept()  # refused only afterwards: a browser cannot see why a handshake failed
         try:
             waiting = names.awaiting(show, avatar_id)
-            call = waiting or await _open(avatar_id, show)
+            call = waiting or await _open(avatar_id, show, speaker, format)
         except VisavisError as error:
             await _refuse(socket, error)
             return
@@ -307,12 +319,14 @@ def agent_routes(
             return
         await _talk(socket, call)
 
-    async def _open(avatar_id: str, show: str) -> Call:
+    async def _open(avatar_id: str, show: str, speaker: int, format: str | None) -> Call:
         if not avatar_id:
             raise BadRequest("avatar_missing", "No avatar was named.", "Add ?avatar_id=… to the address.")
         names.check(show)
-        call = await registry.open(await desk.get(avatar_id), page_owns=False)
+        avatar, person = await desk.on_stage(avatar_id, format, speaker)
+        call = await registry.open(avatar, page_owns=False)
         try:
+            call.set_speaker(person)
             names.announce(show, call)
         except VisavisError:  # somebody else was quicker
             await registry.end(call.id, "client")

@@ -13,6 +13,7 @@ from visavis_models.errors import BadInput, BadRequest, StorageError
 from visavis_server.access.gate import Entry
 from visavis_server.api.access_check import entry_of
 from visavis_server.api.errors import documented
+from visavis_server.api.speakers import FaceBody, face_bodies
 from visavis_server.avatar_desk import AvatarDesk, Listed
 from visavis_server.settings import PhotoSettings
 
@@ -29,6 +30,7 @@ class AvatarBody(BaseModel):
     height: int
     builtin: bool
     notes: list[str]
+    faces: list[FaceBody]
     image_url: str
     thumbnail_url: str
 
@@ -48,6 +50,9 @@ def avatar_body(avatar: Listed) -> AvatarBody:
         height=avatar.height_px,
         builtin=avatar.builtin,
         notes=list(avatar.notes),
+        faces=face_bodies(
+            [(x / avatar.width_px, y / avatar.height_px, w / avatar.width_px) for x, y, w in avatar.faces]
+        ),
         image_url=f"/v1/avatars/{avatar.id}/image",
         thumbnail_url=f"/v1/avatars/{avatar.id}/thumbnail",
     )

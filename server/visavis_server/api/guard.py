@@ -1,7 +1,7 @@
 """What every request passes first: it must be for this host, from a page that may ask, and not too large.
 
 Also puts the security headers on every answer, and answers for defects further in. Of the API it knows only the address
-of photos.
+of photos and of motion files.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ _log = logging.getLogger(__name__)
 
 PHOTO_PATH = "/v1/avatars"
 SMALL_BODY_BYTES = 64 * 1024
+REPLAY_PATH = "/motion/replay"
+MOTION_BYTES = 32 * 1024 * 1024
+"""Of a motion file that is to be replayed: an hour as Parquet, half of one as JSON."""
 _DISCARD_BYTES = 64 * 1024 * 1024
 """Up to this much of a body that is too large is read and thrown away: a browser that is cut off while it still sends
 shows its user a broken connection instead of our answer."""
@@ -155,6 +158,8 @@ class Guard:
     def _limit(self, path: str, method: str) -> int:
         if method == "POST" and path == PHOTO_PATH:
             return self._photo_bytes + SMALL_BODY_BYTES
+        if method == "POST" and path.startswith("/v1/sessions/") and path.endswith(REPLAY_PATH):
+            return MOTION_BYTES + SMALL_BODY_BYTES
         return SMALL_BODY_BYTES
 
 

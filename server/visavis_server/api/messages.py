@@ -14,6 +14,7 @@ from pydantic import Field, TypeAdapter
 from visavis_models.errors import BadRequest, VisavisError
 from visavis_server.api.json_messages import Message, read_one_of
 from visavis_server.api.moods import MoodFields
+from visavis_server.api.speakers import Person
 from visavis_server.call import CallStats, EndReason
 
 MAX_MESSAGE_BYTES = 64 * 1024
@@ -63,6 +64,13 @@ class SetMood(MoodFields, Message):
     type: Literal["mood"]
 
 
+class SetSpeaker(Message):
+    """Somebody else in the picture is to speak."""
+
+    type: Literal["speaker"]
+    person: Person
+
+
 class Ping(Message):
     """Answered with `pong`."""
 
@@ -76,7 +84,7 @@ class Bye(Message):
     type: Literal["bye"]
 
 
-ClientMessage = Offer | Candidate | Interrupt | Attend | SetMood | Ping | Bye
+ClientMessage = Offer | Candidate | Interrupt | Attend | SetMood | SetSpeaker | Ping | Bye
 _READER: TypeAdapter[ClientMessage] = TypeAdapter(Annotated[ClientMessage, Field(discriminator="type")])
 
 

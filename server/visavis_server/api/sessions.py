@@ -8,9 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from visavis_models.errors import BadRequest
+from visavis_models.errors import VisavisError
 from visavis_server.api.access_check import check_opening, check_publishing
 from visavis_server.api.errors import documented
+from visavis_server.api.speakers import FaceBody, Person, face_bodies
 from visavis_server.avatar_desk import AvatarDesk
 from visavis_server.call import Call
 from visavis_server.registry import SessionRegistry
@@ -27,6 +28,10 @@ class SessionRequest(BaseModel):
         str,
         Field(max_length=63, description="Viewers find it at /whep/{show}; a WHIP microphone that asks for it joins"),
     ] = ""
+    speaker: Annotated[Person, Field(description="Who in the picture speaks, by number")] = 0
+    format: Annotated[
+        str | None, Field(max_length=10, description="1:1, 16:9, 9:16, 4:3, 3:4; empty: the photo's own")
+    ] = None
 
 
 class SessionBody(BaseModel):
@@ -42,6 +47,8 @@ class SessionBody(BaseModel):
     whep_url: str
     width: int
     height: int
+    speaker: int
+    faces: list[FaceBody]
 
 
 class SessionsBody(BaseModel):
@@ -70,6 +77,8 @@ def session_body(call: Call) -> SessionBody:
         whep_url=f"/whep/{watch_id(session.id)}",
         width=session.width,
         height=session.height,
+        speaker=session.speaker,
+        faces=face_bodies(session.faces),
     )
 
 
@@ -83,10 +92,12 @@ def session_routes(registry: SessionRegistry, desk: AvatarDesk, transmissions: T
         if wanted.show:  # whoever comes to speak under this name must not be heard by a stranger
             check_publishing(request)
             transmissions.names.check(wanted.show)
-        call = await registry.open(await desk.get(wanted.avatar_id))
+        avatar, speaker = await desk.on_stage(wanted.avatar_id, wanted.format, wanted.speaker)
+        call = await registry.open(avatar)
         try:
+            call.set_speaker(speaker)
             transmissions.names.await_voice(wanted.show, call)
-        except BadRequest:  # somebody else was quicker
+        except VisavisError:  # somebody else was quicker
             await registry.end(call.id, "deleted")
             raise
         return session_body(call)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,10 +17,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from visavis_models.errors import BadRequest
+from visavis_models.errors import BadInput, BadRequest
+from visavis_models.mood import Emotion, Feeling
 from visavis_server.api.access_check import check_opening
 from visavis_server.api.errors import documented
-from visavis_server.play_list import PlayItem, items_inside
+from visavis_server.api.moods import Strength
+from visavis_server.api.speakers import Person
+from visavis_server.play_list import MAX_ITEMS, Delivery, PlayItem, items_inside
 from visavis_server.play_voice import Finished, ItemEnded, ItemProgress, ItemStarted, Playing
 from visavis_server.player import ItemFailed
 from visavis_server.settings import ShowSettings
@@ -29,7 +32,26 @@ from visavis_server.shows import AvatarState, Show, ShowChanged, ShowEvent, Show
 _UPCOMING = 10
 _KEEP_ALIVE_S = 15.0
 _MAX_PAUSE_S = 3600.0
-Files = Annotated[list[Annotated[str, Field(max_length=1000)]], Field(min_length=1, max_length=1000)]
+FileName = Annotated[str, Field(max_length=1000)]
+
+
+class FileRequest(BaseModel):
+    """A file, folder or playlist, and how it is to be said; entries of playlists may say otherwise."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    file: FileName
+    emotion: Emotion | None = None
+    strength: Strength = 1.0
+    speaker: Person | None = None
+
+    @property
+    def delivery(self) -> Delivery:
+        """How it is to be said."""
+        return Delivery(None if self.emotion is None else Feeling(self.emotion, self.strength), self.speaker)
+
+
+Files = Annotated[list[FileName | FileRequest], Field(min_length=1, max_length=1000)]
 
 
 class ShowRequest(BaseModel):
@@ -46,6 +68,8 @@ class ShowRequest(BaseModel):
     pause_s: Annotated[float, Field(ge=0, le=_MAX_PAUSE_S, description="Between two files; 0: gapless")] = 0.0
     paused: Annotated[bool, Field(description="Begin only when told to")] = False
     ends: Annotated[bool, Field(description="The session ends with the last file; else it waits for more")] = False
+    speaker: Annotated[Person, Field(description="Who in the picture speaks where a file does not say who")] = 0
+    format: Annotated[str | None, Field(max_length=10, description="Of the picture, such as 16:9")] = None
 
 
 class FilesRequest(BaseModel):
@@ -71,6 +95,9 @@ class ItemBody(BaseModel):
     number: int
     file: str
     title: str
+    emotion: Emotion | None
+    strength: float | None
+    speaker: int | None
 
 
 class PlayingBody(ItemBody):
@@ -132,13 +159,19 @@ def show_body(show: Show) -> ShowBody:
 
 
 def _item_body(number: int, item: PlayItem) -> ItemBody:
-    return ItemBody(number=number, file=item.name, title=item.title)
+    return ItemBody(number=number, title=item.title, **_item_fields(item))
+
+
+def _item_fields(item: PlayItem) -> dict[str, Any]:
+    felt, speaker = item.delivery.feeling, item.delivery.speaker
+    emotion, strength = (None, None) if felt is None else (felt.emotion, felt.strength)
+    return {"file": item.name, "emotion": emotion, "strength": strength, "speaker": speaker}
 
 
 def _playing_body(playing: Playing) -> PlayingBody:
     return PlayingBody(
         number=playing.number,
-        file=playing.item.name,
+        **_item_fields(playing.item),
         title=playing.title,
         position_s=round(playing.position_s, 3),
         duration_s=round(playing.duration_s, 3) or None,
@@ -180,8 +213,8 @@ def show_routes(shows: Shows, settings: ShowSettings) -> APIRouter:
             )
         return settings.folder
 
-    async def found(request: Request, files: list[str]) -> list[PlayItem]:
-        return await asyncio.to_thread(partial(items_inside, admit(request), files))
+    async def found(request: Request, files: list[str | FileRequest]) -> list[PlayItem]:
+        return await asyncio.to_thread(_items, admit(request), files)
 
     def get(request: Request, id: str) -> Show:
         admit(request)
@@ -252,6 +285,25 @@ def show_routes(shows: Shows, settings: ShowSettings) -> APIRouter:
         await shows.end(get(request, id))
 
     return routes
+
+
+def _items(folder: Path, files: Sequence[str | FileRequest]) -> list[PlayItem]:
+    """What these files, folders and playlists hold, each said as it is wanted.
+
+    Raises:
+        VisavisError: see `items_inside`.
+    """
+    items: list[PlayItem] = []
+    for file in files:
+        wanted = FileRequest(file=file) if isinstance(file, str) else file
+        for item in items_inside(folder, [wanted.file]):
+            own, given = item.delivery, wanted.delivery
+            feeling = given.feeling if own.feeling is None else own.feeling
+            speaker = given.speaker if own.speaker is None else own.speaker
+            items.append(replace(item, delivery=Delivery(feeling, speaker)))
+        if len(items) > MAX_ITEMS:
+            raise BadInput("too_many_items", f"A show plays at most {MAX_ITEMS} files.", "Open another show.")
+    return items
 
 
 def _line(message: dict[str, Any]) -> str:

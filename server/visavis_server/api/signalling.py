@@ -17,9 +17,10 @@ from visavis_models.errors import BadInput, BadRequest, NotFound, VisavisError
 from visavis_models.mood import Mood
 from visavis_server.api import messages
 from visavis_server.api.errors import internal_error
-from visavis_server.api.messages import Attend, Bye, Candidate, Interrupt, Offer, Ping, SetMood
+from visavis_server.api.messages import Attend, Bye, Candidate, Interrupt, Offer, Ping, SetMood, SetSpeaker
 from visavis_server.api.moods import changed_mood, mood_message
 from visavis_server.api.outbox import Outbox, refuse
+from visavis_server.api.speakers import speaker_message
 from visavis_server.call import Call, CallStats, EndReason
 from visavis_server.metrics import Metrics
 from visavis_server.rate_limit import RateLimit
@@ -57,6 +58,10 @@ class Conversation:
     def on_mood(self, mood: Mood) -> None:
         """Tell the client; see `Audience`."""
         self._say(mood_message(mood))
+
+    def on_speaker(self, person: int) -> None:
+        """Tell the client; see `Audience`."""
+        self._say(speaker_message(person))
 
     def on_stats(self, stats: CallStats) -> None:
         """Tell the client; see `Audience`."""
@@ -118,6 +123,8 @@ class Conversation:
                 self._call.attend(message.on)
             case SetMood():
                 self._call.set_mood(changed_mood(self._call.session.mood, message))
+            case SetSpeaker():
+                self._call.set_speaker(message.person)
             case Ping():
                 self._say(messages.pong_message(message.id))
             case Bye():
@@ -139,9 +146,9 @@ class Conversation:
             message = messages.read_message(came)
             if isinstance(message, Ping):
                 return messages.as_text(messages.pong_message(message.id))
-            if not isinstance(message, SetMood | Interrupt | Attend):
+            if not isinstance(message, SetMood | SetSpeaker | Interrupt | Attend):
                 kind = f"A message of type {message.type} is not for the data channel."
-                raise BadRequest("unknown_message", kind, "Send mood, interrupt, attend or ping.")
+                raise BadRequest("unknown_message", kind, "Send mood, speaker, interrupt, attend or ping.")
             self._heed(message)
         except VisavisError as error:
             self._metrics.error(error.code)
