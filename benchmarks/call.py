@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +50,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start_server(port: int, data: Path, log: Path) -> subprocess.Popen[bytes]:
-    """`visavis serve`, ready to answer."""
+def start_server(
+    port: int, data: Path, log: Path, arguments: Sequence[str] = (), environ: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """`visavis serve`, ready to answer; with more arguments and variables."""
     visavis = Path(sys.executable).with_name("visavis")
     server = subprocess.Popen(
-        [str(visavis), "serve", "--port", str(port)],
+        [str(visavis), "serve", "--port", str(port), *arguments],
         stdout=log.open("wb"),
         stderr=subprocess.STDOUT,
-        env={**os.environ, "VISAVIS_DATA_DIR": str(data)},
+        env={**os.environ, "VISAVIS_DATA_DIR": str(data), **(environ or {})},
     )
     deadline_s = time.monotonic() + 90
     while time.monotonic() < deadline_s:
