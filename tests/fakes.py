@@ -149,6 +149,7 @@ class FakeStudio:
 
     def __init__(self) -> None:
         self.sessions: list[FakeSession] = []
+        self.forgotten: list[str] = []
         self.cost = DrawingCost()
         self.skipped_ticks = 0
         self.figures = StudioFigures()
@@ -167,6 +168,9 @@ class FakeStudio:
         session = FakeSession(avatar, self.made, self.sessions.remove)
         self.sessions.append(session)
         return session
+
+    async def forget(self, avatar_id: str) -> None:
+        self.forgotten.append(avatar_id)
 
     async def aclose(self) -> None:
         self.closed = True

@@ -67,6 +67,15 @@ class MattingRenderer(Renderer[State], Protocol[State]):
         ...
 
 
+@runtime_checkable
+class ForgetfulRenderer(Protocol):
+    """A renderer that keeps prepared avatars, and can be told to drop one."""
+
+    def forget(self, avatar_id: str) -> None:
+        """Drop what is kept of it; called by the thread that opens."""
+        ...
+
+
 @dataclass(slots=True)
 class GuardCounts:
     """What a renderer that judges its own pictures did since the start, in windows, by reason."""

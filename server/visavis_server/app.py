@@ -41,6 +41,7 @@ from visavis_server.api.speakers import speaker_routes
 from visavis_server.api.watching import watching_routes
 from visavis_server.api.whip import transmission_routes
 from visavis_server.avatar_desk import AvatarDesk, Library
+from visavis_server.avatar_removal import AvatarRemoval
 from visavis_server.connection_checks import ConnectionChecks
 from visavis_server.ice_servers import IceServers
 from visavis_server.media_peer import MediaPeer, PeerFactory
@@ -128,6 +129,7 @@ def create_app(
     metrics.registry.register(OutputFigures(outputs))
     metrics.registry.register(DeviceMetrics(lambda: studio.figures))
     registry.on_opened = outputs.greet
+    removal = AvatarRemoval(desk, registry, studio.forget, outputs.settled, settings.outputs.record_dir)
     shows = Shows(registry, desk, transmissions, metrics)
     checks = ConnectionChecks(ice, reach)
     keys = KeyStore(keys_file(settings.data_dir), settings.access.key)
@@ -139,6 +141,7 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         registry.start()
         watch = asyncio.create_task(metrics.watch_event_loop(), name="watch event loop")
+        removed = asyncio.create_task(removal.watch(), name="watch avatars")
         try:
             yield
         finally:
@@ -151,8 +154,9 @@ def create_app(
             except Exception:  # what remains must still be closed
                 _log.exception("studio did not close cleanly")
             await desk.aclose()
-            watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
+            for task in (watch, removed):
+                task.cancel()
+            await asyncio.gather(watch, removed, return_exceptions=True)
 
     app = FastAPI(
         title="visavis",
@@ -172,7 +176,7 @@ def create_app(
     install_error_handlers(app, metrics)
     app.include_router(health_routes(registry, metrics, settings, ice))
     app.include_router(check_routes(checks))
-    app.include_router(avatar_routes(desk, settings.photos, gate.check_photo))
+    app.include_router(avatar_routes(desk, settings, removal.remove, gate.check_photo))
     app.include_router(session_routes(registry, desk, transmissions))
     app.include_router(mood_routes(registry))
     app.include_router(speaker_routes(registry))

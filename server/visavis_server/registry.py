@@ -46,6 +46,10 @@ class Stage(Protocol):
         """Put an avatar to work."""
         ...
 
+    async def forget(self, avatar_id: str) -> None:
+        """Drop what is kept of an avatar that was removed."""
+        ...
+
     async def aclose(self) -> None:
         """End every session and free everything."""
         ...

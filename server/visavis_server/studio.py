@@ -25,7 +25,7 @@ from visavis_models.errors import EngineError, VisavisError
 from visavis_models.framing import shares_of_faces
 from visavis_models.listening import Listener
 from visavis_models.motion import rest_motion
-from visavis_models.rendering import AdjustableRenderer, GuardCounts, GuardedRenderer, MattingRenderer, Renderer
+from visavis_models.rendering import AdjustableRenderer, ForgetfulRenderer, GuardCounts, GuardedRenderer, MattingRenderer, Renderer
 from visavis_server.batching import Due, gathered, quiet_start
 from visavis_server.clock import MediaClock
 from visavis_server.drawing_trial import quicker, way_costs
@@ -149,6 +149,18 @@ class Studio:
     async def warm_up(self, avatar: Avatar) -> None:
         """Do once, before the first user comes, what the first session of an avatar would wait for."""
         await self._prepared(avatar, 0)
+
+    async def forget(self, avatar_id: str) -> None:
+        """Drop what is kept of an avatar that was removed; sessions that show it must have ended."""
+        async with self._opening:
+            if isinstance(self._renderer, ForgetfulRenderer):
+                await asyncio.to_thread(self._renderer.forget, avatar_id)
+
+        def drop() -> None:
+            self._preview = None
+
+        if self._thread is not None:
+            await self._errand(drop)
 
     async def aclose(self) -> None:
         """End every session, the clock and the owner thread. Idempotent."""

@@ -188,6 +188,11 @@ class WarpRenderer:
             self._stills.popitem(last=False)
         return WarpState(known[1])
 
+    def forget(self, avatar_id: str) -> None:
+        """Drop what is kept of an avatar; sessions that show it keep their own hold."""
+        for key in [key for key in self._stills if key[0] == avatar_id]:
+            self._stills.pop(key, None)
+
     def render(self, states: Sequence[WarpState], windows: Sequence[MotionWindow]) -> list[NDArray[np.uint8]]:
         """Draw the frames of one window for each state.
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from typing import Annotated
 
-from fastapi import APIRouter, File, Form, Header, Request, Response, UploadFile
+from fastapi import APIRouter, File, Form, Header, Query, Request, Response, UploadFile
 from pydantic import BaseModel
 
 from visavis_models.errors import BadInput, BadRequest, StorageError
+from visavis_models.portrait.consent import given_now
 from visavis_server.access.gate import Entry
 from visavis_server.api.access_check import entry_of
 from visavis_server.api.errors import documented
 from visavis_server.api.speakers import FaceBody, face_bodies
 from visavis_server.avatar_desk import AvatarDesk, Listed
-from visavis_server.settings import PhotoSettings
+from visavis_server.settings import Settings
 
 MAX_NAME_CHARACTERS = 60
+MAX_GIVEN_BY = 120
 DEFAULT_NAME = "My avatar"
 
 
@@ -33,6 +36,22 @@ class AvatarBody(BaseModel):
     faces: list[FaceBody]
     image_url: str
     thumbnail_url: str
+
+
+class ConsentBody(BaseModel):
+    """Somebody's word that the person in a photo agrees."""
+
+    given_at: str
+    given_by: str
+    how: str
+    version: int
+    text: str
+
+
+class ConsentsBody(BaseModel):
+    """All of them, oldest first."""
+
+    consents: list[ConsentBody]
 
 
 class AvatarsBody(BaseModel):
@@ -65,13 +84,17 @@ def avatar_name(text: str) -> str:
 
 
 def avatar_routes(
-    desk: AvatarDesk, settings: PhotoSettings, check_photo: Callable[[Entry | None], None] = lambda _: None
+    desk: AvatarDesk,
+    settings: Settings,
+    remove: Callable[[str, bool], Awaitable[None]],
+    check_photo: Callable[[Entry | None], None] = lambda _: None,
 ) -> APIRouter:
     """The routes below /v1/avatars.
 
     Args:
         desk: the avatars.
-        settings: what may be uploaded.
+        settings: what may be uploaded, and what is asked of who does.
+        remove: see `AvatarRemoval.remove`.
         check_photo: counts a photo of somebody's; raises `Busy`.
     """
     routes = APIRouter(prefix="/v1/avatars", tags=["Avatars"])
@@ -93,6 +116,7 @@ def avatar_routes(
         consent: Annotated[
             str, Form(description="Must be true: the person shown has agreed to become an avatar.")
         ] = "",
+        consent_by: Annotated[str, Form(description="Who says so: a name; kept with the avatar.")] = "",
     ) -> AvatarBody:
         if consent != "true":
             raise BadInput(
@@ -100,18 +124,27 @@ def avatar_routes(
                 "The consent of the person in the photo is missing.",
                 "Confirm that this person agrees, or use another photo.",
             )
-        if photo.size is not None and photo.size > settings.max_photo_bytes:
+        given_by = " ".join("".join(c if c.isprintable() else " " for c in consent_by).split())[:MAX_GIVEN_BY]
+        if settings.provenance.consent_name and not given_by:
+            raise BadInput(
+                "consent_name_required",
+                "Nobody is named who says that the person in the photo agrees.",
+                "Send consent_by: the name of whoever says so.",
+            )
+        photos = settings.photos
+        if photo.size is not None and photo.size > photos.max_photo_bytes:
             raise BadRequest(
                 "photo_too_large",
-                f"This photo is larger than {settings.max_photo_bytes / 1024 / 1024:.0f} MB.",
+                f"This photo is larger than {photos.max_photo_bytes / 1024 / 1024:.0f} MB.",
                 "Make it smaller: 2000 pixels are plenty.",
             )
         desk.check_room()
         check_photo(entry_of(request.scope))
-        if settings.max_avatars and sum(not kept.builtin for kept in await desk.list()) >= settings.max_avatars:
-            problem = f"This server keeps {settings.max_avatars} uploaded avatars at most."
+        if photos.max_avatars and sum(not kept.builtin for kept in await desk.list()) >= photos.max_avatars:
+            problem = f"This server keeps {photos.max_avatars} uploaded avatars at most."
             raise StorageError("too_many_avatars", problem, "Remove one; the operator can raise photos.max_avatars.")
-        avatar = await desk.add(await photo.read(), avatar_name(name))
+        agreed = given_now(given_by or _key_of(entry_of(request.scope)), "upload")
+        avatar = await desk.add(await photo.read(), avatar_name(name), agreed)
         response.headers["Location"] = f"/v1/avatars/{avatar.id}"
         return avatar_body(avatar)
 
@@ -120,8 +153,15 @@ def avatar_routes(
         return avatar_body(await desk.get(id))
 
     @routes.delete("/{id}", status_code=204, summary="Remove an avatar", responses=documented(403, 404, 507))
-    async def remove_avatar(id: str) -> None:
-        await desk.remove(id)
+    async def remove_avatar(
+        id: str,
+        recordings: Annotated[bool, Query(description="Remove the recordings that show it, too.")] = False,
+    ) -> None:
+        await remove(id, recordings)
+
+    @routes.get("/{id}/consent", summary="Whose consent there is", responses=documented(404))
+    async def get_consent(id: str) -> ConsentsBody:
+        return ConsentsBody(consents=[ConsentBody(**asdict(found)) for found in await desk.consents(id)])
 
     @routes.get("/{id}/image", summary="The canvas", response_class=Response, responses=_jpeg())
     async def get_image(id: str, if_none_match: Annotated[str, Header()] = "") -> Response:
@@ -132,6 +172,10 @@ def avatar_routes(
         return _picture(await desk.thumbnail(id), if_none_match)
 
     return routes
+
+
+def _key_of(entry: Entry | None) -> str:
+    return f"key {entry.grant.owner}" if entry is not None and entry.grant.owner else ""
 
 
 def _jpeg() -> dict[int | str, dict[str, object]]:

@@ -48,6 +48,10 @@ class ConfigBody(BaseModel):
     ice_servers: list[IceServerBody]
     ice_transport_policy: Literal["all", "relay"]
     badge: bool
+    ai_generated: Literal[True] = True
+    """What this server shows is made, not recorded."""
+    consent_name: bool
+    """Who uploads a photo must say who they are."""
 
 
 def health_routes(registry: SessionRegistry, metrics: Metrics, settings: Settings, ice: IceServers) -> APIRouter:
@@ -91,6 +95,7 @@ def health_routes(registry: SessionRegistry, metrics: Metrics, settings: Setting
             ],
             ice_transport_policy="relay" if settings.rtc.relay_only else "all",
             badge=settings.page.badge,
+            consent_name=settings.provenance.consent_name,
         )
 
     return routes

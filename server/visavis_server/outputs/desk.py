@@ -186,9 +186,13 @@ class Outputs:
             return self._stream(call, self._target(wish.target), wish.target)
         return self._stream(call, self._named_by_stranger(wish), "")
 
-    async def aclose(self) -> None:
-        """Wait for what is being freed; the outputs themselves end with their calls."""
+    async def settled(self) -> None:
+        """Wait for what is being freed, and for what is still done to closed recordings."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def aclose(self) -> None:
+        """Wait likewise; the outputs themselves end with their calls."""
+        await self.settled()
 
     def _named_by_stranger(self, wish: OutputWish) -> Target:
         networks = tuple(ipaddress.ip_network(network) for network in self._settings.private_networks)
@@ -379,5 +383,5 @@ def automatic_outputs(settings: OutputSettings) -> list[str]:
 def recording_name(avatar_id: str, wall_s: float) -> str:
     """A file name that sorts by time and that nobody else has."""
     when = time.strftime("%Y%m%d-%H%M%S", time.gmtime(wall_s))
-    safe = "".join(c if c.isascii() and c.isalnum() else "-" for c in avatar_id)[:40]
+    safe = "".join(c if c.isascii() and c.isalnum() else "-" for c in avatar_id)[:64]
     return f"{when}-{safe}-{secrets.token_hex(3)}.mp4"
