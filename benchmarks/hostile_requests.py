@@ -243,7 +243,8 @@ def _kinds() -> dict[str, Kind]:
                                             r.choice([b"[", b'{"a":']) * 9000, may=(400, 422)))  # fmt: skip
     kind("odd JSON", lambda t, r: Attack("POST", "/v1/sessions", _typed(t),
         r.choice([b"\xff\xfe{}", b'{"avatar_id": "\\ud800"}', b'{"avatar_id": 1e999}', b"nul",
-                  b'{"avatar_id": "a\\u0000"}', b'{"avatar_id": {"$ne": 1}}', b'{"__proto__": 1}']), may=(400, 404, 422)))  # fmt: skip
+                  b'{"avatar_id": "a\\u0000"}', b'{"avatar_id": {"$ne": 1}}',
+                  b'{"__proto__": 1}']), may=(400, 404, 422)))  # fmt: skip
     kind("too large", lambda t, r: Attack("POST", "/v1/sessions", _typed(t),
                                           b" " * 200_000, may=(413,)))  # fmt: skip
     kind(
