@@ -5,14 +5,22 @@ interface ErrorBody {
     readonly message: string;
     readonly remedy: string;
 }
+/** Where somebody's face is: its centre and width, in shares of the picture (y of its height). */
+interface Face {
+    readonly x: number;
+    readonly y: number;
+    readonly width: number;
+}
 interface Avatar {
     readonly id: string;
     readonly name: string;
     readonly width: number;
     readonly height: number;
     readonly builtin: boolean;
-    /** What the analysis wants its user to know, for example "3 faces found, the largest was taken." */
+    /** What the analysis wants its user to know, for example "2 people found: choose who speaks, the others idle." */
     readonly notes: readonly string[];
+    /** Everybody in the picture who can speak, by number; 0 does unless somebody else is told to. */
+    readonly faces: readonly Face[];
     readonly image_url: string;
     readonly thumbnail_url: string;
 }
@@ -27,6 +35,9 @@ interface Session {
     readonly whep_url: string;
     readonly width: number;
     readonly height: number;
+    /** Who in the picture speaks, by number. */
+    readonly speaker: number;
+    readonly faces: readonly Face[];
 }
 /** A session as those see it who watch it. */
 interface Watched {
@@ -60,6 +71,8 @@ interface ServerConfig {
     readonly ice_transport_policy: "all" | "relay";
     readonly badge: boolean;
 }
+/** Shapes that a live picture can be cut to; empty: the photo's own. */
+type Format = "" | "1:1" | "16:9" | "9:16" | "4:3" | "3:4";
 /** How transparency is to come: the person on the left of the video, their matte as luma on the right. */
 type Alpha = "side-by-side";
 /** How full the server is. */
@@ -114,6 +127,9 @@ type ClientMessage = {
 } | ({
     readonly type: "mood";
 } & MoodChange) | {
+    readonly type: "speaker";
+    readonly person: number;
+} | {
     readonly type: "ping";
     readonly id: number;
 } | {
@@ -147,7 +163,10 @@ type ServerMessage = {
     readonly epoch: number;
 } | ({
     readonly type: "mood";
-} & Mood) | ServerStats | {
+} & Mood) | {
+    readonly type: "speaker";
+    readonly person: number;
+} | ServerStats | {
     readonly type: "pong";
     readonly id: number;
 } | {
@@ -333,8 +352,8 @@ declare class Api {
     avatars(): Promise<Avatar[]>;
     addAvatar(photo: Blob, name: string, consent: boolean): Promise<Avatar>;
     removeAvatar(id: string): Promise<void>;
-    /** `show` is a name under which others find it. */
-    openSession(avatarId: string, show?: string | null): Promise<Session>;
+    /** `show` is a name under which others find it, `speaker` the number of whoever in the picture is to speak. */
+    openSession(avatarId: string, show?: string | null, speaker?: number, format?: Format | null): Promise<Session>;
     /** A session that may be watched, by its show's name, watch id or own id. */
     watched(id: string): Promise<Watched>;
     /** Ends a session that no call has joined. A session that is gone already is no error. */
@@ -370,6 +389,10 @@ interface StartOptions {
     readonly alpha?: Alpha;
     /** A name under which others can watch the call, and a microphone or agent may take over the voice. */
     readonly show?: string;
+    /** Who in a picture of several people speaks first, by number; see `Avatar.faces`. */
+    readonly speaker?: number;
+    /** Cut the picture to this shape; by default what the server's settings say. */
+    readonly format?: Format;
     /** When the person asked for the call, on the clock of `performance.now()`; by default now. */
     readonly clicked_ms?: number;
 }
@@ -382,6 +405,8 @@ interface ClientEvents {
     };
     /** Somebody, perhaps this page, has set how the avatar is to be. */
     mood: Mood;
+    /** Somebody, perhaps this page, has chosen who in the picture speaks. */
+    speaker: number;
     /** The first frame is on screen, this many milliseconds after the click. */
     firstframe: number;
     /** Once a second during a call. */
@@ -436,6 +461,8 @@ declare class AvatarClient extends Emitter<ClientEvents> {
     attend(on: boolean): void;
     /** The avatar is to be another way: an emotion and its strength, a preset, or as its voice sounds. */
     setMood(change: MoodChange): void;
+    /** Somebody else in the picture speaks from now on, by number; see `Session.faces`. */
+    setSpeaker(person: number): void;
     /** Changes the voice in the middle of a call, to another microphone for example. */
     setVoice(track: MediaStreamTrack | null): Promise<void>;
     /** Whether the avatar's voice is heard here. */
@@ -461,6 +488,6 @@ export { AvatarClient };
 export type { ClientEvents, ClientOptions, Phase, StartOptions };
 export { listMicrophones, openMicrophone, type MicrophoneChoice };
 export { Problem };
-export type { Avatar, AvatarState, Emotion, Mood, MoodChange, Moods, Preset, ServerConfig, ServerStats, Session };
+export type { Avatar, AvatarState, Emotion, Face, Format, Mood, MoodChange, Moods, Preset, ServerConfig, ServerStats, Session };
 export type { CallStats };
 export type { ClientStats, Timeline };

@@ -17,6 +17,8 @@ function readServerMessage(value) {
       return { type: "state", state: oneOf(fields, "state", STATES), epoch: number(fields, "epoch") };
     case "mood":
       return { type: "mood", ...readMood(fields) };
+    case "speaker":
+      return { type: "speaker", person: number(fields, "person") };
     case "stats":
       return readStats(fields);
     case "pong":
@@ -44,9 +46,18 @@ function readAvatar(value) {
     height: number(fields, "height"),
     builtin: bool(fields, "builtin"),
     notes,
+    faces: readFaces(fields),
     image_url: text(fields, "image_url"),
     thumbnail_url: text(fields, "thumbnail_url")
   };
+}
+function readFaces(fields) {
+  const faces = fields["faces"] ?? [];
+  if (!Array.isArray(faces)) throw wrong("faces", "a list");
+  return faces.map((face) => {
+    const place = record(face, "face");
+    return { x: number(place, "x"), y: number(place, "y"), width: number(place, "width") };
+  });
 }
 function readAvatars(value) {
   const list = record(value, "answer")["avatars"];
@@ -64,7 +75,9 @@ function readSession(value) {
     signal_url: text(fields, "signal_url"),
     whep_url: text(fields, "whep_url"),
     width: number(fields, "width"),
-    height: number(fields, "height")
+    height: number(fields, "height"),
+    speaker: fields["speaker"] === void 0 ? 0 : number(fields, "speaker"),
+    faces: readFaces(fields)
   };
 }
 function readWatched(value) {
@@ -311,9 +324,10 @@ var Api = class {
   async removeAvatar(id) {
     await this.ask("DELETE", `v1/avatars/${encodeURIComponent(id)}`);
   }
-  /** `show` is a name under which others find it. */
-  async openSession(avatarId, show = null) {
-    const wanted = { avatar_id: avatarId, ...show === null ? {} : { show } };
+  /** `show` is a name under which others find it, `speaker` the number of whoever in the picture is to speak. */
+  async openSession(avatarId, show = null, speaker = 0, format = null) {
+    const more = { ...show === null ? {} : { show }, ...speaker === 0 ? {} : { speaker }, ...format === null ? {} : { format } };
+    const wanted = { avatar_id: avatarId, ...more };
     return readSession(await this.ask("POST", "v1/sessions", wanted));
   }
   /** A session that may be watched, by its show's name, watch id or own id. */
@@ -759,6 +773,9 @@ var Connection = class extends Emitter {
           this.emit("mood", mood);
           break;
         }
+        case "speaker":
+          this.emit("speaker", message.person);
+          break;
         case "stats":
           this.emit("stats", message);
           break;
@@ -1052,7 +1069,7 @@ var AvatarClient = class extends Emitter {
       const voice = this.obtainVoice(options.voice);
       voice.catch(() => void 0);
       if (options.voice === void 0 && await microphonePermission() !== "granted") await voice;
-      const opening = this.openSession(avatarId, options.show ?? null, turn);
+      const opening = this.openSession(avatarId, options, turn);
       opening.catch(() => void 0);
       const config = await settings;
       if (turn === this.turn) this.prepare(config, turn, options.alpha ?? null);
@@ -1094,6 +1111,10 @@ var AvatarClient = class extends Emitter {
   setMood(change) {
     this.connection?.send({ type: "mood", ...change });
   }
+  /** Somebody else in the picture speaks from now on, by number; see `Session.faces`. */
+  setSpeaker(person) {
+    this.connection?.send({ type: "speaker", person });
+  }
   /** Changes the voice in the middle of a call, to another microphone for example. */
   async setVoice(track) {
     if (this.connection !== null) await this.adoptVoice(track === null ? null : track.clone());
@@ -1124,8 +1145,9 @@ var AvatarClient = class extends Emitter {
     if (given === void 0) return openMicrophone(null);
     return given === null ? null : given.clone();
   }
-  async openSession(avatarId, show, turn) {
-    const session = await this.api.openSession(avatarId, show);
+  async openSession(avatarId, wanted, turn) {
+    const { show, speaker, format } = wanted;
+    const session = await this.api.openSession(avatarId, show ?? null, speaker ?? 0, format ?? null);
     if (turn === this.turn) return session;
     void this.api.closeSession(session.id);
     return null;
@@ -1144,6 +1166,7 @@ var AvatarClient = class extends Emitter {
       this.emit("state", { state, epoch });
     });
     connection.on("mood", (mood) => this.emit("mood", mood));
+    connection.on("speaker", (person) => this.emit("speaker", person));
     connection.on("stats", (stats) => this.server = stats);
     connection.on("problem", (problem) => this.emit("problem", { problem, fatal: false }));
     connection.on("ended", (problem) => {

@@ -11,6 +11,7 @@ import {
   readSession,
   readWatched,
   type Avatar,
+  type Format,
   type Health,
   type Moods,
   type ServerConfig,
@@ -46,9 +47,10 @@ export class Api {
     await this.ask("DELETE", `v1/avatars/${encodeURIComponent(id)}`);
   }
 
-  /** `show` is a name under which others find it. */
-  async openSession(avatarId: string, show: string | null = null): Promise<Session> {
-    const wanted = { avatar_id: avatarId, ...(show === null ? {} : { show }) };
+  /** `show` is a name under which others find it, `speaker` the number of whoever in the picture is to speak. */
+  async openSession(avatarId: string, show: string | null = null, speaker = 0, format: Format | null = null): Promise<Session> {
+    const more = { ...(show === null ? {} : { show }), ...(speaker === 0 ? {} : { speaker }), ...(format === null ? {} : { format }) };
+    const wanted = { avatar_id: avatarId, ...more };
     return readSession(await this.ask("POST", "v1/sessions", wanted));
   }
 

@@ -15,6 +15,7 @@ import { MoodPanel } from "./ui/mood_panel.js";
 import { Notices, type Action, type Countdown } from "./ui/notices.js";
 import { ServerSign } from "./ui/server_sign.js";
 import { PictureInPicture } from "./ui/picture_in_picture.js";
+import { SpeakerPicker } from "./ui/speaker_picker.js";
 import { Stage } from "./ui/stage.js";
 import { StateChip } from "./ui/state_chip.js";
 import { StatsOverlay } from "./ui/stats_overlay.js";
@@ -36,6 +37,7 @@ export class CallPage {
   private readonly gallery = new Gallery(this.url);
   private readonly details = new AvatarDetails();
   private readonly stage = new Stage(this.url);
+  private readonly people = new SpeakerPicker();
   private readonly chip = new StateChip();
   private readonly overlay = new StatsOverlay();
   private readonly mood = new MoodPanel();
@@ -101,6 +103,7 @@ export class CallPage {
     this.gallery.onSelect = (avatar) => {
       this.stage.show(avatar);
       this.details.show(avatar);
+      this.people.offer(avatar.faces);
       this.preferences.set({ avatar: avatar.id });
     };
     this.details.onRemove = (avatar) => void this.remove(avatar);
@@ -133,6 +136,8 @@ export class CallPage {
       this.preferences.set({ preset: mood.preset });
     });
     this.mood.onChange = (change) => client.setMood(change);
+    client.on("speaker", (person) => this.people.show(person));
+    this.people.onChoose = (person) => client.setSpeaker(person);
     client.on("firstframe", () => this.onFirstFrame());
     client.on("stats", (stats) => this.overlay.show(stats));
     client.on("problem", ({ problem, fatal }) => (fatal ? this.onFailure(problem) : this.notices.show(problem, [this.dismiss()])));
@@ -162,7 +167,7 @@ export class CallPage {
     this.start.disabled = true;
     try {
       const voice = await this.microphone.open();
-      await this.client.start(avatar.id, { voice, clicked_ms });
+      await this.client.start(avatar.id, { voice, clicked_ms, speaker: this.people.person });
     } catch (error) {
       // The client announces its own problems; the microphone's are ours.
       if (this.client.phase === "idle" && !this.notices.shown) this.onFailure(asProblem(error));
@@ -187,6 +192,8 @@ export class CallPage {
     }
     if (phase === "idle") {
       this.stage.conceal();
+      const avatar = this.gallery.selected;
+      if (avatar !== null) this.people.offer(avatar.faces, this.people.person);
       this.notices.clearHint();
       this.pip.close();
       void this.wake?.release();
@@ -198,7 +205,11 @@ export class CallPage {
     this.attempts = 0;
     const { preset } = this.preferences.get();
     if (preset !== "") this.client.setMood({ preset });
-    this.stage.reveal();
+    const { session } = this.client;
+    if (session !== null) {
+      this.stage.reveal(session);
+      this.people.offer(session.faces, session.speaker);
+    }
     this.keepAwake();
     if (this.preferences.get().echoHintSeen || this.client.video.muted) return;
     this.preferences.set({ echoHintSeen: true });
@@ -223,7 +234,7 @@ export class CallPage {
 
   private async callSilently(): Promise<void> {
     const avatar = this.gallery.selected;
-    if (avatar !== null) await this.client.start(avatar.id, { voice: null }).catch(() => undefined);
+    if (avatar !== null) await this.client.start(avatar.id, { voice: null, speaker: this.people.person }).catch(() => undefined);
   }
 
   private async onMicrophone(track: MediaStreamTrack | null): Promise<void> {

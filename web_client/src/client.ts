@@ -7,7 +7,7 @@ import { Connection } from "./connection.js";
 import { Emitter } from "./events.js";
 import { FrameMeter } from "./frames.js";
 import { asProblem, type Problem } from "./problem.js";
-import type { Alpha, Avatar, AvatarState, Mood, MoodChange, ServerConfig, ServerStats, Session } from "./protocol.js";
+import type { Alpha, Avatar, AvatarState, Format, Mood, MoodChange, ServerConfig, ServerStats, Session } from "./protocol.js";
 import { LipSync } from "./lip_sync.js";
 import { readReport, type CallStats, type Totals } from "./stats.js";
 import { emptyTimeline, type ClientStats, type Timeline } from "./timeline.js";
@@ -33,6 +33,10 @@ export interface StartOptions {
   readonly alpha?: Alpha;
   /** A name under which others can watch the call, and a microphone or agent may take over the voice. */
   readonly show?: string;
+  /** Who in a picture of several people speaks first, by number; see `Avatar.faces`. */
+  readonly speaker?: number;
+  /** Cut the picture to this shape; by default what the server's settings say. */
+  readonly format?: Format;
   /** When the person asked for the call, on the clock of `performance.now()`; by default now. */
   readonly clicked_ms?: number;
 }
@@ -43,6 +47,8 @@ export interface ClientEvents {
   state: { readonly state: AvatarState; readonly epoch: number };
   /** Somebody, perhaps this page, has set how the avatar is to be. */
   mood: Mood;
+  /** Somebody, perhaps this page, has chosen who in the picture speaks. */
+  speaker: number;
   /** The first frame is on screen, this many milliseconds after the click. */
   firstframe: number;
   /** Once a second during a call. */
@@ -126,7 +132,7 @@ export class AvatarClient extends Emitter<ClientEvents> {
       voice.catch(() => undefined);
       // While the browser still asks for permission, no place on the server is taken.
       if (options.voice === undefined && (await microphonePermission()) !== "granted") await voice;
-      const opening = this.openSession(avatarId, options.show ?? null, turn);
+      const opening = this.openSession(avatarId, options, turn);
       opening.catch(() => undefined);
       // The offer is made while the server opens the session.
       const config = await settings;
@@ -175,6 +181,11 @@ export class AvatarClient extends Emitter<ClientEvents> {
     this.connection?.send({ type: "mood", ...change });
   }
 
+  /** Somebody else in the picture speaks from now on, by number; see `Session.faces`. */
+  setSpeaker(person: number): void {
+    this.connection?.send({ type: "speaker", person });
+  }
+
   /** Changes the voice in the middle of a call, to another microphone for example. */
   async setVoice(track: MediaStreamTrack | null): Promise<void> {
     if (this.connection !== null) await this.adoptVoice(track === null ? null : track.clone());
@@ -209,8 +220,9 @@ export class AvatarClient extends Emitter<ClientEvents> {
     return given === null ? null : given.clone();
   }
 
-  private async openSession(avatarId: string, show: string | null, turn: number): Promise<Session | null> {
-    const session = await this.api.openSession(avatarId, show);
+  private async openSession(avatarId: string, wanted: StartOptions, turn: number): Promise<Session | null> {
+    const { show, speaker, format } = wanted;
+    const session = await this.api.openSession(avatarId, show ?? null, speaker ?? 0, format ?? null);
     if (turn === this.turn) return session;
     // Hung up while the server was still answering: give the place back.
     void this.api.closeSession(session.id);
@@ -231,6 +243,7 @@ export class AvatarClient extends Emitter<ClientEvents> {
       this.emit("state", { state, epoch });
     });
     connection.on("mood", (mood) => this.emit("mood", mood));
+    connection.on("speaker", (person) => this.emit("speaker", person));
     connection.on("stats", (stats) => (this.server = stats));
     connection.on("problem", (problem) => this.emit("problem", { problem, fatal: false }));
     connection.on("ended", (problem) => {

@@ -31,6 +31,7 @@ export interface ConnectionEvents {
   connected: void;
   state: { readonly state: AvatarState; readonly epoch: number };
   mood: Mood;
+  speaker: number;
   stats: ServerStats;
   /** The server complains; the call goes on. */
   problem: Problem;
@@ -149,6 +150,9 @@ export class Connection extends Emitter<ConnectionEvents> {
           this.emit("mood", mood);
           break;
         }
+        case "speaker":
+          this.emit("speaker", message.person);
+          break;
         case "stats":
           this.emit("stats", message);
           break;

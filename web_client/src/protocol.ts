@@ -7,14 +7,23 @@ export interface ErrorBody {
   readonly remedy: string;
 }
 
+/** Where somebody's face is: its centre and width, in shares of the picture (y of its height). */
+export interface Face {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+}
+
 export interface Avatar {
   readonly id: string;
   readonly name: string;
   readonly width: number;
   readonly height: number;
   readonly builtin: boolean;
-  /** What the analysis wants its user to know, for example "3 faces found, the largest was taken." */
+  /** What the analysis wants its user to know, for example "2 people found: choose who speaks, the others idle." */
   readonly notes: readonly string[];
+  /** Everybody in the picture who can speak, by number; 0 does unless somebody else is told to. */
+  readonly faces: readonly Face[];
   readonly image_url: string;
   readonly thumbnail_url: string;
 }
@@ -30,6 +39,9 @@ export interface Session {
   readonly whep_url: string;
   readonly width: number;
   readonly height: number;
+  /** Who in the picture speaks, by number. */
+  readonly speaker: number;
+  readonly faces: readonly Face[];
 }
 
 /** A session as those see it who watch it. */
@@ -63,6 +75,9 @@ export interface ServerConfig {
   readonly ice_transport_policy: "all" | "relay";
   readonly badge: boolean;
 }
+
+/** Shapes that a live picture can be cut to; empty: the photo's own. */
+export type Format = "" | "1:1" | "16:9" | "9:16" | "4:3" | "3:4";
 
 /** How transparency is to come: the person on the left of the video, their matte as luma on the right. */
 export type Alpha = "side-by-side";
@@ -117,6 +132,7 @@ export type ClientMessage =
   | { readonly type: "interrupt" }
   | { readonly type: "attend"; readonly on: boolean }
   | ({ readonly type: "mood" } & MoodChange)
+  | { readonly type: "speaker"; readonly person: number }
   | { readonly type: "ping"; readonly id: number }
   | { readonly type: "bye" };
 
@@ -137,6 +153,7 @@ export type ServerMessage =
   | { readonly type: "answer"; readonly sdp: string }
   | { readonly type: "state"; readonly state: AvatarState; readonly epoch: number }
   | ({ readonly type: "mood" } & Mood)
+  | { readonly type: "speaker"; readonly person: number }
   | ServerStats
   | { readonly type: "pong"; readonly id: number }
   | { readonly type: "error"; readonly error: ErrorBody }
@@ -162,6 +179,8 @@ export function readServerMessage(value: unknown): ServerMessage {
       return { type: "state", state: oneOf(fields, "state", STATES), epoch: number(fields, "epoch") };
     case "mood":
       return { type: "mood", ...readMood(fields) };
+    case "speaker":
+      return { type: "speaker", person: number(fields, "person") };
     case "stats":
       return readStats(fields);
     case "pong":
@@ -191,9 +210,20 @@ export function readAvatar(value: unknown): Avatar {
     height: number(fields, "height"),
     builtin: bool(fields, "builtin"),
     notes: notes as string[],
+    faces: readFaces(fields),
     image_url: text(fields, "image_url"),
     thumbnail_url: text(fields, "thumbnail_url"),
   };
+}
+
+/** A server of an older version knows of one face and does not tell where it is. */
+function readFaces(fields: Fields): Face[] {
+  const faces = fields["faces"] ?? [];
+  if (!Array.isArray(faces)) throw wrong("faces", "a list");
+  return faces.map((face) => {
+    const place = record(face, "face");
+    return { x: number(place, "x"), y: number(place, "y"), width: number(place, "width") };
+  });
 }
 
 export function readAvatars(value: unknown): Avatar[] {
@@ -214,6 +244,8 @@ export function readSession(value: unknown): Session {
     whep_url: text(fields, "whep_url"),
     width: number(fields, "width"),
     height: number(fields, "height"),
+    speaker: fields["speaker"] === undefined ? 0 : number(fields, "speaker"),
+    faces: readFaces(fields),
   };
 }
 

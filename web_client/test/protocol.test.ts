@@ -13,6 +13,7 @@ const KEYS: Record<Kind, readonly string[]> = {
   interrupt: ["type"],
   attend: ["type", "on"],
   mood: ["type", "emotion", "strength", "from_voice", "preset"],
+  speaker: ["type", "person"],
   ping: ["type", "id"],
   bye: ["type"],
 };
@@ -23,7 +24,7 @@ test("every server message of the fixture is read back unchanged", () => {
 
 test("the fixture holds every type that the server may send", () => {
   const types = new Set(fixture.server.map((message) => message.type));
-  assert.deepEqual([...types].sort(), ["answer", "bye", "error", "mood", "pong", "state", "stats"]);
+  assert.deepEqual([...types].sort(), ["answer", "bye", "error", "mood", "pong", "speaker", "state", "stats"]);
 });
 
 test("the fixture holds every client message, with exactly its fields", () => {
