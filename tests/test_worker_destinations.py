@@ -45,6 +45,7 @@ OPENS = Destination("any", opens=True)
         ("POST", "/v1/sessions", "no json", OPENS),
         ("GET", "/v1/sessions", "", Destination("all")),
         ("GET", "/metrics", "", Destination("all")),
+        ("GET", "/readyz", "", Destination("all")),
         ("GET", "/", "", ANY),
         ("POST", "/v1/avatars", "", ANY),
         ("GET", "/v1/sessions/abc", "", Destination("name", name="abc")),

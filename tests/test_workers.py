@@ -124,7 +124,7 @@ def test_all_of_it_ends_in_order_and_nobody_is_left(tmp_path: Path) -> None:
     with workers(tmp_path) as it:
         pids = it.pids()
         with connect(it.signal_url(it.open())) as call:
-            it.process.send_signal(signal.SIGTERM)
+            it.process.send_signal(signal.SIGINT)
             messages = [said(message) for message in call]
         assert messages[-1] == {"type": "bye", "reason": "shutdown"}
         assert it.process.wait(15) == 0
@@ -132,6 +132,25 @@ def test_all_of_it_ends_in_order_and_nobody_is_left(tmp_path: Path) -> None:
     assert not any(psutil.pid_exists(pid) for pid in pids)
     log = (tmp_path / "log.txt").read_text()
     assert "Traceback" not in log and "worker 1: session ended" in log
+
+
+def test_present_sessions_may_run_out(tmp_path: Path) -> None:
+    with workers(tmp_path, "--capacity", "4") as it:
+        id = it.open()
+        with connect(it.signal_url(id)) as call:
+            assert it.http.get("/readyz").json() == {"status": "ready", "sessions": 1}
+            it.process.send_signal(signal.SIGTERM)
+            deadline_s = time.monotonic() + 10
+            while it.http.get("/readyz").status_code != 503:
+                assert time.monotonic() < deadline_s
+                time.sleep(0.05)
+            refused = it.http.post("/v1/sessions", json={"avatar_id": "astronaut"})
+            assert refused.status_code == 503
+            call.send('{"type": "ping", "id": 3}')
+            while said(call.recv(5))["type"] != "pong":
+                pass
+            assert it.process.poll() is None
+        assert it.process.wait(20) == 0
 
 
 def test_workers_do_not_outlive_a_killed_front(tmp_path: Path) -> None:

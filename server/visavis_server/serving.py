@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from visavis_server.own_certificate import OwnCertificate
     from visavis_server.studio import Studio
     from visavis_server.virtual_camera import VirtualCamera
+    from visavis_server.workers.crew import Crew
 
 _log = logging.getLogger(__name__)
 
@@ -126,7 +127,7 @@ def microphone_warning(settings: ServerSettings, port: int) -> str | None:
 
 
 class Drainable(Protocol):
-    """What may be let run out before the end: a `SessionRegistry`."""
+    """What may be let run out before the end: a `SessionRegistry`, or a front's `Crew`."""
 
     @property
     def active(self) -> int:
@@ -247,11 +248,12 @@ def front_server(
     front: ASGIApp,
     settings: Settings,
     on_ready: Callable[[], None],
-    say_goodbye: Callable[[], Awaitable[None]],
+    crew: Crew,
     own_certificate: OwnCertificate | None = None,
 ) -> CallServer:
-    """The server of several workers' front, not yet serving; `say_goodbye` ends the workers."""
-    return CallServer(_config(front, settings), on_ready, say_goodbye, own_certificate)
+    """The server of several workers' front, not yet serving; the workers end with it."""
+    drain_s = settings.sessions.drain_s
+    return CallServer(_config(front, settings), on_ready, crew.aclose, own_certificate, crew, drain_s)
 
 
 def _config(app: ASGIApp, settings: Settings) -> uvicorn.Config:

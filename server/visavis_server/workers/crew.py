@@ -69,7 +69,7 @@ class Crew:
     """Called on the event loop when one has ended by itself."""
     workers: list[Worker] = field(default_factory=list)
     _keepers: list[asyncio.Task[None]] = field(default_factory=list)
-    _closed: bool = False
+    _leaving: bool = False
 
     async def start(self, patience_s: float = 180.0) -> None:
         """Start all, and wait until all answer.
@@ -97,9 +97,29 @@ class Crew:
         ready = [worker for worker in self.workers if worker.ready]
         return sorted(ready, key=lambda w: (w.sessions / max(w.capacity, 1), w.number))
 
+    @property
+    def active(self) -> int:
+        """Workers that have not ended."""
+        return sum(worker.process is not None and worker.process.returncode is None for worker in self.workers)
+
+    @property
+    def draining(self) -> bool:
+        """All are to end, and nobody new is let in."""
+        return self._leaving
+
+    def drain(self) -> None:
+        """Let nobody new in; each ends when its last session has. Idempotent."""
+        if self._leaving:
+            return
+        self._leaving = True
+        for worker in self.workers:
+            if worker.process is not None and worker.process.returncode is None:
+                with suppress(ProcessLookupError):
+                    worker.process.terminate()
+
     async def aclose(self) -> None:
         """Let all end in order; whoever does not is killed. Idempotent."""
-        self._closed = True
+        self._leaving = True
         for task in self._keepers:
             task.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
@@ -158,6 +178,8 @@ class Crew:
             finally:
                 ended.cancel()
             worker.ready = False
+            if self._leaving:
+                return
             lived_s = time.monotonic() - worker.started_s
             _log.error("worker has ended", extra={"worker": worker.number, "code": worker.process.returncode})
             self.on_lost(worker)

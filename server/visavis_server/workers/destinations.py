@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 _NUMBERED = re.compile(r"(\d{1,3})\.")
 MOST_ROUTED_BYTES = 256 * 1024
 """Bodies up to here are read before a worker is chosen: they may name one, and can be sent to another one."""
-_ALL = ("/healthz", "/metrics", "/v1/config")
+_ALL = ("/healthz", "/readyz", "/metrics", "/v1/config")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ async def merged_answer(path: str, crew: Crew, target: bytes, headers: Headers) 
     Whatever one of them refuses is refused: they all judge alike.
 
     Args:
-        path: `/healthz`, `/metrics`, `/v1/config` or `/v1/sessions`.
+        path: `/healthz`, `/readyz`, `/metrics`, `/v1/config` or `/v1/sessions`.
         crew: the workers.
         target: path and query.
         headers: of the request.
@@ -32,6 +32,10 @@ async def merged_answer(path: str, crew: Crew, target: bytes, headers: Headers) 
     if not given:
         body = {"status": "starting", "workers": 0}
         return JSONResponse(body, 503, headers={"Retry-After": "1"})
+    if path == "/readyz":
+        _, status, said, _ = min(given, key=lambda one: one[1])  # 200 if anybody takes new sessions
+        sessions = sum(json.loads(text)["sessions"] for _, _, text, _ in given)
+        return JSONResponse({**json.loads(said), "sessions": sessions}, status)
     if refused is not None:
         return Response(refused[1], refused[0], media_type=refused[2])
     if path == "/metrics":

@@ -77,7 +77,7 @@ def serve_front(
         crew = Crew(plans(settings, workers_of(settings), folder, cards()), worker_command())
         await crew.start()
         _log.info("workers answer", extra={"workers": len(crew.workers)})
-        server = front_server(Front(crew), settings, on_ready, crew.aclose, own_certificate)
+        server = front_server(Front(crew), settings, on_ready, crew, own_certificate)
         try:
             await server.serve(sockets=[sock])
         finally:
