@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis_models.avatar import Avatar
+from visavis_models.warp.body import roaming
 from visavis_models.warp.filling import distance_px, fill_from_around, grown
 from visavis_models.warp.mesh import head_weights
 
-_CHIN = 152
 _SEEN = 20
 """From this coverage (of 255) on a pixel is the person's; fainter ones are mostly the matte's uncertainty."""
 _RING, _RING_LEAST_PX = 0.042, 4.0
@@ -31,9 +31,7 @@ def clean_plate(avatar: Avatar) -> NDArray[np.uint8]:
         return avatar.plate
     away = distance_px(person) - distance_px(~person)  # px, negative inside
     ring = max(_RING * width, _RING_LEAST_PX)
-    # Nothing below the neck is uncovered.
-    lowest = int(avatar.landmarks[_CHIN, 1] + 1.2 * width)
-    near = _box((away < 0.2 * width) & (np.arange(len(away))[:, None] < lowest), 2)
+    near = _box(away < 0.2 * width, 2)
     if near is None:
         return avatar.plate
     away, plate = away[near], avatar.plate[near].astype(np.float32)
@@ -45,14 +43,23 @@ def clean_plate(avatar: Avatar) -> NDArray[np.uint8]:
     smooth = fill_from_around(avatar.plate[near], ~known, max(0.02 * width, 1.0)).astype(np.float32)
     odd = cv2.GaussianBlur(np.abs(plate - smooth).max(2), (0, 0), max(0.006 * width, 0.6))
     odd -= _busyness(plate, known, width) * np.clip(away / (0.5 * ring) - 0.5, 0.0, 1.0)
-    outside = np.clip((odd - 6.0) / 8.0, 0.0, 1.0) * np.maximum(np.clip((ring - away) / (0.8 * ring), 0.0, 1.0), faint)
-    share = np.where(away > 0, outside, np.clip((away / width + 0.4) / 0.1, 0.0, 1.0)).astype(np.float32)
-    # The body hardly leaves its place: there the photo's own pixels are worth more.
-    rows, columns = np.nonzero(~known & (share > 0))
-    follow = np.zeros_like(share)
+    fades = np.clip((ring - away) / (0.8 * ring), 0.0, 1.0)
+    stray = np.clip((odd - 6.0) / 8.0, 0.0, 1.0)
+    # Along a head the plate is a guess even where the matte is hardly there: a thin line of it would hang in the air.
+    guessed = np.maximum(grown(avatar.matte[near] > 0, 1.0), np.clip((odd - 1.5) / 3.0, 0.0, 1.0) * faint) * fades
+    by_head = np.maximum(stray * np.maximum(fades, faint), guessed)
+    inside = np.clip((away / width + 0.4) / 0.1, 0.0, 1.0)
+    # A body is cut out less surely: what stands out by far or shines through is a sleeve's, and stays where it is.
+    sure = np.clip((avatar.matte[near] - 200.0) / 50.0, 0.0, 1.0)
+    by_body = np.where(away > 0, stray * fades * np.clip((30.0 - odd) / 15.0, 0.0, 1.0), inside * sure)
+    by_head = np.where(away > 0, by_head, inside)
+    # Feet and whatever else hardly leaves its place: there the photo's own pixels are worth more.
+    rows, columns = np.nonzero(~known & ((inside > 0) | (away > 0)))
     places = np.stack([columns + near[1].start, rows + near[0].start], 1).astype(np.float64)
-    follow[rows, columns] = head_weights(avatar, places)
-    plate += (smooth - plate) * (share * follow)[..., None]
+    share = np.zeros(away.shape, np.float32)
+    for wanted, follow in ((by_body, roaming(avatar, places)), (by_head, head_weights(avatar, places))):
+        share[rows, columns] = np.maximum(share[rows, columns], wanted[rows, columns] * follow)
+    plate += (smooth - plate) * share[..., None]
     result = avatar.plate.copy()
     result[near] = np.clip(plate + 0.5, 0, 255)
     return result

@@ -110,6 +110,14 @@ def body_field(
     return BodyField((basis * _held_at_borders(avatar, points)).astype(np.float32))
 
 
+def roaming(avatar: Avatar, points: Array) -> Array:
+    """How much of a body leaves its place, for points of it, float64 (n, 2) px: 0 not at all .. 1, float64 (n,)."""
+    figure = figure_of(avatar)
+    u, y = (points[:, 0] - figure.neck[0]) / figure.half_px, points[:, 1]
+    aside = np.abs(_weight(figure, u, y)[:, 0]) / figure.width_px + _SWAY * _upright(figure, y)
+    return np.asarray(np.clip(aside / 0.08, 0.0, 1.0))
+
+
 def _upright(figure: Figure, y: Array) -> Array:
     """1 at the neck, 0 where the person has hold: a body that sways as a whole."""
     if figure.legs is None:
