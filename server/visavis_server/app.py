@@ -43,6 +43,7 @@ from visavis_server.api.whip import transmission_routes
 from visavis_server.avatar_desk import AvatarDesk, Library
 from visavis_server.avatar_removal import AvatarRemoval
 from visavis_server.connection_checks import ConnectionChecks
+from visavis_server.device_metrics import DeviceMetrics
 from visavis_server.ice_servers import IceServers
 from visavis_server.media_peer import MediaPeer, PeerFactory
 from visavis_server.metrics import Metrics
@@ -52,7 +53,6 @@ from visavis_server.page import PageMount, page_folder
 from visavis_server.registry import SessionRegistry, Stage
 from visavis_server.settings import IceServer, RtcSettings, Settings
 from visavis_server.shows import Shows
-from visavis_server.studio_figures import DeviceMetrics
 from visavis_server.transmissions import Transmissions
 
 if TYPE_CHECKING:
