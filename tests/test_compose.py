@@ -35,12 +35,15 @@ def test_the_example_names_every_variable_of_the_compose_file() -> None:
 
 
 def test_visavis_takes_its_settings_and_both_publish_the_ports_they_use() -> None:
-    services = compose(PUBLIC_ADDRESS="203.0.113.7", TURN_SECRET="hush")
+    services = compose(PUBLIC_ADDRESS="203.0.113.7", TURN_SECRET="hush", SITE="avatar.example.com", ACCESS_KEY="k" * 32)
     settings = load_settings(environ=services["visavis"]["environment"])
     assert settings.rtc.public_address == "203.0.113.7" and settings.rtc.turn_secret == "hush"
     assert [server.relays for server in settings.rtc.ice_servers] == [True]
     assert f"{settings.rtc.ports}:{settings.rtc.ports}/udp" in services["visavis"]["ports"]
     own = services["visavis"]["networks"]["calls"]["ipv4_address"]
+    assert list(settings.server.trusted_proxies) == [services["proxy"]["networks"]["calls"]["ipv4_address"]]
+    assert settings.server.allowed_hosts == ("avatar.example.com", "127.0.0.1") and not settings.server.https
+    assert settings.access.key == "k" * 32 and settings.public
     assert f"--allowed-peer-ip={own}" in services["turn"]["command"]
     assert settings.rtc.port_range is not None
     relayed = [int(flag.partition("=")[2]) for flag in services["turn"]["command"] if re.match("--m(in|ax)-port", flag)]
@@ -52,7 +55,7 @@ def test_coturn_takes_these_flags_and_then_our_passwords(tmp_path: Path) -> None
     with socket.socket() as probe:
         probe.bind((address, 0))
         port = int(probe.getsockname()[1])
-    flags = compose(PUBLIC_ADDRESS=address, TURN_SECRET="hush")["turn"]["command"]
+    flags = compose(PUBLIC_ADDRESS=address, TURN_SECRET="hush", SITE="", ACCESS_KEY="")["turn"]["command"]
     flags = [flag for flag in flags if not flag.startswith(("--listening-port", "--log-file"))]
     relay = Coturn(address, port, tmp_path / "log")
     flags += ["-n", f"--listening-port={port}", f"--listening-ip={address}", f"--relay-ip={address}"]
