@@ -349,6 +349,10 @@ declare class Api {
     /** The server's bearer token, where it asks for one. */
     token?: string | null);
     config(): Promise<ServerConfig>;
+    /** What may be done here with what this browser has. */
+    access(): Promise<Access>;
+    /** Takes a key or a token; a cookie that no script can read stands for it from now on. */
+    logIn(key: string): Promise<Access>;
     avatars(): Promise<Avatar[]>;
     addAvatar(photo: Blob, name: string, consent: boolean): Promise<Avatar>;
     removeAvatar(id: string): Promise<void>;
@@ -376,7 +380,7 @@ interface ClientOptions {
     readonly video: HTMLVideoElement;
     /** Where the server lives; by default the folder of the page. */
     readonly baseUrl?: string | URL;
-    /** The server's bearer token, where it asks for one. */
+    /** A token, where the server asks for one: it is for anybody who can open the page, so let it be short-lived. */
     readonly token?: string | null;
 }
 interface StartOptions {

@@ -193,6 +193,17 @@ function wrong(name, expected) {
   return new ProtocolError(`${name} must be ${expected}`);
 }
 
+// src/access.ts
+var SCOPES = ["call", "publish", "view", "manage", "metrics"];
+function readAccess(value) {
+  const { required, scopes } = value ?? {};
+  if (typeof required !== "boolean" || !Array.isArray(scopes)) throw new ProtocolError("access is not what it should be");
+  return { required, scopes: SCOPES.filter((scope) => scopes.includes(scope)) };
+}
+function socketProtocols(token) {
+  return token === null ? [] : ["visavis.v1", `bearer.${token}`];
+}
+
 // src/problem.ts
 var Problem = class _Problem extends Error {
   constructor(code, message, remedy, retryAfter_s = null) {
@@ -310,6 +321,14 @@ var Api = class {
   }
   async config() {
     return readConfig(await this.ask("GET", "v1/config"));
+  }
+  /** What may be done here with what this browser has. */
+  async access() {
+    return readAccess(await this.ask("GET", "v1/access"));
+  }
+  /** Takes a key or a token; a cookie that no script can read stands for it from now on. */
+  async logIn(key) {
+    return readAccess(await this.ask("POST", "v1/access", { key }));
   }
   async avatars() {
     return readAvatars(await this.ask("GET", "v1/avatars"));
@@ -713,9 +732,9 @@ var Connection = class extends Emitter {
     if (!this.over) await this.voice.replaceTrack(track);
   }
   /** Opens the signalling of a session and starts the call. What happens then comes as events. */
-  open(signalUrl) {
+  open(signalUrl, protocols = []) {
     if (this.over) return;
-    const socket = new WebSocket(signalUrl);
+    const socket = new WebSocket(signalUrl, protocols);
     this.socket = socket;
     socket.addEventListener("open", () => void this.negotiate());
     socket.addEventListener("message", (event) => void this.onMessage(event));
@@ -1077,7 +1096,7 @@ var AvatarClient = class extends Emitter {
       if (turn !== this.turn || session === null) return;
       this.session = session;
       this.mark("session_ms");
-      this.connection?.open(this.api.signalUrl(session));
+      this.connection?.open(this.api.signalUrl(session), socketProtocols(this.api.token));
       const track = await voice;
       if (turn !== this.turn) track?.stop();
       else await this.adoptVoice(track);

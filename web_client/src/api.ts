@@ -1,5 +1,6 @@
 // The HTTP API as functions. Every failure is thrown as a Problem. Knows nothing of media or the page.
 
+import { readAccess, type Access } from "./access.js";
 import { problemOfAnswer, unreachable } from "./problem.js";
 import {
   readAvatar,
@@ -29,6 +30,16 @@ export class Api {
 
   async config(): Promise<ServerConfig> {
     return readConfig(await this.ask("GET", "v1/config"));
+  }
+
+  /** What may be done here with what this browser has. */
+  async access(): Promise<Access> {
+    return readAccess(await this.ask("GET", "v1/access"));
+  }
+
+  /** Takes a key or a token; a cookie that no script can read stands for it from now on. */
+  async logIn(key: string): Promise<Access> {
+    return readAccess(await this.ask("POST", "v1/access", { key }));
   }
 
   async avatars(): Promise<Avatar[]> {

@@ -5,6 +5,7 @@ import type { PreferenceStore } from "./preferences.js";
 import { asProblem, Problem } from "./problem.js";
 import type { Avatar } from "./protocol.js";
 import { planRetry } from "./retry.js";
+import { AccessDialog } from "./ui/access_dialog.js";
 import { AvatarDetails } from "./ui/avatar_details.js";
 import { CheckDialog } from "./ui/check_dialog.js";
 import { Controls, type Toggle } from "./ui/controls.js";
@@ -43,6 +44,7 @@ export class CallPage {
   private readonly mood = new MoodPanel();
   private readonly notices = new Notices();
   private readonly sign = new ServerSign();
+  private readonly access = new AccessDialog(this.client.api);
   private readonly pip = new PictureInPicture();
   private readonly check = new CheckDialog(this.client.api);
   private readonly microphone: MicrophonePicker;
@@ -78,11 +80,29 @@ export class CallPage {
     this.notices.show(problem, [this.checkAction()]);
   }
 
+  /** Begins; with a token of a link, which is taken out of the address, logs in first. */
+  async enter(token: string | null): Promise<void> {
+    if (token !== null) {
+      history.replaceState(null, "", location.pathname + location.search);
+      try {
+        await this.client.api.logIn(token);
+      } catch (error) {
+        this.access.open(asProblem(error));
+        return;
+      }
+    }
+    await this.load();
+  }
+
   /** Asks the server for its settings and avatars, again and again until it answers. */
   async load(wanted: string | null = this.preferences.get().avatar): Promise<void> {
     try {
       const [config, avatars, moods] = await Promise.all([this.client.settings(), this.client.avatars(), this.client.api.moods()]);
       this.loads = 0;
+      const { scopes } = await this.client.api.access();
+      const mayManage = scopes.includes("manage");
+      byId("add", HTMLButtonElement).hidden = !mayManage;
+      this.details.removable = mayManage;
       this.upload.limit(config.max_photo_bytes);
       byId("badge", HTMLSpanElement).hidden = !config.badge;
       this.sign.reachable(config);
@@ -92,6 +112,10 @@ export class CallPage {
       if (this.callsPossible) await this.microphone.prepare();
     } catch (error) {
       const problem = asProblem(error);
+      if (problem.code === "unauthorized") {
+        this.access.open();
+        return;
+      }
       this.sign.unreachable();
       const again: Action = { text: "Try now", run: () => void this.load(wanted) };
       const plan = planRetry(problem, Math.min(this.loads++, 4));
@@ -106,6 +130,7 @@ export class CallPage {
       this.people.offer(avatar.faces);
       this.preferences.set({ avatar: avatar.id });
     };
+    this.access.onEntered = () => void this.load();
     this.details.onRemove = (avatar) => void this.remove(avatar);
     byId("add", HTMLButtonElement).addEventListener("click", () => this.upload.open());
     this.upload.onAdded = (avatar) => {
@@ -219,6 +244,10 @@ export class CallPage {
 
   /** A call ended, or did not begin, through a problem: say so, and offer the way back. */
   private onFailure(problem: Problem): void {
+    if (problem.code === "unauthorized") {
+      this.access.open();
+      return;
+    }
     const plan = this.callsPossible ? planRetry(problem, this.attempts) : null;
     this.attempts += 1;
     const again = (): void => void this.call(performance.now());

@@ -1,6 +1,7 @@
 // AvatarClient: a live avatar in a <video> element of any page. Opens the session, sends a voice, plays picture and
 // sound, and measures what the viewer sees. Knows nothing of this page's buttons.
 
+import { socketProtocols } from "./access.js";
 import { Api } from "./api.js";
 import { assertCallsPossible, microphonePermission, openMicrophone } from "./audio.js";
 import { Connection } from "./connection.js";
@@ -19,7 +20,7 @@ export interface ClientOptions {
   readonly video: HTMLVideoElement;
   /** Where the server lives; by default the folder of the page. */
   readonly baseUrl?: string | URL;
-  /** The server's bearer token, where it asks for one. */
+  /** A token, where the server asks for one: it is for anybody who can open the page, so let it be short-lived. */
   readonly token?: string | null;
 }
 
@@ -141,7 +142,7 @@ export class AvatarClient extends Emitter<ClientEvents> {
       if (turn !== this.turn || session === null) return;
       this.session = session;
       this.mark("session_ms");
-      this.connection?.open(this.api.signalUrl(session));
+      this.connection?.open(this.api.signalUrl(session), socketProtocols(this.api.token));
       const track = await voice;
       if (turn !== this.turn) track?.stop();
       else await this.adoptVoice(track);

@@ -82,9 +82,9 @@ export class Connection extends Emitter<ConnectionEvents> {
   }
 
   /** Opens the signalling of a session and starts the call. What happens then comes as events. */
-  open(signalUrl: string): void {
+  open(signalUrl: string, protocols: string[] = []): void {
     if (this.over) return;
-    const socket = new WebSocket(signalUrl);
+    const socket = new WebSocket(signalUrl, protocols);
     this.socket = socket;
     socket.addEventListener("open", () => void this.negotiate());
     socket.addEventListener("message", (event) => void this.onMessage(event));

@@ -1,5 +1,6 @@
 // The page: joins the client, the parts of the page and what is remembered.
 
+import { tokenOfLink } from "./access.js";
 import { assertCallsPossible } from "./audio.js";
 import { CallPage } from "./call_page.js";
 import { AvatarClient } from "./client.js";
@@ -33,4 +34,4 @@ try {
 } catch (error) {
   page.forbidCalls(asProblem(error));
 }
-void page.load();
+void page.enter(tokenOfLink(location.hash));

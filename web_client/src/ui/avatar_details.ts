@@ -4,6 +4,8 @@ import type { Avatar } from "../protocol.js";
 import { byId } from "./dom.js";
 
 export class AvatarDetails {
+  /** Whether whoever is here may delete avatars. */
+  removable = true;
   onRemove: (avatar: Avatar) => void = () => undefined;
   private readonly root = byId("details", HTMLDivElement);
   private readonly name = byId("details-name", HTMLElement);
@@ -25,7 +27,7 @@ export class AvatarDetails {
     this.root.hidden = false;
     this.name.textContent = avatar.name;
     this.kind.textContent = `${avatar.builtin ? "Built in" : "Your photo"} · ${avatar.width} × ${avatar.height}`;
-    this.remove.hidden = avatar.builtin;
+    this.remove.hidden = avatar.builtin || !this.removable;
     this.remove.setAttribute("aria-label", `Delete ${avatar.name}`);
     this.notes.replaceChildren(
       ...avatar.notes.map((note) => Object.assign(document.createElement("li"), { textContent: note })),
