@@ -19,11 +19,11 @@ PATCHES = 64
 """Patches along the long side, and the period of the pattern along the other."""
 _SEED = 20_261_123
 _BLOCK_PX = 8
-_LEAST, _MOST = 0.75, 3.5
+_LEAST, _MOST = 1.0, 4.0
 """Levels of 255 that the pattern's peaks add at the least, and at the most."""
-_PER_ACTIVITY = 0.18
+_PER_ACTIVITY = 0.2
 """Levels more for each level by which neighbouring pixels differ."""
-_STRENGTHS = 6
+_STRENGTHS = 8
 _PICTURE = types.Array(types.uint8, 3, "C", readonly=True)
 _ROWS = types.Array(types.uint8, 2, "C", readonly=True)
 _ACTIVITY = types.void(_PICTURE, types.float32[:, ::1], types.int64)
@@ -54,7 +54,7 @@ def pattern(width_px: int, height_px: int) -> NDArray[np.float32]:
 
 @lru_cache(3)
 def _changes(width_px: int, height_px: int) -> NDArray[np.int8]:
-    """What is added to a picture at each strength: int8 (6, H, 3 W), as pixels lie."""
+    """What is added to a picture at each strength: int8 (8, H, 3 W), as pixels lie."""
     gains = np.linspace(_LEAST, _MOST, _STRENGTHS, dtype=np.float32)
     drawn = np.repeat(pattern(width_px, height_px), 3, axis=1)
     return np.stack([np.rint(drawn * gain).astype(np.int8) for gain in gains])

@@ -74,8 +74,8 @@ class Evidence:
         if self._grouped:
             self._settle()
         found = [
-            _search(residual, scale)
-            for residual, (_, low, high) in zip(self._residuals, _RANGES, strict=False)
+            _search(half, scale)
+            for half, (_, low, high) in zip(map(_halved, self._residuals), _RANGES, strict=False)
             for scale in _scales(low, high)
         ]
         return max(found, key=lambda finding: finding.score, default=Finding(0.0, 1.0))
@@ -108,6 +108,12 @@ def whitened(luma: NDArray[np.float32]) -> NDArray[np.float32]:
     busy = cv2.GaussianBlur(band * band, (0, 0), _BUSY_PX) + np.float32(_NOISE)
     most = _MOST_DEVIATIONS / np.sqrt(busy)
     return np.asarray(np.clip(band / busy, -most, most), np.float32)
+
+
+def _halved(residual: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Half as large: the band-pass has left nothing finer, and the search is four times as quick."""
+    size = max(8, residual.shape[1] // 2), max(8, residual.shape[0] // 2)
+    return np.asarray(cv2.resize(residual, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 @lru_cache(1)
