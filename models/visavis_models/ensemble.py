@@ -5,7 +5,7 @@ Knows nothing of pictures.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,15 +20,20 @@ _REMEMBERED_FRAMES = 64
 _SEED_STEP = 0x9E3779B9
 
 
-def listener_of_people(make_listener: Callable[[int], Listener], seed: int, people: int) -> Listener:
+def listener_of_people(
+    make_listener: Callable[[int], Listener], seed: int, people: int, given: Mapping[int, Listener] | None = None
+) -> Listener:
     """What hears for a picture.
 
     Args:
         make_listener: makes one person's from a seed.
         seed: of person 0; everybody else has one of their own that follows from it.
         people: how many there are.
+        given: listeners of some that are there already, by number.
     """
-    listeners = [make_listener((seed + number * _SEED_STEP) % 2**32 if number else seed) for number in range(people)]
+    seeds = [seed, *((seed + number * _SEED_STEP) % 2**32 for number in range(1, people))]
+    given = given or {}
+    listeners = [given.get(number) or make_listener(own_seed) for number, own_seed in enumerate(seeds)]
     return listeners[0] if people == 1 else Ensemble(listeners)
 
 

@@ -8,26 +8,22 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from visavis_models.errors import BadInput, VisavisError
+from visavis_models.errors import VisavisError
 from visavis_server import __version__
 from visavis_server.cli_access import key_app, token_app
 from visavis_server.cli_avatar import avatar_app
 from visavis_server.cli_build import build_engines
 from visavis_server.cli_inspect import inspect
-from visavis_server.cli_mood import Emotions, FromVoice, Preset, in_mood
-from visavis_server.cli_motion import check_offset, record_motion
-from visavis_server.cli_progress import progress
-from visavis_server.cli_settings import Config, DataDir, library_of, make_data_dir, photo_of, settings_of
+from visavis_server.cli_motion import record_motion
+from visavis_server.cli_render import RendererName, render
+from visavis_server.cli_session import session_app
+from visavis_server.cli_settings import Config, DataDir, library_of, make_data_dir, settings_of
 from visavis_server.workers.plan import COMMAND as WORKER_COMMAND
 from visavis_server.workers.worker import work
-
-if TYPE_CHECKING:
-    from visavis_models.avatar import Avatar
-    from visavis_models.motion import MotionWindow
 
 USER_ERROR = 2
 
@@ -43,13 +39,11 @@ app.add_typer(avatar_app, name="avatar")
 app.add_typer(key_app, name="key")
 app.add_typer(token_app, name="token")
 app.command("motion")(record_motion)
+app.command("render")(render)
 app.command("build")(build_engines)
 app.command("inspect")(inspect)
+app.add_typer(session_app, name="session")
 app.command(WORKER_COMMAND, hidden=True)(work)
-
-RendererName = Annotated[
-    str | None, typer.Option("--renderer", help="auto, diffusion or warp [default: auto].", metavar="NAME")
-]
 
 
 def main() -> None:
@@ -238,140 +232,6 @@ def serve(
         sock.close()
     typer.echo("visavis has stopped.")
     serving.leave()
-
-
-@app.command()
-def render(
-    out: Annotated[Path, typer.Option("-o", "--out", help="The video to write: .mp4.", metavar="FILE")],
-    audio: Annotated[
-        Path | None, typer.Option("--audio", help="The voice: wav, mp3, m4a, flac, ogg, ...", metavar="FILE")
-    ] = None,
-    motion: Annotated[
-        Path | None,
-        typer.Option(
-            "--motion",
-            help="Move as this file says, not as the voice does: .parquet, .json or .csv, from `visavis motion` or a "
-            "face tracker. Without --audio: silent.",
-            metavar="FILE",
-        ),
-    ] = None,
-    fps: Annotated[
-        float | None,
-        typer.Option("--fps", help="Frames per second of a motion file without times, or of its timecode."),
-    ] = None,
-    offset: Annotated[
-        float, typer.Option("--offset", help="Seconds by which the motion is shown later; negative: earlier.")
-    ] = 0.0,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Another number gives other blinks, looks and nods.")] = 0,
-    emotion: Emotions = None,
-    preset: Preset = None,
-    emotion_from_voice: FromVoice = False,
-    image: Annotated[Path | None, typer.Option("--image", help="The photo.", metavar="FILE")] = None,
-    avatar: Annotated[str | None, typer.Option("--avatar", help="Or an avatar's id.", metavar="ID")] = None,
-    size: Annotated[
-        int | None, typer.Option("--size", min=128, max=1024, help="Long side in pixels; default: the photo's.")
-    ] = None,
-    badge: Annotated[
-        str | None, typer.Option("--badge", help="Words to draw into the picture, such as 'AI avatar'.", metavar="TEXT")
-    ] = None,
-    renderer: RendererName = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the video if it exists.")] = False,
-    config: Config = None,
-    data_dir: DataDir = None,
-) -> None:
-    """Make a talking video of a photo and a voice, or of recorded motion.
-
-    With both a voice and motion the video is as long as the longer one: where motion lacks the avatar rests, where
-    voice lacks it is silent.
-    """
-    if audio is None and motion is None:
-        raise BadInput("bad_usage", "Give --audio, --motion or both.", "visavis render --help shows all options.")
-    if motion is None and (fps is not None or offset):
-        raise BadInput("bad_usage", "--fps and --offset are for --motion.", "Give --motion, or leave them out.")
-    if motion is not None and (emotion or preset or emotion_from_voice):
-        raise BadInput("bad_usage", "Recorded motion has its moods in it.", "Leave --emotion and --preset out.")
-    if (image is None) == (avatar is None):
-        raise BadInput("bad_usage", "Give either --image or --avatar.", "visavis avatar list shows the avatars.")
-    if out.exists() and not overwrite:
-        raise BadInput("output_exists", f"{out} exists.", "Give another name, or --overwrite.")
-    if audio is not None and not audio.is_file():
-        raise BadInput("voice_unreadable", f"There is no file {audio}.", "Check the path.")
-    settings = settings_of(config, data_dir, drawing__renderer=renderer, provenance__badge=badge)
-    recorded = _recorded(motion, audio, fps, offset) if motion is not None else None
-    speaker = library_of(settings).get(avatar) if avatar is not None else _analysed(image)
-
-    from visavis_server.motion_player import MotionPlayer
-    from visavis_server.provenance.signing import file_signer
-    from visavis_server.render_file import render_file
-    from visavis_server.wiring import default_renderer, finish_for, listener_maker
-
-    signer = file_signer(settings)
-    performer = (
-        MotionPlayer(recorded)
-        if recorded is not None
-        else in_mood(listener_maker()(seed), emotion, preset, emotion_from_voice)
-    )
-    drawn_by = default_renderer(settings.drawing)
-    with progress(f"Rendering {out.name}") as advance:
-        report = render_file(
-            speaker,
-            audio,
-            out,
-            renderer=drawn_by,
-            listener=performer,
-            long_side_px=size,
-            least_frames=0 if recorded is None else recorded.first_frame + len(recorded),
-            finish=finish_for(settings.provenance),
-            sign=None if signer is None else signer.sign,
-            on_progress=advance,
-        )
-        advance(report.frames, report.frames)
-    typer.echo(
-        f"{out}: {report.duration_s:.1f} s of video, {report.width}×{report.height}, made in {report.took_s:.1f} s "
-        f"({report.fps:.0f} frames per second)."
-    )
-    for note in (*report.notes, *_guarded(drawn_by)):
-        typer.echo(f"note: {note}", err=True)
-
-
-def _guarded(renderer: object) -> list[str]:
-    """What became of pictures that the renderer itself refused."""
-    from visavis_models.rendering import GuardedRenderer
-
-    if not isinstance(renderer, GuardedRenderer):
-        return []
-    lost = {reason: count for reason, count in renderer.counts.fallback.items() if count}
-    if not lost:
-        return []
-    why = ", ".join(f"{count} {reason}" for reason, count in lost.items())
-    return [f"{sum(lost.values())} windows of pictures were not good enough ({why}); warp drew them."]
-
-
-def _recorded(motion: Path, audio: Path | None, fps: float | None, offset_s: float) -> MotionWindow:
-    """The motion of a file; what its user should know is said."""
-    from visavis_server.motion_file import read_motion
-    from visavis_server.motion_recording import sha256_of
-
-    check_offset(offset_s)
-    recorded = read_motion(motion, fps, offset_s)
-    for note in recorded.notes:
-        typer.echo(f"note: {note}", err=True)
-    if audio is not None and recorded.audio_sha256 not in (None, sha256_of(audio)):
-        typer.echo(f"note: {motion.name} was not made of {audio.name}, but of another file.", err=True)
-    if recorded.window.first_frame + len(recorded.window) <= 0:
-        raise BadInput("bad_usage", f"All of {motion.name} lies before the beginning.", "Give another --offset.")
-    return recorded.window
-
-
-def _analysed(image: Path | None) -> Avatar:
-    """An avatar for this once: a photo given to `render` is not kept."""
-    from visavis_models.portrait.analysis import analyse
-
-    assert image is not None
-    speaker = analyse(photo_of(image), image.stem)
-    for note in speaker.notes:
-        typer.echo(f"note: {note}", err=True)
-    return speaker
 
 
 @app.command()

@@ -39,10 +39,19 @@ FromVoice = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """From this frame on somebody feels so."""
+    """From this frame on the voice is said so."""
 
     frame: int
-    feeling: Feeling
+    feeling: Feeling | None = None
+    """None: what was felt before."""
+    speaker: int | None = None
+    """None: whoever spoke before."""
+
+    def told(self, chunk: Chunk) -> Chunk:
+        """A chunk that is said so."""
+        if self.feeling is not None:
+            chunk = replace(chunk, feeling=self.feeling)
+        return chunk if self.speaker is None else replace(chunk, speaker=self.speaker)
 
 
 def read_cue(text: str) -> Cue:
@@ -51,29 +60,44 @@ def read_cue(text: str) -> Cue:
     Raises:
         BadInput: `bad_emotion`, `bad_strength` or `bad_usage`.
     """
-    from visavis_models.chunk import CHUNK_MS
-
-    time_s, _, felt = text.rpartition("=")
+    frame, felt = read_time(text, "--emotion", "Give happy, happy:0.6 or 12.5=happy:0.6.")
     name, colon, strength = felt.partition(":")
     try:
-        at_s, much = float(time_s or 0.0), float(strength) if colon else 1.0
+        much = float(strength) if colon else 1.0
     except ValueError:
-        raise _unread(text) from None
+        raise unread(text, "--emotion", "Give happy, happy:0.6 or 12.5=happy:0.6.") from None
+    return Cue(frame, read_feeling(name, much))
+
+
+def read_time(text: str, option: str, remedy: str) -> tuple[int, str]:
+    """The frame from which on a cue holds, and what it says, of `12.5=happy` or `happy`.
+
+    Raises:
+        BadInput: `bad_usage`.
+    """
+    from visavis_models.chunk import CHUNK_MS
+
+    time_s, _, said = text.rpartition("=")
+    try:
+        at_s = float(time_s or 0.0)
+    except ValueError:
+        raise unread(text, option, remedy) from None
     if not 0.0 <= at_s <= 86_400.0:
-        raise _unread(text)
-    return Cue(round(at_s * 1000 / CHUNK_MS), read_feeling(name, much))
+        raise unread(text, option, remedy)
+    return round(at_s * 1000 / CHUNK_MS), said
 
 
-def _unread(text: str) -> BadInput:
-    return BadInput("bad_usage", f"--emotion {text[:60]} cannot be read.", "Give happy, happy:0.6 or 12.5=happy:0.6.")
+def unread(text: str, option: str, remedy: str) -> BadInput:
+    """What is told of an option that cannot be read."""
+    return BadInput("bad_usage", f"{option} {text[:60]} cannot be read.", remedy)
 
 
 class CuedListener:
-    """A listener that is told when to feel what. Implements `Listener`.
+    """A listener that is told what is said how, and by whom. Implements `MoodyListener`.
 
     Args:
         listener: hears and performs.
-        cues: from their frames on their feelings hold.
+        cues: from its frame on each holds until the next; all of one kind.
     """
 
     def __init__(self, listener: Listener, cues: Sequence[Cue]) -> None:
@@ -97,9 +121,9 @@ class CuedListener:
         return getattr(self._listener, "heard", None)
 
     def push(self, chunk: Chunk) -> MotionWindow | None:
-        """Hear one chunk with what is felt then; see `Listener`."""
+        """Hear one chunk as it is said; see `Listener`."""
         cue = bisect_right(self._frames, chunk.index) - 1
-        return self._listener.push(chunk if cue < 0 else replace(chunk, feeling=self._cues[cue].feeling))
+        return self._listener.push(chunk if cue < 0 else self._cues[cue].told(chunk))
 
     def interrupt(self, last_shown: int | None = None, next_shown: int | None = None) -> MotionWindow | None:
         """See `Listener`."""
@@ -108,6 +132,13 @@ class CuedListener:
     def set_listening(self, on: bool) -> None:
         """See `Listener`."""
         self._listener.set_listening(on)
+
+    def set_mood(self, mood: Mood) -> None:
+        """See `MoodyListener`."""
+        from visavis_models.listening import MoodyListener
+
+        if isinstance(self._listener, MoodyListener):
+            self._listener.set_mood(mood)
 
 
 def in_mood(listener: Listener, emotions: Sequence[str] | None, preset: str | None, from_voice: bool) -> Listener:
@@ -126,6 +157,6 @@ def in_mood(listener: Listener, emotions: Sequence[str] | None, preset: str | No
     if not isinstance(listener, MoodyListener):
         raise BadInput("bad_usage", "Moods are not for this listener.", "Leave --emotion and --preset out.")
     # One that holds from the beginning is the mood, which a feeling of the voice's own goes before.
-    first = next((cue.feeling for cue in cues if cue.frame == 0), Feeling())
+    first = next((cue.feeling for cue in cues if cue.frame == 0 and cue.feeling is not None), Feeling())
     listener.set_mood(Mood(first, from_voice, preset or ""))
     return CuedListener(listener, cues) if any(cue.frame for cue in cues) else listener
