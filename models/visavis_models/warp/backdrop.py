@@ -20,6 +20,10 @@ _RING, _RING_LEAST_PX = 0.042, 4.0
 """How far outside the person (face widths) the matte's leftovers are looked for; further, lamps would go."""
 
 
+_SLEEVE = 60.0
+"""Grey levels by which no outline stands out from the background."""
+
+
 def clean_plate(avatar: Avatar) -> NDArray[np.uint8]:
     """The background without what a matte leaves behind: stray hair and a thin outline along the person.
 
@@ -51,7 +55,9 @@ def clean_plate(avatar: Avatar) -> NDArray[np.uint8]:
     inside = np.clip((away / width + 0.4) / 0.1, 0.0, 1.0)
     # A body is cut out less surely: what stands out by far or shines through is a sleeve's, and stays where it is.
     sure = np.clip((avatar.matte[near] - 200.0) / 50.0, 0.0, 1.0)
-    by_body = np.where(away > 0, stray * fades * np.clip((30.0 - odd) / 15.0, 0.0, 1.0), inside * sure)
+    rim = np.clip((odd - 3.0) / 5.0, 0.0, 1.0) * np.clip((0.5 * ring - away) / (0.25 * ring), 0.0, 1.0)
+    stray = np.maximum(stray * fades, rim) * np.clip((_SLEEVE - odd) / (0.5 * _SLEEVE), 0.0, 1.0)
+    by_body = np.where(away > 0, stray, inside * sure)
     by_head = np.where(away > 0, by_head, inside)
     # Feet and whatever else hardly leaves its place: there the photo's own pixels are worth more.
     rows, columns = np.nonzero(~known & ((inside > 0) | (away > 0)))
