@@ -49,6 +49,8 @@ async def test_config_tells_what_a_client_must_know() -> None:
         ],
         "ice_transport_policy": "all",
         "badge": False,
+        "ai_generated": True,
+        "consent_name": False,
     }
 
 

@@ -146,6 +146,7 @@ def ready_message(session: Any, buffer_s: float) -> dict[str, Any]:
         "height": session.height,
         "speaker": session.speaker,
         "people": session.people,
+        "ai_generated": True,
         "signal_url": f"/v1/sessions/{session.id}/signal",
         "whep_url": f"/whep/{session.id}",
         "buffer_s": buffer_s,

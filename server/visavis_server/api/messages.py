@@ -102,8 +102,8 @@ def _too_large() -> BadRequest:
 
 
 def answer_message(sdp: str) -> dict[str, Any]:
-    """The answer to an offer."""
-    return {"type": "answer", "sdp": sdp}
+    """The answer to an offer, and that what will be seen is made."""
+    return {"type": "answer", "sdp": sdp, "ai_generated": True}
 
 
 def state_message(state: str, epoch: int) -> dict[str, Any]:

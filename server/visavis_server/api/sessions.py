@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -47,6 +47,8 @@ class SessionBody(BaseModel):
     whep_url: str
     width: int
     height: int
+    ai_generated: Literal[True] = True
+    """What is seen is made, not recorded."""
     speaker: int
     faces: list[FaceBody]
 

@@ -28,6 +28,8 @@ class WatchedBody(BaseModel):
     state: str
     width: int
     height: int
+    ai_generated: Literal[True] = True
+    """What is seen is made, not recorded."""
     whep_url: str
     voiced: bool
     """A microphone (WHIP), an agent or files speak for it."""

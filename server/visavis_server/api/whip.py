@@ -105,7 +105,7 @@ def transmission_routes(
         wish = Wish(protocol, target, await body_text(request), show, alpha)
         transmission, answer = await transmissions.start(wish)
         headers = {"Location": transmission.address, "ETag": transmission.etag, "Accept-Patch": FRAGMENT_TYPE}
-        response = Response(answer, 201, headers, SDP_TYPE)
+        response = Response(answer, 201, {**headers, "AI-Generated": "true"}, SDP_TYPE)
         _add_links(response, ice.issue(transmission.call.id))
         return response
 
