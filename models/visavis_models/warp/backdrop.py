@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from visavis_models.avatar import Avatar
 from visavis_models.warp.body import roaming
 from visavis_models.warp.filling import distance_px, fill_from_around, grown
+from visavis_models.warp.hair import hair_share
 from visavis_models.warp.mesh import head_weights
 
 _SEEN = 20
@@ -63,7 +64,9 @@ def clean_plate(avatar: Avatar) -> NDArray[np.uint8]:
     rows, columns = np.nonzero(~known & ((inside > 0) | (away > 0)))
     places = np.stack([columns + near[1].start, rows + near[0].start], 1).astype(np.float64)
     share = np.zeros(away.shape, np.float32)
-    for wanted, follow in ((by_body, roaming(avatar, places)), (by_head, head_weights(avatar, places))):
+    of_hair = np.clip(4.0 * hair_share(avatar)[near][rows, columns], 0.0, 1.0)
+    of_head = np.maximum(head_weights(avatar, places), of_hair)
+    for wanted, follow in ((by_body, roaming(avatar, places)), (by_head, of_head)):
         share[rows, columns] = np.maximum(share[rows, columns], wanted[rows, columns] * follow)
     plate += (smooth - plate) * share[..., None]
     result = avatar.plate.copy()
