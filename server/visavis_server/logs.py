@@ -10,6 +10,8 @@ import logging
 import sys
 import time
 
+from visavis_server.redaction import Redacting
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
 
 
@@ -77,7 +79,7 @@ def start_logging(level: str, format: str = "text", who: str = "") -> None:
         who: see `FieldFormatter`.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter(who) if format == "json" else FieldFormatter(who))
+    handler.setFormatter(Redacting(JsonFormatter(who) if format == "json" else FieldFormatter(who)))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

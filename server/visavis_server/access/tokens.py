@@ -82,7 +82,7 @@ def grant_of_token(text: str, keys: KeyStore, now_s: float, max_token_s: float) 
         StorageError: the keys cannot be read.
     """
     if not looks_like_token(text):
-        raise unauthorized("This is no token of this server.")
+        raise unauthorized("This is no key or token of this server.")
     try:
         kid = jwt.get_unverified_header(text).get("kid")
         key = keys.get(kid) if isinstance(kid, str) else None
@@ -99,14 +99,14 @@ def grant_of_token(text: str, keys: KeyStore, now_s: float, max_token_s: float) 
     except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError, BadInput) as error:
         if isinstance(error, BadInput) and error.code == "unauthorized":
             raise
-        raise unauthorized("This is no token of this server.") from None
+        raise unauthorized("This is no key or token of this server.") from None
 
 
 def _checked(claims: Mapping[str, Any], key: AccessKey, now_s: float, max_token_s: float) -> Grant:
     issued_s, expires_s, scope = claims["iat"], claims["exp"], claims["scope"]
     for moment in (issued_s, expires_s):
         if not isinstance(moment, int | float) or isinstance(moment, bool) or not math.isfinite(moment):
-            raise unauthorized("This is no token of this server.")
+            raise unauthorized("This is no key or token of this server.")
     if now_s >= expires_s:
         raise unauthorized("This token has expired.")
     if issued_s > now_s + _SKEW_S:
@@ -114,7 +114,7 @@ def _checked(claims: Mapping[str, Any], key: AccessKey, now_s: float, max_token_
     if expires_s - issued_s > max_token_s + _SKEW_S:
         raise unauthorized("This token was made to last longer than this server allows.")
     if not isinstance(scope, str):
-        raise unauthorized("This is no token of this server.")
+        raise unauthorized("This is no key or token of this server.")
     scopes = read_scopes(scope.split())
     if not scopes <= key.scopes and "manage" not in key.scopes:
         raise unauthorized("This token claims more than its key has.")
@@ -129,5 +129,5 @@ def _name(claimed: object) -> str | None:
     if claimed is None:
         return None
     if not isinstance(claimed, str) or not 0 < len(claimed) <= _MAX_NAME_CHARACTERS:
-        raise unauthorized("This is no token of this server.")
+        raise unauthorized("This is no key or token of this server.")
     return claimed
