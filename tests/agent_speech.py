@@ -105,12 +105,17 @@ class Place:
 
 
 @asynccontextmanager
-async def place(peers: FakePeers | None = None, **flags: Any) -> AsyncIterator[Place]:
+async def place(
+    peers: FakePeers | None = None,
+    renderer: PaintingRenderer | None = None,
+    library: FakeLibrary | None = None,
+    **flags: Any,
+) -> AsyncIterator[Place]:
     """Serve until the block ends; flags are settings with `__` for the dot."""
     flags = {"sessions__capacity": 2, **flags}
     settings = load_settings(flags={name.replace("__", "."): value for name, value in flags.items()})
-    studio = Studio(PaintingRenderer(), LoudnessListener, StudioSettings(frames_per_step=1))
-    app = create_app(settings, studio, FakeLibrary(), peers or FakePeers(), grace_s=0.0)
+    studio = Studio(renderer or PaintingRenderer(), LoudnessListener, StudioSettings(frames_per_step=1))
+    app = create_app(settings, studio, library or FakeLibrary(), peers or FakePeers(), grace_s=0.0)
     async with running_server.served(app, settings, 20) as it:
         yield Place(it.http, it.port, studio, app.state.registry)
 

@@ -203,7 +203,8 @@ class FakeLibrary:
         if not photo.startswith(b"\xff\xd8"):
             raise BadPhoto("not_an_image", "This file is no picture.", "Use a JPEG, PNG or WebP file.")
         self.added.append((len(photo), name))
-        avatar = fake_avatar(f"photo-{len(self.added)}", name, False, ("1 more face is too small, turned away or cut off, and will not move.",))
+        note = "1 more face is too small, turned away or cut off, and will not move."
+        avatar = fake_avatar(f"photo-{len(self.added)}", name, False, (note,))
         self.avatars[avatar.id] = avatar
         self.agreed[avatar.id] = () if consent is None else (consent,)
         return avatar

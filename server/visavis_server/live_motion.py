@@ -41,8 +41,8 @@ class Replay:
 
     @property
     def waits(self) -> bool:
-        """It has not begun."""
-        return self._begin is None
+        """It waits for a voice."""
+        return self._waits_for_voice and self._begin is None
 
     def hear(self, chunk: Chunk) -> None:
         """See whether it begins now."""
