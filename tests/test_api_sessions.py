@@ -37,6 +37,7 @@ async def test_a_session_is_opened_seen_interrupted_and_ended() -> None:
             "whep_url",
             "width",
             "height",
+            "ai_generated",
             "speaker",
             "faces",
         }

@@ -1,12 +1,13 @@
 """Marks pictures as made by visavis, in a way that people do not see and that codecs and scalers leave in place.
 
-A fixed pattern of soft light and dark patches, 64 along the picture's long side, is added to the luma: by about one
-level where the picture is smooth, by more where its own texture hides it. It says no more than "made by visavis": it
+A fixed pattern of soft light and dark patches, 4096 in a picture of any shape, is added to the luma: by about one level
+where the picture is smooth, by more where its own texture hides it. It says no more than "made by visavis": it
 carries no name and no time. Knows nothing of video or of how the pattern is found again.
 """
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import cv2
@@ -16,7 +17,7 @@ from numba import types
 from numpy.typing import NDArray
 
 PATCHES = 64
-"""Patches along the long side, and the period of the pattern along the other."""
+"""Along each side of a square picture, and the period of the pattern in any other."""
 _SEED = 20_261_123
 _BLOCK_PX = 8
 _LEAST, _MOST = 1.0, 4.0
@@ -39,16 +40,19 @@ def patches() -> NDArray[np.float32]:
     return np.where(signs > around, 1.0, -1.0).astype(np.float32)
 
 
+def marked_side_px(width_px: int, height_px: int) -> float:
+    """The side of a square that is as large as the picture: 64 patches long."""
+    return math.sqrt(width_px * height_px)
+
+
 @lru_cache(3)
 def pattern(width_px: int, height_px: int) -> NDArray[np.float32]:
     """The pattern as large as a picture: float32 (H, W), peaks of about -1 and 1."""
-    side = max(width_px, height_px)
-    wide = np.pad(patches(), 2, mode="wrap")
-    scale = PATCHES / side
-    # Patch n covers the pixels from n/64 to (n + 1)/64 of the long side.
-    x = ((np.arange(width_px, dtype=np.float32) + 0.5) * scale + 1.5).astype(np.float32)
-    y = ((np.arange(height_px, dtype=np.float32) + 0.5) * scale + 1.5).astype(np.float32)
-    drawn = cv2.remap(wide, *np.meshgrid(x, y), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+    per_px = PATCHES / marked_side_px(width_px, height_px)
+    # The first patch begins in the corner; beyond the last comes the first again.
+    x, y = ((np.arange(side) + 0.5) * per_px % PATCHES + 1.5 for side in (width_px, height_px))
+    places = np.meshgrid(x.astype(np.float32), y.astype(np.float32))
+    drawn = cv2.remap(np.pad(patches(), 2, mode="wrap"), *places, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
     return np.ascontiguousarray(drawn, np.float32)
 
 
@@ -102,7 +106,7 @@ def marked(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
     out = np.empty_like(pictures, order="C")
     height, width = pictures.shape[1:3]
     changes = _changes(width, height)
-    block = max(4, round(_BLOCK_PX * max(width, height) / 512))
+    block = max(4, round(_BLOCK_PX * marked_side_px(width, height) / 512))
     activity = np.empty((-(-height // block), -(-width // block)), np.float32)
     per_level = (_STRENGTHS - 1) / (_MOST - _LEAST)
     for given, taken in zip(pictures, out, strict=True):

@@ -27,12 +27,15 @@ _PER_PATCH = 2
 _PERIOD = PATCHES * _PER_PATCH
 _SCALE_STEP = 0.008
 """Of neighbouring scales, as a logarithm: half of it moves the picture's edge by an eighth of a patch."""
-_RANGES = ((512, 0.7, 2.0), (1024, 0.35, 0.7))
-"""Long side in px at which scales from, to are searched: patches are 5 to 16 px there."""
-_LOW_PASS_PX, _HIGH_PASS_PX, _BUSY_PX = 2.0, 5.0, 6.0
+_RANGES = ((512, 0.85, 2.0, 1.25), (1024, 0.35, 0.85, 1.6))
+"""Long side in px at which scales from, to are searched (patches are 6 to 16 px there), and the low-pass in px."""
+_HIGH_PASS, _BUSY = 2.4, 3.2
+"""As wide as the low-pass, so many times."""
 _NOISE = 0.2
 """Variance that every place has at least: levels of 255, squared."""
 _MOST_DEVIATIONS = 1.5
+_BLANK = 0.01
+"""A residual that is weaker is what rounding leaves of a blank picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Finding:
     score: float
     """By how many standard deviations the best place stands out."""
     scale: float
-    """Long side of the picture that was marked, there, as a share of these pictures' long side."""
+    """Side of a square as large as the picture that was marked, there, as a share of these pictures' long side."""
 
     @property
     def found(self) -> bool:
@@ -75,7 +78,8 @@ class Evidence:
             self._settle()
         found = [
             _search(half, scale)
-            for half, (_, low, high) in zip(map(_halved, self._residuals), _RANGES, strict=False)
+            for half, (_, low, high, _) in zip(map(_halved, self._residuals), _RANGES, strict=False)
+            if float(np.std(half)) > _BLANK
             for scale in _scales(low, high)
         ]
         return max(found, key=lambda finding: finding.score, default=Finding(0.0, 1.0))
@@ -83,7 +87,7 @@ class Evidence:
     def _settle(self) -> None:
         assert self._group is not None
         mean = self._group / np.float32(self._grouped)
-        fresh = [whitened(_sized(mean, side)) for side, _, _ in _RANGES]
+        fresh = [whitened(_sized(mean, side), low_pass_px) for side, _, _, low_pass_px in _RANGES]
         self._residuals = [a + b for a, b in zip(self._residuals, fresh, strict=True)] if self._residuals else fresh
         self._group, self._grouped = None, 0
 
@@ -102,10 +106,11 @@ def _sized(luma: NDArray[np.float32], long_side_px: int) -> NDArray[np.float32]:
     return np.asarray(cv2.resize(luma, size, interpolation=how), np.float32)
 
 
-def whitened(luma: NDArray[np.float32]) -> NDArray[np.float32]:
+def whitened(luma: NDArray[np.float32], low_pass_px: float) -> NDArray[np.float32]:
     """A picture without slopes and grain, its busy places made faint: float32 (H, W)."""
-    band = cv2.GaussianBlur(luma, (0, 0), _LOW_PASS_PX) - cv2.GaussianBlur(luma, (0, 0), _HIGH_PASS_PX)
-    busy = cv2.GaussianBlur(band * band, (0, 0), _BUSY_PX) + np.float32(_NOISE)
+    fine, coarse = (cv2.GaussianBlur(luma, (0, 0), low_pass_px * times) for times in (1.0, _HIGH_PASS))
+    band = fine - coarse
+    busy = cv2.GaussianBlur(band * band, (0, 0), low_pass_px * _BUSY) + np.float32(_NOISE)
     most = _MOST_DEVIATIONS / np.sqrt(busy)
     return np.asarray(np.clip(band / busy, -most, most), np.float32)
 
