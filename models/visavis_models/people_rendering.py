@@ -31,6 +31,11 @@ def _lay(picture, cover, plate, out, total):  # type: ignore[no-untyped-def]
             c = np.int32(cover[y, x])
             if c == 0:
                 continue
+            if c == 255:
+                total[y, x] = 255
+                for k in range(3):
+                    out[y, x, k] = picture[y, x, k]
+                continue
             rest = np.int32(255) - c
             total[y, x] = np.uint8(255 - (rest * np.int32(255 - total[y, x]) + 127) // 255)
             for k in range(3):
