@@ -29,6 +29,8 @@ test("a colour may be written with its #, escaped or not, and what follows it co
   }
   const raw = at("?avatar=a&background=#00ff00&muted=1&token=x");
   assert.deepEqual([raw.options.background, raw.options.muted, raw.options.token], [colour, true, "x"]);
+  const hidden = at("?avatar=a&background=#token=x&muted=1");
+  assert.deepEqual([hidden.options.background.kind, hidden.options.muted, hidden.options.token, hidden.problems.length], ["transparent", true, "x", 0]);
   assert.deepEqual(raw.problems, []);
 });
 

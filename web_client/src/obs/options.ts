@@ -92,14 +92,15 @@ export function readOptions(address: URL): { options: Options; problems: Problem
   return { options, problems };
 }
 
-/** The query; a colour written with its # begins a fragment, and takes what follows with it. */
+/** The query and the fragment, which no server sees; a colour written with its # begins one, and takes what follows with it. */
 function parameters(address: URL): Map<string, string> {
   const found = new Map<string, string>();
   const [first = "", ...rest] = address.hash.slice(1).split("&");
-  for (const [name, value] of [...new URLSearchParams(address.search), ...new URLSearchParams(rest.join("&"))]) {
+  const more = first.includes("=") ? [first, ...rest] : rest;
+  for (const [name, value] of [...new URLSearchParams(address.search), ...new URLSearchParams(more.join("&"))]) {
     if (!found.has(name)) found.set(name, value);
   }
-  if (found.get("background") === "" && first !== "") found.set("background", `#${decode(first)}`);
+  if (found.get("background") === "" && first !== "" && !first.includes("=")) found.set("background", `#${decode(first)}`);
   return found;
 }
 
