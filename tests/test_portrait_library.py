@@ -230,3 +230,15 @@ def test_an_outdated_avatar_that_cannot_be_kept_is_shown_all_the_same(
 
     monkeypatch.setattr(library_module, "save_avatar", refuse)
     assert AvatarLibrary(tmp_path / "avatars").get(id).name == "One"
+
+
+def test_a_larger_canvas_is_used_for_photos_that_have_it(tmp_path: Path) -> None:
+    large = np.asarray(cv2.resize(astronaut()[:288], (2048, 1152), interpolation=cv2.INTER_CUBIC), np.uint8)
+    content = encoded(large, "JPEG")
+    small = AvatarLibrary(tmp_path / "avatars").add(content, "Joan")
+    assert (small.width_px, small.height_px) == (1024, 576)
+    library = AvatarLibrary(tmp_path / "avatars", canvas="1080p")
+    whole = library.add(content, "Joan")
+    assert whole.id == small.id and (whole.width_px, whole.height_px) == (1920, 1080)
+    assert [(entry.width_px, entry.canvas) for entry in library.list() if entry.id == whole.id] == [(1920, "1080p")]
+    assert 1.8 < whole.face_width_px / small.face_width_px < 1.95

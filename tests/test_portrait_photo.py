@@ -154,3 +154,20 @@ def test_heic_is_refused_with_what_to_do() -> None:
 
 def test_a_picture_with_too_few_pixels_is_refused() -> None:
     assert refusal(encoded(np.ascontiguousarray(astronaut()[:40, :40]))) == "image_too_small"
+
+
+@pytest.mark.parametrize(
+    ("size", "standard", "hd"),
+    [
+        ((4000, 2250), (1024, 576), (1920, 1080)),
+        ((2250, 4000), (576, 1024), (1080, 1920)),
+        ((3000, 3000), (1024, 1024), (1080, 1080)),
+        ((800, 600), (800, 600), (800, 600)),
+    ],
+)
+def test_canvases_hold_every_shape_and_nothing_is_made_larger(
+    size: tuple[int, int], standard: tuple[int, int], hd: tuple[int, int]
+) -> None:
+    photo = encoded(Image.new("RGB", size, (90, 120, 150)), "JPEG")
+    for canvas, wanted in (("standard", standard), ("1080p", hd)):
+        assert decode_photo(photo, canvas).canvas.shape == (wanted[1], wanted[0], 3)
