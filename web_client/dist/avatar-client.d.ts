@@ -340,6 +340,18 @@ declare class LevelMeter {
     close(): void;
 }
 
+type Scope = "call" | "publish" | "view" | "manage" | "metrics";
+interface Access {
+    /** The server asks for a key or a token here. */
+    readonly required: boolean;
+    readonly scopes: readonly Scope[];
+}
+declare function readAccess(value: unknown): Access;
+/** The token in `#token=...`, which no server and no log ever sees; null: the address has none. */
+declare function tokenOfLink(hash: string): string | null;
+/** What a browser's WebSocket offers instead of the header that it cannot send. */
+declare function socketProtocols(token: string | null): string[];
+
 declare class Api {
     readonly base: URL;
     /** The server's bearer token, where it asks for one. */

@@ -35,7 +35,7 @@ function declarations() {
     const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
     execFileSync(process.execPath, [tsc, "-p", "tsconfig.build.json", "--outDir", out], { stdio: "inherit" });
     const read = (part) => readFileSync(join(out, "src", `${part}.d.ts`), "utf8");
-    const parts = ["protocol", "problem", "stats", "timeline", "events", "audio", "api", "client"];
+    const parts = ["protocol", "problem", "stats", "timeline", "events", "audio", "access", "api", "client"];
     const bodies = parts.map((part) => read(part).replace(/^(import [^;]*|export {});\n/gm, "").replace(/^export /gm, ""));
     const exported = read("avatar-client").replace(/ from "[^"]*"/g, "");
     const head = "// Types of avatar-client.js. Written by the build: change the sources instead.\n";
