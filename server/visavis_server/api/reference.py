@@ -156,7 +156,7 @@ def _call(path: str, verb: str, call: Mapping[str, Any], api: Mapping[str, Any])
     parts = []
     asked = call.get("requestBody", {}).get("content", {})
     for kind, content in asked.items():
-        parts.append(f"<p>Body, <code>{escape(kind)}</code>:</p>{_fields(content['schema'], api)}")
+        parts.append(f"<p>Body, <code>{escape(kind)}</code>:</p>{_fields(content.get('schema', {}), api)}")
     rows = []
     for status, answer in call["responses"].items():
         if status == "422" and "HTTPValidationError" in str(answer):
