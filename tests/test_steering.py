@@ -29,9 +29,9 @@ def second(it: Steering[str], load: float, at_s: float) -> bool:
 def test_steps_grow_first_then_ways_then_pictures() -> None:
     rungs = ladder(CARD, (2, 4, 8), 8.0)
     assert [q.frames_per_step for q in rungs[:3]] == [2, 4, 8] and {q.way for q in rungs[:3]} == {"2 steps"}
-    assert [q.way for q in rungs[3:5]] == ["1 step", "warp"]
-    assert [round(q.fps, 1) for q in rungs[5:]] == [16.7, 12.5, 8.3]
-    assert [round(q.fps, 1) for q in ladder(CARD, (2, 4, 8), 12.0)[5:]] == [16.7, 12.5]
+    assert [(q.way, q.frames_per_step) for q in rungs[3:7]] == [("1 step", 8), ("warp", 2), ("warp", 4), ("warp", 8)]
+    assert [round(q.fps, 1) for q in rungs[7:]] == [16.7, 12.5, 8.3]
+    assert [round(q.fps, 1) for q in ladder(CARD, (2, 4, 8), 12.0)[7:]] == [16.7, 12.5]
     only_frames_cost = {"": StepCost(0, 9)}
     assert [q.frames_per_step for q in ladder(only_frames_cost, (1, 2, 4, 8), 25.0)] == [1], "longer would save nothing"
 

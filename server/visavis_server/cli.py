@@ -22,6 +22,8 @@ from visavis_server.cli_motion import record_motion
 from visavis_server.cli_render import RendererName, render
 from visavis_server.cli_session import session_app
 from visavis_server.cli_settings import Config, DataDir, library_of, make_data_dir, settings_of
+from visavis_server.listening.process import COMMAND as LISTENER_COMMAND
+from visavis_server.listening.process import listen
 from visavis_server.workers.plan import COMMAND as WORKER_COMMAND
 from visavis_server.workers.worker import work
 
@@ -44,6 +46,7 @@ app.command("build")(build_engines)
 app.command("inspect")(inspect)
 app.add_typer(session_app, name="session")
 app.command(WORKER_COMMAND, hidden=True)(work)
+app.command(LISTENER_COMMAND, hidden=True)(listen)
 
 
 def main() -> None:

@@ -10,7 +10,9 @@ sockets or threads.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -82,16 +84,27 @@ class Work:
     """The newest frame that was seen: an interruption goes on from there."""
     draws: Callable[[int], bool] | None = None
     """Whether a frame is drawn, by its number; others are left out. None: all are."""
+    mood: Mood | None = None
+    """How the avatar is to be from now on; None: as it is."""
+    attends: bool | None = None
+    """Whether somebody else speaks to the avatar; None: as before."""
 
 
-def advance(renderer: Renderer[Any], batch: Sequence[Work]) -> list[list[Frame] | Exception]:
+def advance(
+    renderer: Renderer[Any], batch: Sequence[Work], hear_with: Executor | None = None
+) -> list[list[Frame] | Exception]:
     """One step of every performance in the batch: hear the new chunks, then draw all frames that became certain.
+
+    Args:
+        renderer: draws all of them together.
+        batch: no performance twice.
+        hear_with: listeners of several performances are asked at the same time by it; None: one after another.
 
     Returns:
         For each work its new frames, in order (none while the listener's look-ahead fills), or what went wrong with it:
         one performance's failure does not touch another.
     """
-    heard = [_attempt(_hear, work) for work in batch]
+    heard = list((map if hear_with is None else hear_with.map)(partial(_attempt, _hear), batch))
     due: list[tuple[Work, MotionWindow]] = []
     counts: list[int | Exception] = []
     for work, window in zip(batch, heard, strict=True):
@@ -149,6 +162,10 @@ def _attempt(call: Callable[[Given], Result], given: Given) -> Result | Exceptio
 
 def _hear(work: Work) -> MotionWindow | None:
     windows: list[MotionWindow] = []
+    if work.attends is not None:
+        work.performance.listener.set_listening(work.attends)
+    if work.mood is not None:
+        work.performance.take_mood(work.mood)
     for chunk in work.chunks:
         if chunk.epoch != work.performance.epoch:
             work.performance.epoch = chunk.epoch

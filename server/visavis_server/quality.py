@@ -72,9 +72,12 @@ def ladder(costs: Mapping[str, StepCost], lengths: Sequence[int], least_fps: flo
         lengths: of steps, the shortest first.
         least_fps: nobody is given fewer frames a second.
     """
-    ways = list(costs)
-    rungs = [Quality(length, ways[0]) for length in _useful(costs[ways[0]], lengths)]
-    rungs += [Quality(max(rungs[-1].frames_per_step, _useful(costs[way], lengths)[-1]), way) for way in ways[1:]]
+    rungs: list[Quality] = []
+    for way, cost in costs.items():
+        for length in _useful(cost, lengths):
+            quality = Quality(length, way)
+            if not rungs or load_of([quality], costs) < load_of([rungs[-1]], costs):
+                rungs.append(quality)
     slower = [replace(rungs[-1], share=share) for share in SHARES[1:]]
     return (*rungs, *(quality for quality in slower if quality.fps >= least_fps - 0.1))
 

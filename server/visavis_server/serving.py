@@ -326,6 +326,7 @@ def serve_forever(
     """
     from visavis_models.portrait.library import AvatarLibrary
     from visavis_server.app import create_app
+    from visavis_server.listening.crew import ListeningCrew
     from visavis_server.provenance.signing import recording_signer
     from visavis_server.steering import SteeringPolicy
     from visavis_server.studio import Studio, StudioSettings
@@ -341,8 +342,10 @@ def serve_forever(
         policy=SteeringPolicy(settings.sessions.when_busy, settings.sessions.least_fps),
         id_prefix=id_prefix(worker) if worker else "",
         finish=finish_for(settings.provenance),
+        hearing_threads=settings.sessions.listening_processes,
     )
-    studio = Studio(renderer, listener_maker(), how)
+    ears = ListeningCrew(settings.sessions.listening_processes) if settings.sessions.listening_processes else None
+    studio = Studio(renderer, listener_maker() if ears is None else ears.listener, how)
     app = create_app(settings, studio, library, after_recording=recording_signer(settings))
     if worker:
         app.add_middleware(FromFront)
@@ -368,6 +371,8 @@ def serve_forever(
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
+            if ears is not None:
+                ears.close()
 
     asyncio.run(run())
 

@@ -137,6 +137,9 @@ class SessionSettings:
         86400.0,
         "On SIGTERM present sessions may go on for so long; Ctrl+C, or a second SIGTERM, ends them at once.",
     )
+    listening_processes: int = _number(
+        0, 0, 64, "Processes that listen to voices, for a device that draws dozens; 0: the one that draws."
+    )
     when_busy: str = _value(
         "degrade", "When sessions ask more than the device has: degrade (all get less) or refuse (who comes last)."
     )

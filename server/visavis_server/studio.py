@@ -8,10 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -25,12 +24,20 @@ from visavis_models.errors import EngineError, VisavisError
 from visavis_models.framing import shares_of_faces
 from visavis_models.listening import Listener
 from visavis_models.motion import rest_motion
-from visavis_models.rendering import AdjustableRenderer, ForgetfulRenderer, GuardCounts, GuardedRenderer, MattingRenderer, Renderer
+from visavis_models.rendering import (
+    AdjustableRenderer,
+    ForgetfulRenderer,
+    GuardCounts,
+    GuardedRenderer,
+    MattingRenderer,
+    Renderer,
+)
 from visavis_server.batching import Due, gathered, quiet_start
 from visavis_server.clock import MediaClock
 from visavis_server.drawing_trial import quicker, way_costs
 from visavis_server.live_motion import live_listener
 from visavis_server.load import DrawingCost
+from visavis_server.owner_thread import OwnerThread
 from visavis_server.pipeline import Performance, Work, advance
 from visavis_server.quality import STEP_LENGTHS, Quality
 from visavis_server.session import Session
@@ -59,6 +66,8 @@ class StudioSettings:
     """See `Performance`."""
     policy: SteeringPolicy = field(default_factory=SteeringPolicy)
     """What happens when there are too many sessions."""
+    hearing_threads: int = 0
+    """Listeners that wait for processes of their own are asked by so many threads; 0: by the owner thread."""
     id_prefix: str = ""
     """What sessions' ids begin with: several workers tell whose they are by it."""
 
@@ -72,8 +81,6 @@ class _Desk:
     """How many chunks the first step of a new session takes, so that later ones fall where there is room."""
     held: dict[str, Quality] = field(default_factory=dict)
     """What every session is given, by its id; replaced, never changed."""
-    errands: list[tuple[Callable[[], Any], Future[Any]]] = field(default_factory=list)
-    closed: bool = False
 
 
 class Studio:
@@ -96,12 +103,15 @@ class Studio:
         self._settings = settings or StudioSettings()
         self._sessions: list[Session] = []
         self._desk = _Desk()
-        self._work_came = threading.Condition()
-        self._thread: threading.Thread | None = None
+        self._owner: OwnerThread[dict[Session, list[Chunk]]] = OwnerThread(
+            "visavis device", lambda: bool(self._due()), self._next_batch, self._step
+        )
         self._clock_task: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._steering: Steering[str] | None = None
+        threads = self._settings.hearing_threads
+        self._hearing = ThreadPoolExecutor(threads, "visavis hearing") if threads else None
         self._states: dict[str, Any] = {}
         """What the renderer holds for each session, by its id."""
         self._preview: Any = None
@@ -139,7 +149,7 @@ class Studio:
             can_matte=isinstance(self._renderer, MattingRenderer),
         )  # fmt: skip
         session.faces = shares_of_faces(avatar)[: session.people]
-        with self._work_came:
+        with self._owner.condition:
             self._desk.first_steps[session] = self._first_step(quality)
         self._sessions.append(session)
         if self._clock_task is None:
@@ -159,7 +169,7 @@ class Studio:
         def drop() -> None:
             self._preview = None
 
-        if self._thread is not None:
+        if self._owner.running:
             await self._errand(drop)
 
     async def aclose(self) -> None:
@@ -167,29 +177,23 @@ class Studio:
         for session in tuple(self._sessions):
             await session.aclose()
         await self._stop_clock()
-        with self._work_came:
-            self._desk.closed = True
-            self._work_came.notify()
-        if self._thread is not None:
-            await asyncio.to_thread(self._thread.join)
-            self._thread = None
+        await self._owner.aclose()
+        if self._hearing is not None:
+            self._hearing.shutdown(wait=False)
 
     def _start(self) -> None:
-        if self._thread is None:
-            self._loop = asyncio.get_running_loop()
-            self._desk.closed = False
-            self._thread = threading.Thread(target=self._run_device, name="visavis device", daemon=True)
-            self._thread.start()
+        self._loop = asyncio.get_running_loop()
+        self._owner.start()
 
     async def _leave(self, session: Session) -> None:
         if session in self._sessions:
             self._sessions.remove(session)
-        with self._work_came:
+        with self._owner.condition:
             self._desk.chunks.pop(session, None)
             self._desk.first_steps.pop(session, None)
         if not self._sessions:
             await self._stop_clock()
-        self._post(partial(self._forget, session.id))
+        self._owner.post(partial(self._forget, session.id))
 
     async def _stop_clock(self) -> None:
         task, self._clock_task = self._clock_task, None
@@ -197,17 +201,9 @@ class Studio:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    def _post(self, call: Callable[[], Any]) -> Future[Any]:
-        """Have something run on the owner thread between two steps."""
-        done: Future[Any] = Future()
-        with self._work_came:
-            self._desk.errands.append((call, done))
-            self._work_came.notify()
-        return done
-
     async def _errand(self, call: Callable[[], Any]) -> Any:
         """Run something on the owner thread between two steps, and wait for it."""
-        return await asyncio.wrap_future(self._post(call))
+        return await asyncio.wrap_future(self._owner.post(call))
 
     async def _prepared(
         self, avatar: Avatar, seed: int, id: str = ""
@@ -307,35 +303,20 @@ class Studio:
 
     def _tick(self, now_s: float) -> None:
         stuck = []
-        with self._work_came:
+        with self._owner.condition:
             for session in tuple(self._sessions):
                 chunks = self._desk.chunks.setdefault(session, [])
                 chunks.append(session.tick(now_s))
                 if len(chunks) > _MAX_PENDING_CHUNKS:
                     stuck.append(session)
                     chunks.clear()
-            self._work_came.notify()
+            self._owner.condition.notify()
         for session in stuck:
             remedy = "Restart the server and run `visavis doctor`."
             session.fail(EngineError("device_stuck", "The device has stopped drawing.", remedy))
 
-    def _run_device(self) -> None:
-        while True:
-            with self._work_came:
-                self._work_came.wait_for(lambda: self._desk.closed or self._desk.errands or self._due())
-                if self._desk.closed:
-                    for _, done in self._desk.errands:
-                        done.cancel()
-                    self._desk.errands.clear()
-                    return
-                errands, self._desk.errands = self._desk.errands, []
-                batch = {due.key: self._taken(due) for due in self._gathered()}
-            for call, done in errands:
-                _run_errand(call, done)
-            if batch:
-                self._step(batch)
-            if self._steering is not None and self._steering.steer(time.monotonic()):
-                self._tell_qualities()
+    def _next_batch(self) -> dict[Session, list[Chunk]]:
+        return {due.key: self._taken(due) for due in self._gathered()}
 
     def _due(self) -> list[Session]:
         desk = self._desk
@@ -365,15 +346,23 @@ class Studio:
         demand = sum(quality.fps for quality in held.values()) * CHUNK_MS / 1000
         for session, chunks in batch.items():
             quality = held.get(session.id)
-            session.performance.listener.set_listening(session.attending)
-            session.performance.take_mood(session.mood)
             in_time = self.cost.first_in_time(session.next_frame, len(batch))
             most = self.cost.most_frames(len(chunks), demand)
             draws = None if quality is None or quality.share == (1, 1) else quality.draws
             works.append(
-                Work(session.performance, chunks, in_time, most, session.matte_wanted, session.last_shown, draws)
+                Work(
+                    session.performance,
+                    chunks,
+                    in_time,
+                    most,
+                    session.matte_wanted,
+                    session.last_shown,
+                    draws,
+                    session.mood,
+                    session.attending,
+                )
             )
-        results = advance(self._renderer, works)
+        results = advance(self._renderer, works, self._hearing)
         drawn = sum(len(result) for result in results if not isinstance(result, Exception))
         took_s = time.perf_counter() - begun_s
         self.cost.note(took_s * 1000, drawn)
@@ -391,6 +380,8 @@ class Studio:
                 self._call_soon(session.fail, EngineError("drawing_failed", f"Drawing failed: {result}.", remedy))
             elif result:
                 self._call_soon(session.deliver, result)
+        if self._steering.steer(time.monotonic()):
+            self._tell_qualities()
 
     def _note_slowness(self, batch: dict[Session, list[Chunk]], took_ms: float) -> None:
         assert self._steering is not None
@@ -407,12 +398,3 @@ class Studio:
             self._loop.call_soon_threadsafe(call, *values)
         except RuntimeError:  # the loop was closed while a step ran
             _log.debug("event loop is gone")
-
-
-def _run_errand(call: Callable[[], Any], done: Future[Any]) -> None:
-    if not done.set_running_or_notify_cancel():
-        return
-    try:
-        done.set_result(call())
-    except BaseException as error:  # handed to whoever waits for it
-        done.set_exception(error)
