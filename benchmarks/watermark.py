@@ -116,7 +116,7 @@ def main() -> None:
     found: dict[str, list[float]] = {}
     unmarked: list[float] = []
     worst_db = 99.0
-    with ProcessPoolExecutor(1, get_context("fork")) as other:
+    with ProcessPoolExecutor(2, get_context("fork")) as other:
         parts = [
             other.submit(unmarked_scores, first, min(_PART, chosen.unmarked - first))
             for first in range(0, chosen.unmarked, _PART)

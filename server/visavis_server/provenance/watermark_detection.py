@@ -27,8 +27,8 @@ _PER_PATCH = 2
 _PERIOD = PATCHES * _PER_PATCH
 _SCALE_STEP = 0.008
 """Of neighbouring scales, as a logarithm: half of it moves the picture's edge by an eighth of a patch."""
-_RANGES = ((512, 0.85, 2.0, 1.25), (1024, 0.35, 0.85, 1.6))
-"""Long side in px at which scales from, to are searched (patches are 6 to 16 px there), and the low-pass in px."""
+_RANGES = ((512, 0.85, 2.0, 1.25), (768, 0.35, 0.85, 1.2))
+"""Long side in px at which scales from, to are searched (patches are 4 to 16 px there), and the low-pass in px."""
 _HIGH_PASS, _BUSY = 2.4, 3.2
 """As wide as the low-pass, so many times."""
 _NOISE = 0.2
@@ -77,10 +77,9 @@ class Evidence:
         if self._grouped:
             self._settle()
         found = [
-            _search(half, scale)
-            for half, (_, low, high, _) in zip(map(_halved, self._residuals), _RANGES, strict=False)
-            if float(np.std(half)) > _BLANK
-            for scale in _scales(low, high)
+            _best(_halved(residual), _scales(low, high))
+            for residual, (_, low, high, _) in zip(self._residuals, _RANGES, strict=False)
+            if float(np.std(residual)) > _BLANK
         ]
         return max(found, key=lambda finding: finding.score, default=Finding(0.0, 1.0))
 
@@ -127,15 +126,22 @@ def _spectrum() -> NDArray[np.complex64]:
     return np.asarray(np.conj(fft.rfft2(wide)), np.complex64)
 
 
-def _search(residual: NDArray[np.float32], scale: float) -> Finding:
-    """The best offset at one scale."""
+def _best(residual: NDArray[np.float32], scales: tuple[float, ...]) -> Finding:
+    """The best offset of all scales."""
+    folded = np.stack([_folded(_resampled(residual, scale)) for scale in scales])
+    likeness = fft.irfft2(fft.rfft2(folded) * _spectrum(), s=(_PERIOD, _PERIOD)).reshape(len(scales), -1)
+    spread = likeness.std(1)
+    scores = np.divide(likeness.max(1), spread, out=np.zeros_like(spread), where=spread > 0)
+    best = int(scores.argmax())
+    return Finding(float(scores[best]), scales[best])
+
+
+def _resampled(residual: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
+    """With two samples to a patch, if the pattern has this scale."""
     samples = _PERIOD / scale / max(residual.shape)
     size = max(4, round(residual.shape[1] * samples)), max(4, round(residual.shape[0] * samples))
     how = cv2.INTER_AREA if samples < 1 else cv2.INTER_LINEAR
-    small = np.asarray(cv2.resize(residual, size, interpolation=how), np.float32)
-    likeness = fft.irfft2(fft.rfft2(_folded(small)) * _spectrum(), s=(_PERIOD, _PERIOD))
-    spread = float(likeness.std())
-    return Finding(float(likeness.max()) / spread if spread > 0 else 0.0, scale)
+    return np.asarray(cv2.resize(residual, size, interpolation=how), np.float32)
 
 
 def _folded(small: NDArray[np.float32]) -> NDArray[np.float32]:
