@@ -20,18 +20,20 @@ from pathlib import Path
 from visavis_models.avatar import ANALYSIS_VERSION, Avatar
 from visavis_models.errors import BadInput, BadPhoto, NotFound, StorageError, WeightsError
 from visavis_models.portrait.analysis import analyse, analyse_canvas, content_hash, make_avatar_id
-from visavis_models.portrait.photo import STANDARD
 from visavis_models.portrait.consent import Consent, add_consent, read_consents
+from visavis_models.portrait.photo import STANDARD
 from visavis_models.portrait.storage import (
     RETIRED_PREFIX,
     TEMPORARY_PREFIX,
     AvatarEntry,
     DamagedAvatar,
     encode_jpeg,
+    forget_replaced,
     load_avatar,
     make_thumbnail,
     read_canvas,
     read_entry,
+    restore_replaced,
     save_avatar,
 )
 from visavis_models.weights import weights_folder
@@ -65,6 +67,7 @@ class AvatarLibrary:
         self._ready: OrderedDict[str, Avatar] = OrderedDict()
         self._lock = threading.Lock()
         self._analysing = threading.Lock()
+        restore_replaced(root)
 
     def list(self) -> list[AvatarEntry]:
         """All avatars: those that ship first, then users' own, each by name. Damaged ones are left out."""
@@ -171,6 +174,7 @@ class AvatarLibrary:
             raise _not_writable("removed", error) from error
         with self._lock:
             self._ready.pop(id, None)
+        forget_replaced(folder)
         shutil.rmtree(gone, ignore_errors=True)
         self.sweep()
 

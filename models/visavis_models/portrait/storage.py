@@ -13,6 +13,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ from visavis_models.portrait.photo import STANDARD
 
 TEMPORARY_PREFIX = ".new-"
 RETIRED_PREFIX = ".old-"
+_REPLACED_PREFIX = ".was-"
+"""Followed by 32 digits and the name that it had: it comes back if what was to replace it never came."""
 _THUMBNAIL_PX = 256
 _THUMBNAIL_FACE_WIDTHS = 2.4
 _SHAPES = {"landmarks": (478, 3), "head_pose": (6,), "body_points": (33, 4)}
@@ -257,15 +260,37 @@ def _read_picture(path: Path, form: str) -> NDArray[np.uint8]:
 
 
 def _replace_folder(fresh: Path, folder: Path) -> None:
-    retired = folder.parent / f"{RETIRED_PREFIX}{uuid.uuid4().hex}"
+    replaced = folder.parent / f"{_REPLACED_PREFIX}{uuid.uuid4().hex}{folder.name}"
     try:
-        os.rename(folder, retired)
+        os.rename(folder, replaced)
     except FileNotFoundError:
         pass
     try:
         os.rename(fresh, folder)
     except OSError:
-        if retired.exists():
-            os.rename(retired, folder)
+        if replaced.exists():
+            os.rename(replaced, folder)
         raise
-    shutil.rmtree(retired, ignore_errors=True)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _name_before(replaced: Path) -> str:
+    return replaced.name[len(_REPLACED_PREFIX) + 32 :]
+
+
+def forget_replaced(folder: Path) -> None:
+    """Remove what this folder held before and was replaced by: an avatar that was removed must not come back."""
+    for replaced in folder.parent.glob(f"{_REPLACED_PREFIX}*"):
+        if _name_before(replaced) == folder.name:
+            shutil.rmtree(replaced, ignore_errors=True)
+
+
+def restore_replaced(root: Path) -> None:
+    """Bring back avatars whose replacement was cut off between its two steps by the end of the process."""
+    for replaced in root.glob(f"{_REPLACED_PREFIX}*"):
+        folder = root / _name_before(replaced)
+        if folder.exists():  # it was replaced; only the tidying up was cut off
+            shutil.rmtree(replaced, ignore_errors=True)
+        elif (replaced / "avatar.json").is_file():
+            with suppress(OSError):
+                os.rename(replaced, folder)
