@@ -1,7 +1,7 @@
 """How many avatars one device draws at once, and how soon: real sessions that all talk, without network and encoding.
 
     python benchmarks/gpu.py [--size base] [--folder EXPORTED] [--engine torch] [--sessions 1,8,16,32,48,64]
-        [--seconds 20] [--canvas-px 1024] [--frames-per-step 4] [--steps 1] [--keep]
+        [--seconds 20] [--canvas-px 1024] [--frames-per-step 4] [--steps 1] [--listening-processes 8] [--keep]
 
 Without --folder the networks have weights at random: that costs as much, but the guard is told to let it pass. Every
 session hears the same sentence at real time, at another place of it, and its frames are taken as they are published.
@@ -18,6 +18,7 @@ import argparse
 import asyncio
 import platform
 import statistics
+import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -39,12 +40,14 @@ from visavis_models.diffusion.settings import RenderingSettings
 from visavis_models.diffusion.sizes import SIZES, RendererSize
 from visavis_models.diffusion.window_networks import Features, Told
 from visavis_models.errors import Busy
+from visavis_models.listening import Listener
 from visavis_models.motion import MotionWindow
 from visavis_models.performer import Performer
 from visavis_models.portrait.storage import load_avatar
 from visavis_models.warp.renderer import scaled_avatar
 from visavis_models.weights import weights_folder
 from visavis_server.drawing_trial import busy_motion
+from visavis_server.listening.crew import ListeningCrew
 from visavis_server.media import Published
 from visavis_server.session import Session
 from visavis_server.steering import SteeringPolicy
@@ -133,6 +136,11 @@ class TimedListener(Performer):
         return found
 
 
+def listeners(crew: ListeningCrew | None, watch: Stopwatch) -> Callable[[int], Listener]:
+    """What makes them: here and counted, or elsewhere."""
+    return (lambda seed: TimedListener(seed, watch)) if crew is None else crew.listener
+
+
 class Screen:
     """Counts what a session publishes."""
 
@@ -195,11 +203,21 @@ def percentile(values: Sequence[float], share: float) -> float | None:
 
 
 async def run_sessions(
-    renderer: OneWay, avatar: Avatar, count: int, voice: NDArray[np.int16], watch: Stopwatch, args: Any
+    renderer: OneWay,
+    make_listener: Callable[[int], Listener],
+    avatar: Avatar,
+    count: int,
+    voice: NDArray[np.int16],
+    watch: Stopwatch,
+    args: Any,
 ) -> dict[str, Any]:
     """So many sessions that talk for a while."""
-    how = StudioSettings(frames_per_step=args.frames_per_step, policy=SteeringPolicy("degrade", 25.0))
-    stage = Studio(renderer, lambda seed: TimedListener(seed, watch), how)
+    how = StudioSettings(
+        frames_per_step=args.frames_per_step,
+        policy=SteeringPolicy("degrade", 25.0),
+        hearing_threads=args.listening_processes,
+    )
+    stage = Studio(renderer, make_listener, how)
     latencies: list[float] = []
     try:
         await stage.warm_up(avatar)
@@ -232,7 +250,7 @@ async def run_sessions(
         took_s = time.perf_counter() - begun_s
         sent, late = sum(s.sent for s in screens) - before[0], sum(s.late for s in screens) - before[1]
         spent = watch.spent_s
-        busy_s = spent["drawing"] + spent["listening"]
+        busy_s = spent["drawing"] + spent["listening"]  # of listeners elsewhere nothing is known here
         return {
             "sessions": count,
             "frames": sent,
@@ -305,6 +323,7 @@ def main() -> None:
     parser.add_argument("--canvas-px", type=int, default=1024)
     parser.add_argument("--frames-per-step", type=int, default=4)
     parser.add_argument("--steps", type=int, default=1)
+    parser.add_argument("--listening-processes", type=int, default=0, help="0: the one that draws listens too")
     parser.add_argument("--windows", type=int, default=50, help="timed one after another")
     parser.add_argument("--keep", action="store_true")
     args = parser.parse_args()
@@ -324,13 +343,18 @@ def main() -> None:
         windows_ms = window_times_ms(renderer, avatar, args.frames_per_step, args.windows)
         cold_start_s = time.perf_counter() - begun_s - sum(windows_ms) / 1000
         voice = np.concatenate([chunk.playback for chunk in VoiceFile(SPEECH).chunks()])
-        runs: dict[int, dict[str, Any]] = {}
+        ears, runs = None, dict[int, dict[str, Any]]()
+        if args.listening_processes:
+            ears = ListeningCrew(args.listening_processes, [sys.executable, "-m", "visavis_server.listening"])
+        make = listeners(ears, watch)
         for count in sorted(int(number) for number in args.sessions.split(",")):
-            found = asyncio.run(run_sessions(OneWay(renderer, watch), avatar, count, voice, watch, args))
+            found = asyncio.run(run_sessions(OneWay(renderer, watch), make, avatar, count, voice, watch, args))
             runs[count] = found
             print("  ".join(f"{key} {value}" for key, value in found.items()), flush=True)
             if found.get("late_share", 1.0) > 0.5:
                 break
+        if ears is not None:
+            ears.close()
     good = [count for count, found in runs.items() if found.get("late_share", 1.0) < MOST_LATE]
     figures = {
         "size": size.name,
@@ -338,6 +362,7 @@ def main() -> None:
         "canvas_px": args.canvas_px,
         "frames_per_step": args.frames_per_step,
         "steps": args.steps,
+        "listening_processes": args.listening_processes,
         "sessions_at_25fps": max(good, default=0),
         "late_share": runs[max(good)]["late_share"] if good else None,
         "speech_to_lips_ms_p95_1": runs.get(1, {}).get("speech_to_lips_ms_p95"),

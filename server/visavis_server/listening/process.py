@@ -11,9 +11,7 @@ import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from visavis_models.errors import EngineError, VisavisError
 from visavis_models.listening import Listener, MoodyListener
@@ -37,7 +35,7 @@ def own_command() -> list[str]:
     return [sys.executable, *script, COMMAND]
 
 
-def listen(pipe: Annotated[int, typer.Argument(help="Number of the pipe.")]) -> None:
+def listen(pipe: int) -> None:
     """Listen for sessions of the process that has started this one."""
     from visavis_server import wiring
 
