@@ -60,7 +60,7 @@ async def obs_page(
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(f"error: {error}"))
         setattr(page, "said", said)  # noqa: B010 - the type knows no such field
-        query = {name: value for name, value in options.items() if value is not None}
+        query = {name: value for name, value in {"badge": "0", **options}.items() if value is not None}
         await page.goto(f"{base}/obs?{urlencode(query)}{fragment}")
         try:
             yield page
@@ -202,6 +202,15 @@ async def test_the_avatar_can_be_seen_through_where_its_matte_says(server: Serve
     grown, shrunk = (change(avatar.matte, np.ones((41, 41), np.uint8)) for change in (cv2.dilate, cv2.erode))
     assert cover[grown == 0].max() < 0.02 and cover[shrunk == 255].min() > 0.98
     assert np.abs(clear[..., 3] / 255 - cover).mean() < 0.01, "a source with alpha gets the same"
+
+
+async def test_it_says_that_the_picture_is_made_unless_told_not_to(server: Served) -> None:
+    async with obs_page(server.url, avatar="amara", mic="0", badge=None) as page:
+        assert await page.is_hidden("#badge")
+        await until(page, lambda found: found["frames"] >= 5)
+        assert await page.is_visible("#badge") and await page.inner_text("#badge") == "AI avatar"
+        clear = await screenshot(page, transparent=True)
+        assert clear[-40:, 8:60, 3].max() > 150 and clear[:40, :60, 3].max() == 0, "in the lower left corner"
 
 
 async def test_nothing_but_the_avatar_is_on_the_page(server: Served) -> None:

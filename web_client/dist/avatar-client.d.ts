@@ -70,6 +70,8 @@ interface ServerConfig {
     /** `relay`: nothing but the TURN server may be used. */
     readonly ice_transport_policy: "all" | "relay";
     readonly badge: boolean;
+    /** Who uploads a photo must say who they are. */
+    readonly consent_name: boolean;
 }
 /** Shapes that a live picture can be cut to; empty: the photo's own. */
 type Format = "" | "1:1" | "16:9" | "9:16" | "4:3" | "3:4";
@@ -366,7 +368,8 @@ declare class Api {
     /** Takes a key or a token; a cookie that no script can read stands for it from now on. */
     logIn(key: string): Promise<Access>;
     avatars(): Promise<Avatar[]>;
-    addAvatar(photo: Blob, name: string, consent: boolean): Promise<Avatar>;
+    /** `consentBy` names who says that the person agrees. */
+    addAvatar(photo: Blob, name: string, consent: boolean, consentBy?: string): Promise<Avatar>;
     removeAvatar(id: string): Promise<void>;
     /** `show` is a name under which others find it, `speaker` the number of whoever in the picture is to speak. */
     openSession(avatarId: string, show?: string | null, speaker?: number, format?: Format | null): Promise<Session>;

@@ -105,7 +105,8 @@ function readConfig(value) {
     max_photo_bytes: number(fields, "max_photo_bytes"),
     ice_servers: servers.map(readIceServer),
     ice_transport_policy: fields["ice_transport_policy"] === "relay" ? "relay" : "all",
-    badge: bool(fields, "badge")
+    badge: bool(fields, "badge"),
+    consent_name: fields["consent_name"] === void 0 ? false : bool(fields, "consent_name")
   };
 }
 function readHealth(value) {
@@ -333,11 +334,13 @@ var Api = class {
   async avatars() {
     return readAvatars(await this.ask("GET", "v1/avatars"));
   }
-  async addAvatar(photo, name, consent) {
+  /** `consentBy` names who says that the person agrees. */
+  async addAvatar(photo, name, consent, consentBy = "") {
     const form = new FormData();
     form.set("photo", photo, photo instanceof File ? photo.name : "photo");
     form.set("name", name);
     form.set("consent", String(consent));
+    if (consentBy !== "") form.set("consent_by", consentBy);
     return readAvatar(await this.ask("POST", "v1/avatars", form));
   }
   async removeAvatar(id) {

@@ -46,11 +46,13 @@ export class Api {
     return readAvatars(await this.ask("GET", "v1/avatars"));
   }
 
-  async addAvatar(photo: Blob, name: string, consent: boolean): Promise<Avatar> {
+  /** `consentBy` names who says that the person agrees. */
+  async addAvatar(photo: Blob, name: string, consent: boolean, consentBy = ""): Promise<Avatar> {
     const form = new FormData();
     form.set("photo", photo, photo instanceof File ? photo.name : "photo");
     form.set("name", name);
     form.set("consent", String(consent));
+    if (consentBy !== "") form.set("consent_by", consentBy);
     return readAvatar(await this.ask("POST", "v1/avatars", form));
   }
 

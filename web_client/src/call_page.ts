@@ -64,7 +64,7 @@ export class CallPage {
   ) {
     this.microphone = new MicrophonePicker(preferences);
     this.controls = new Controls(this.stage.root);
-    this.upload = new UploadDialog((photo, name) => this.client.api.addAvatar(photo, name, true));
+    this.upload = new UploadDialog((photo, name, by) => this.client.api.addAvatar(photo, name, true, by));
     this.bindLobby();
     this.bindCall();
     this.setSound(preferences.get().sound);
@@ -105,6 +105,7 @@ export class CallPage {
       this.details.removable = mayManage;
       this.upload.limit(config.max_photo_bytes);
       byId("badge", HTMLSpanElement).hidden = !config.badge;
+      this.upload.needName(config.consent_name);
       this.sign.reachable(config);
       this.gallery.show(avatars, wanted);
       this.mood.offer(moods);

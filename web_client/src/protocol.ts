@@ -74,6 +74,8 @@ export interface ServerConfig {
   /** `relay`: nothing but the TURN server may be used. */
   readonly ice_transport_policy: "all" | "relay";
   readonly badge: boolean;
+  /** Who uploads a photo must say who they are. */
+  readonly consent_name: boolean;
 }
 
 /** Shapes that a live picture can be cut to; empty: the photo's own. */
@@ -276,6 +278,7 @@ export function readConfig(value: unknown): ServerConfig {
     ice_servers: servers.map(readIceServer),
     ice_transport_policy: fields["ice_transport_policy"] === "relay" ? "relay" : "all",
     badge: bool(fields, "badge"),
+    consent_name: fields["consent_name"] === undefined ? false : bool(fields, "consent_name"),
   };
 }
 

@@ -12,6 +12,6 @@ declare global {
 }
 
 const { options, problems } = readOptions(new URL(window.location.href));
-const page = new ObsPage(options, problems, byId("received", HTMLVideoElement), byId("message", HTMLParagraphElement), byId("debug", HTMLPreElement));
+const page = new ObsPage(options, problems, byId("received", HTMLVideoElement), byId("message", HTMLParagraphElement), byId("debug", HTMLPreElement), byId("badge", HTMLSpanElement));
 window.visavisObs = { stats: () => page.stats() };
 void page.run();

@@ -23,6 +23,8 @@ export interface Options {
   readonly fit: "contain" | "cover" | "fill";
   readonly muted: boolean;
   readonly debug: boolean;
+  /** Whether to say on the picture that it is made. */
+  readonly badge: boolean;
   /** For how long the last picture stays while the connection is away. */
   readonly hold_s: number;
   readonly webgl: boolean;
@@ -32,7 +34,7 @@ const HOLD_S = 10;
 const MOST_HOLD_S = 86_400;
 const NAME = /^[a-z0-9][a-z0-9-]{1,62}$/;
 const COLOURS: Readonly<Record<string, string>> = { green: "#00ff00", blue: "#0000ff", magenta: "#ff00ff", black: "#000000", white: "#ffffff" };
-const KNOWN = new Set(["avatar", "watch", "session", "show", "mic", "token", "background", "fit", "muted", "debug", "hold", "webgl"]);
+const KNOWN = new Set(["avatar", "watch", "session", "show", "mic", "token", "background", "fit", "muted", "debug", "hold", "webgl", "badge"]);
 
 export function nothingToShow(): Problem {
   const remedy = "Add ?avatar=NAME for a session of its own, or ?watch=NAME for one that runs.";
@@ -84,6 +86,7 @@ export function readOptions(address: URL): { options: Options; problems: Problem
     avatar, watch, show, mic, background, fit, hold_s, muted,
     token: text("token"),
     debug: flag("debug", false),
+    badge: flag("badge", true),
     webgl: flag("webgl", true),
   };
   for (const name of given.keys()) {

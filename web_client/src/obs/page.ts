@@ -62,6 +62,7 @@ export class ObsPage {
     private readonly video: HTMLVideoElement,
     private readonly message: HTMLElement,
     debug: HTMLElement,
+    private readonly badge: HTMLElement,
   ) {
     this.sources = new Sources(options, video);
     this.debug = new DebugBox(debug, options.debug);
@@ -195,6 +196,7 @@ export class ObsPage {
     this.lost_ms = null;
     this.painter.canvas.className = "";
     this.message.hidden = true;
+    this.badge.hidden = !this.options.badge;
     if (this.attempt > 0 && this.shown_ms - this.opened_ms > SETTLED_MS) this.attempt = 0;
   }
 
@@ -210,7 +212,10 @@ export class ObsPage {
   /** Once a second: is anything still moving, and what does the debug box say. */
   private async look(): Promise<void> {
     const now_ms = performance.now();
-    if (this.lost_ms !== null && this.frames > 0 && now_ms - this.lost_ms > 1000 * this.options.hold_s) this.painter.canvas.className = "gone";
+    if (this.lost_ms !== null && this.frames > 0 && now_ms - this.lost_ms > 1000 * this.options.hold_s) {
+      this.painter.canvas.className = "gone";
+      this.badge.hidden = true;
+    }
     const { source } = this;
     if (source !== null) {
       const waited_ms = now_ms - Math.max(this.opened_ms, this.shown_ms);

@@ -4,7 +4,8 @@ import { asProblem, Problem } from "../problem.js";
 import type { Avatar } from "../protocol.js";
 import { announce, byId } from "./dom.js";
 
-export type SendPhoto = (photo: File, name: string) => Promise<Avatar>;
+/** `consentBy`: who says that the person agrees. */
+export type SendPhoto = (photo: File, name: string, consentBy: string) => Promise<Avatar>;
 
 const MEGABYTE = 1_000_000;
 
@@ -19,11 +20,13 @@ export class UploadDialog {
   private readonly change = byId("drop-change", HTMLSpanElement);
   private readonly name = byId("photo-name", HTMLInputElement);
   private readonly consent = byId("consent", HTMLInputElement);
+  private readonly consentBy = byId("consent-by", HTMLInputElement);
   private readonly error = byId("upload-error", HTMLDivElement);
   private readonly submit = byId("upload-send", HTMLButtonElement);
   private readonly submitText = byId("upload-send-text", HTMLSpanElement);
   private photo: File | null = null;
   private maxBytes = Infinity;
+  private nameNeeded = false;
   private busy = false;
 
   constructor(private readonly send: SendPhoto) {
@@ -47,6 +50,12 @@ export class UploadDialog {
   limit(maxBytes: number): void {
     this.maxBytes = maxBytes;
     byId("drop-limit", HTMLSpanElement).textContent = `JPEG, PNG or WebP, up to ${Math.floor(maxBytes / MEGABYTE)} MB`;
+  }
+
+  /** Whoever uploads must say who they are. */
+  needName(needed: boolean): void {
+    this.nameNeeded = this.consentBy.required = needed;
+    byId("consent-name-hint", HTMLElement).textContent = needed ? "(kept with the avatar)" : "(kept with the avatar; optional)";
   }
 
   open(): void {
@@ -107,9 +116,15 @@ export class UploadDialog {
       this.consent.focus();
       return;
     }
+    if (this.nameNeeded && this.consentBy.value.trim() === "") {
+      this.showError(new Problem("no_consent_name", "Your name is missing.", "It is kept with the avatar, as the name of who says so."));
+      this.consentBy.focus();
+      return;
+    }
     this.setBusy(true);
     try {
-      const avatar = await this.send(this.photo, this.name.value.trim() || nameFromFile(this.photo.name));
+      const name = this.name.value.trim() || nameFromFile(this.photo.name);
+      const avatar = await this.send(this.photo, name, this.consentBy.value.trim());
       this.setBusy(false);
       this.dialog.close();
       this.onAdded(avatar);
@@ -128,7 +143,7 @@ export class UploadDialog {
       this.showError(null);
       announce("Studying the face. This takes a few seconds.");
     }
-    for (const field of [this.submit, this.input, this.name, this.consent]) field.disabled = busy;
+    for (const field of [this.submit, this.input, this.name, this.consentBy, this.consent]) field.disabled = busy;
     for (const id of ["upload-close", "upload-cancel"]) byId(id, HTMLButtonElement).disabled = busy;
   }
 
