@@ -37,6 +37,7 @@ _STATUS_BY_CODE = {
     "too_many_sessions": 429,
     "quota_used": 429,
     "turn_unavailable": 503,
+    "gpu_memory": 503,
     "unauthorized": 401,
     "builtin_avatar": 403,
     "consent_required": 422,
