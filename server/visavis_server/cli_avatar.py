@@ -1,4 +1,4 @@
-"""The commands `visavis avatar`: add, list, remove. Knows nothing of how a photo is analysed."""
+"""The commands `visavis avatar`: add, list, consent, delete. Knows nothing of how a photo is analysed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from visavis_models.portrait.consent import given_now
 from visavis_server.cli_settings import Config, DataDir, library_of, make_data_dir, photo_of, settings_of
 
-avatar_app = typer.Typer(help="Add, list and remove avatars.", no_args_is_help=True)
+avatar_app = typer.Typer(help="Add, list and delete avatars.", no_args_is_help=True)
 
 
 @avatar_app.command("add")
@@ -68,12 +68,27 @@ def list_avatars(config: Config = None, data_dir: DataDir = None) -> None:
         typer.echo(f"{entry.id:<{widest}}  {size:<9}  {entry.name}{ships}")
 
 
-@avatar_app.command("remove")
+@avatar_app.command("delete")
+@avatar_app.command("remove", hidden=True)
 def remove_avatar(
     id: Annotated[str, typer.Argument(help="As `visavis avatar list` shows it.", metavar="ID")],
+    keep_recordings: Annotated[
+        bool, typer.Option("--keep-recordings", help="Leave recordings that show it in outputs.record_dir.")
+    ] = False,
     config: Config = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Remove an avatar that you added."""
-    library_of(settings_of(config, data_dir)).remove(id)
-    typer.echo(f"{id} is removed.")
+    """Delete an avatar that you added, and everything made of it.
+
+    That is its photo, all that was computed of it, the record of consent, and recordings that show it. A server that
+    runs ends its calls within seconds. What was streamed, downloaded or rendered to other places is out of reach.
+    """
+    settings = settings_of(config, data_dir)
+    library_of(settings).remove(id)
+    typer.echo(f"{id} is deleted.")
+    folder = settings.outputs.record_dir
+    if folder is not None and not keep_recordings:
+        from visavis_server.avatar_removal import remove_recordings
+
+        removed = remove_recordings(folder, id)
+        typer.echo(f"{removed} recordings of it are deleted." if removed != 1 else "1 recording of it is deleted.")
