@@ -191,12 +191,14 @@ def serve(
         camera__device=camera,
     )
     from visavis_server import front_door, serving
+    from visavis_server.exhaustion import allow_more_descriptors
     from visavis_server.logs import start_logging
     from visavis_server.outputs.desk import automatic_outputs, with_streams
     from visavis_server.workers import serving as front
 
     settings = with_streams(settings, stream or (), record)
     start_logging(settings.log.level, settings.log.format)
+    allow_more_descriptors()
     front_door.check_access(settings)
     make_data_dir(settings.data_dir)
     settings, own_certificate = front_door.with_certificate(settings)

@@ -19,11 +19,12 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import uvicorn
 
 from visavis_models.errors import BadInput
+from visavis_server.exhaustion import ExhaustionReporter
 from visavis_server.plain_http import HttpsDoor
 from visavis_server.settings import BadSetting, CameraSettings, ServerSettings, Settings
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from visavis_models.portrait.library import AvatarLibrary
     from visavis_server.own_certificate import OwnCertificate
+    from visavis_server.registry import SessionRegistry
     from visavis_server.studio import Studio
     from visavis_server.virtual_camera import VirtualCamera
     from visavis_server.workers.crew import Crew
@@ -47,6 +49,7 @@ _LAST_WORDS_S = 1.0
 _CONNECTIONS = 400
 """More at once are refused: idle ones must not use up the process's file descriptors."""
 _GRACEFUL_S = 2
+_BACKLOG = 128
 
 
 def open_socket(host: str, port: int) -> socket.socket:
@@ -126,19 +129,6 @@ def microphone_warning(settings: ServerSettings, port: int) -> str | None:
     )
 
 
-class Drainable(Protocol):
-    """What may be let run out before the end: a `SessionRegistry`, or a front's `Crew`."""
-
-    @property
-    def active(self) -> int:
-        """How many still go on."""
-        ...
-
-    def drain(self) -> None:
-        """Let nobody new in. Idempotent."""
-        ...
-
-
 class CallServer(uvicorn.Server):
     """uvicorn, but calls end with a good-bye before their WebSockets are cut, and signals end it quietly.
 
@@ -159,7 +149,7 @@ class CallServer(uvicorn.Server):
         on_ready: Callable[[], None],
         say_goodbye: Callable[[], Awaitable[None]],
         own: OwnCertificate | None = None,
-        calls: Drainable | None = None,
+        calls: SessionRegistry | None = None,
         drain_s: float = 0.0,
     ) -> None:
         super().__init__(config)
@@ -173,6 +163,7 @@ class CallServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say so."""
+        asyncio.get_running_loop().set_exception_handler(ExhaustionReporter())
         sorted_out = self.config.ssl is not None and sockets is not None and sys.platform != "win32"
         await super().startup([] if sorted_out else sockets)
         if self.started:
@@ -272,6 +263,7 @@ def _config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         access_log=False,
         limit_concurrency=_CONNECTIONS,
         server_header=False,
+        backlog=_BACKLOG,
         proxy_headers=False,  # the gate knows which proxies are to be believed
         timeout_graceful_shutdown=_GRACEFUL_S,
     )
