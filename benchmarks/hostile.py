@@ -252,6 +252,7 @@ def main() -> None:
     ask.add_argument("--side-by-side", type=int, default=8, help="hostile requests at the same time")
     ask.add_argument("--seed", type=int, default=1)
     ask.add_argument("--limits", action="store_true", help="keep the limits of every address as they are by default")
+    ask.add_argument("--show-log", action="store_true", help="print what the server said")
     ask.add_argument("--keep", action="store_true", help="write the record under benchmarks/results/")
     args = ask.parse_args()
     port, manager = free_port(), secrets.token_urlsafe(32)
@@ -271,6 +272,8 @@ def main() -> None:
         finally:
             process.terminate()
             process.wait(15)
+            if args.show_log:
+                print(log.read_text())
         figures["log_lines"] = len(log.read_text().splitlines())
         figures["log_holds_key"] = leaked
     report("hostile", figures, keep=args.keep)

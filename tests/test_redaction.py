@@ -9,7 +9,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from running_server import house, running
-from visavis_server.logs import start_logging
+from visavis_server.logs import Seldom, start_logging
 from visavis_server.redaction import redacted
 
 KEY = "vv_abcdefghij_" + "Kx" * 21 + "Q"
@@ -73,3 +73,21 @@ async def test_a_server_that_logs_everything_logs_no_secret(monkeypatch: pytest.
     said = written.getvalue()
     assert "/v1/agents" in said and "request refused" in said, "it did log what libraries say"
     assert KEY not in said and TOKEN not in said
+
+
+def test_strangers_cannot_fill_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = [100.0]
+    monkeypatch.setattr("visavis_server.logs.time.monotonic", lambda: now_s[0])
+    seldom, written = Seldom(), 0
+    for name, level, passes in (
+        ("uvicorn.error", logging.WARNING, 2),
+        ("python_multipart.multipart", logging.WARNING, 2),
+        ("uvicorn.error", logging.ERROR, 20),
+        ("visavis_server.registry", logging.WARNING, 20),
+    ):
+        written = 0
+        for number in range(20):
+            now_s[0] += 1.0 if number == 10 else 0.01
+            written += seldom.filter(logging.LogRecord(name, level, "", 0, "rubbish", None, None))
+        assert written == passes, name
+        now_s[0] += 10

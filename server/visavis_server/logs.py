@@ -65,6 +65,30 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
+class Seldom(logging.Filter):
+    """Lets no more than one line a second through of each library that complains about what strangers send.
+
+    Whoever sends rubbish must not fill the operator's disk.
+    """
+
+    _CHATTY = ("uvicorn.error", "python_multipart", "multipart", "websockets", "asyncio")
+    _EVERY_S = 1.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last_s: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether this record is written."""
+        if record.levelno >= logging.ERROR or not record.name.startswith(self._CHATTY):
+            return True
+        now_s = time.monotonic()
+        if record.levelno == logging.WARNING and now_s - self._last_s.get(record.name, -1e9) < self._EVERY_S:
+            return False
+        self._last_s[record.name] = now_s
+        return True
+
+
 def _shown(value: object) -> str:
     text = str(value)
     return text if text.isprintable() and text and " " not in text else json.dumps(text, ensure_ascii=False)
@@ -80,6 +104,7 @@ def start_logging(level: str, format: str = "text", who: str = "") -> None:
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Redacting(JsonFormatter(who) if format == "json" else FieldFormatter(who)))
+    handler.addFilter(Seldom())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

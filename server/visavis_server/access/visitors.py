@@ -73,7 +73,7 @@ def visitor_of(scope: Scope, trusted: Iterable[Network]) -> Visitor:
     """
     headers = Headers(scope=scope)
     client = scope.get("client")
-    address, believed = _client_address(client[0] if client else _UNKNOWN, headers, tuple(trusted))
+    address, believed = _client_address(client[0] or _UNKNOWN if client else _UNKNOWN, headers, tuple(trusted))
     forwarded = headers.get("x-forwarded-proto", "").split(",")[-1].strip().lower() if believed else ""
     secure = forwarded in ("https", "wss") or (not forwarded and scope.get("scheme") in ("https", "wss"))
     credential, place = _credential(scope, headers)
