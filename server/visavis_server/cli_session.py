@@ -21,7 +21,7 @@ session_app = typer.Typer(help="Sessions of a running server: who speaks, and th
 
 Server = Annotated[str, typer.Option("--server", help="Where the server is.", metavar="URL")]
 Token = Annotated[
-    str, typer.Option("--token", help="Key or token, where the server asks for one.", envvar="VISAVIS_TOKEN")
+    str, typer.Option("--token", help="Key or token, where the server asks for one.", envvar="VISAVIS_ACCESS_KEY")
 ]
 Id = Annotated[str, typer.Argument(help="As `visavis session list` shows it.", metavar="ID")]
 Person = Annotated[int, typer.Option("--person", min=0, max=15, help="Whose, in a picture of several people.")]
