@@ -1,5 +1,6 @@
 """Bodies of shipped portraits in motion, measured on drawn frames: what moves, what stays, and that nothing tears."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from visavis_models.portrait.storage import load_avatar
 from visavis_models.warp import WarpRenderer, WarpState
 from visavis_models.warp.figure import figure_of
 from visavis_models.warp.hair import hair_share, loose_hair
-from visavis_models.warp.renderer import pose
+from visavis_models.warp.renderer import pose, prepare
 
 pytestmark = pytest.mark.weights
 
@@ -187,6 +188,20 @@ def test_weight_passes_from_leg_to_leg_without_a_corner() -> None:
     assert np.abs(np.diff(speeds, axis=0)).max() < 0.05 * np.abs(speeds).max()
 
 
+def test_who_sits_keeps_hips_and_legs_where_they_are() -> None:
+    """The standing man with knees as high as his hips, as far as his points tell."""
+    him = avatar(FULL)
+    points = him.body_points.copy()
+    points[[25, 26], 1] = points[[23, 24], 1] + 0.2 * him.face_width_px
+    still = prepare(replace(him, body_points=points))
+    figure = figure_of(still.avatar)
+    assert figure.legs is None and figure.rests
+    rest, left = pose(still, motions({}, {"weight": 1.0})).mesh[:, :, :2]
+    aside = np.abs((left - rest)[:, 0]) / figure.width_px
+    assert aside[rest[:, 1] >= figure.hips[1]].max() < 0.001
+    assert aside[1] > 0.05
+
+
 def test_who_shows_no_legs_does_not_stand() -> None:
     assert figure_of(avatar(HALF)).legs is None
     _, (rest, left) = drawn(HALF, {}, {"weight": 1.0})
@@ -219,7 +234,7 @@ def test_a_head_without_hair_to_be_told_has_none_that_swings() -> None:
     still = opened(LONG_HAIR).still
     her = still.avatar
     grey = np.full_like(her.foreground, 128)
-    bald = type(her)(**{**{name: getattr(her, name) for name in her.__slots__}, "foreground": grey})
+    bald = replace(her, foreground=grey)
     assert hair_share(bald).max() == 0
     weight = np.concatenate([np.ones(478, np.float32), still.mesh.head_weight])
     loose = loose_hair(bald, still.mesh.points, weight)

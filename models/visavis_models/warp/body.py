@@ -28,7 +28,7 @@ _CHEST_DEPTH = 0.62
 """Face widths from the axis on which a torso turns to the front of the chest."""
 _NEARER = 0.020
 """By how much the shoulder that comes forward sinks: the camera is at the height of the eyes."""
-_SEATED_HIPS, _SEATED_NECK = 0.13, 0.12
+_SEATED_HIPS, _SEATED_NECK = 0.10, 0.09
 _STANDING_HIPS, _STANDING_NECK = 0.34, 0.22
 """How far hips and neck go aside when all weight is on one leg."""
 _TILTS = 0.035
@@ -149,6 +149,8 @@ def _weight(figure: Figure, u: Array, y: Array) -> Array:
     """All weight on the person's left leg: hips and, less, the neck go there; both lines tilt against each other."""
     standing = figure.legs is not None
     hips, neck = (_STANDING_HIPS, _STANDING_NECK) if standing else (_SEATED_HIPS, _SEATED_NECK)
+    if figure.rests:
+        hips = 0.0
     up = _ease((figure.hips[1] - y) / (figure.hips[1] - figure.neck[1]))
     ground = _grounded(figure, y)
     aside = (hips + (neck - hips) * up) * ground

@@ -19,6 +19,8 @@ _SHOULDERS, _HIPS, _KNEES, _ANKLES = (11, 12), (23, 24), (25, 26), (27, 28)
 _GUESSED = 0.3
 """Less visible than this, a point is guessed."""
 _SEEN = 0.5
+_CUT = 0.02
+"""Share of the lower edge from which on it cuts the person."""
 _NECK_ABOVE = 0.12
 _HIPS_BELOW = 3.4
 """Face widths, of the neck above the shoulders and of the hips below it."""
@@ -55,6 +57,8 @@ class Figure:
     """float64 (2,): between them; may lie below the picture."""
     legs: Legs | None
     """Of somebody who stands, feet in the picture."""
+    rests: bool
+    """Hips and all below them are in the picture but do not stand: they rest on something."""
 
     @property
     def side(self) -> float:
@@ -76,7 +80,9 @@ def figure_of(avatar: Avatar) -> Figure:
     hips = points[list(_HIPS)]
     seen = float(hips[:, 3].min()) > _SEEN and float(hips[:, 1].min()) > neck[1] + width
     middle = hips[:, :2].mean(0) if seen else neck + np.array([0.0, _HIPS_BELOW * width])
-    return Figure(width, neck, left, right, middle, _legs(avatar, points) if seen else None)
+    legs = _legs(avatar, points) if seen else None
+    cut = float((avatar.matte[-1] > 128).mean()) > _CUT
+    return Figure(width, neck, left, right, middle, legs, seen and legs is None and not cut)
 
 
 def _shoulders(avatar: Avatar) -> tuple[Point, Point]:
@@ -98,5 +104,6 @@ def _legs(avatar: Avatar, points: Point) -> Legs | None:
         return None
     hips, knees, ankles = (joint[:, :2] for joint in joints)
     leg = float(ankles[:, 1].min() - hips[:, 1].max())
-    upright = leg > 2.0 * avatar.face_width_px and float((knees - hips)[:, 1].min()) > 0.3 * leg
+    upright = leg > 2.0 * avatar.face_width_px
+    upright &= min(float((lower - upper)[:, 1].min()) for upper, lower in ((hips, knees), (knees, ankles))) > 0.25 * leg
     return Legs(hips, knees, ankles) if upright and float(ankles[:, 1].max()) < avatar.height_px else None
