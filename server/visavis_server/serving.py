@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import uvicorn
 
 from visavis_models.errors import BadInput
+from visavis_server.draining import Drainable
 from visavis_server.exhaustion import ExhaustionReporter
 from visavis_server.plain_http import HttpsDoor
 from visavis_server.settings import BadSetting, CameraSettings, ServerSettings, Settings
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
     from visavis_models.portrait.library import AvatarLibrary
     from visavis_server.own_certificate import OwnCertificate
-    from visavis_server.registry import SessionRegistry
     from visavis_server.studio import Studio
     from visavis_server.virtual_camera import VirtualCamera
     from visavis_server.workers.crew import Crew
@@ -149,7 +149,7 @@ class CallServer(uvicorn.Server):
         on_ready: Callable[[], None],
         say_goodbye: Callable[[], Awaitable[None]],
         own: OwnCertificate | None = None,
-        calls: SessionRegistry | None = None,
+        calls: Drainable | None = None,
         drain_s: float = 0.0,
     ) -> None:
         super().__init__(config)
