@@ -22,10 +22,6 @@ from visavis_server.cli_motion import record_motion
 from visavis_server.cli_render import RendererName, render
 from visavis_server.cli_session import session_app
 from visavis_server.cli_settings import Config, DataDir, library_of, make_data_dir, settings_of
-from visavis_server.listening.process import COMMAND as LISTENER_COMMAND
-from visavis_server.listening.process import listen
-from visavis_server.workers.plan import COMMAND as WORKER_COMMAND
-from visavis_server.workers.worker import work
 
 USER_ERROR = 2
 
@@ -45,8 +41,8 @@ app.command("render")(render)
 app.command("build")(build_engines)
 app.command("inspect")(inspect)
 app.add_typer(session_app, name="session")
-app.command(WORKER_COMMAND, hidden=True)(work)
-app.command(LISTENER_COMMAND, hidden=True)(listen)
+app.command(WORKER, hidden=True)(work)
+app.command(LISTENER, hidden=True)(listen)
 
 
 def main() -> None:

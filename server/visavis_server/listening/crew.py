@@ -22,7 +22,8 @@ from visavis_models.chunk import Chunk
 from visavis_models.errors import EngineError, VisavisError
 from visavis_models.mood import Mood
 from visavis_models.motion import MotionWindow
-from visavis_server.listening.process import SILENT, own_command
+from visavis_server.listening.process import SILENT
+from visavis_server.own_program import LISTENER, run_as
 
 _log = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ class ListeningCrew:
     """
 
     def __init__(self, processes: int, command: Sequence[str] | None = None) -> None:
-        self._command = list(command or own_command())
+        self._command = list(command or run_as(LISTENER))
         self._count = processes
         self._ids = count(1)
         self._lock = threading.Lock()

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import logging
 import signal
-import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 from visavis_models.errors import EngineError, VisavisError
@@ -18,21 +16,12 @@ from visavis_models.listening import Listener, MoodyListener
 
 _log = logging.getLogger(__name__)
 
-COMMAND = "listener"
-"""Of the command line, for these processes only."""
 SILENT = frozenset(("open", "attend", "close"))
 """What is asked without waiting for an answer."""
 Question = tuple[str, int, Any]
 """What, of which listener, and with what."""
 Reply = tuple[str, Any, bool]
 """`ok` and the answer, or `error` and its code, message and remedy; and whether somebody speaks to the avatar."""
-
-
-def own_command() -> list[str]:
-    """The program that this is, run as a process that listens; followed by the number of its pipe."""
-    program = Path(sys.argv[0])
-    script = [str(program)] if program.suffix == ".py" and program.name != "__main__.py" else ["-m", "visavis_server"]
-    return [sys.executable, *script, COMMAND]
 
 
 def listen(pipe: int) -> None:

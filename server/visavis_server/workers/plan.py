@@ -1,17 +1,13 @@
-"""What a worker is told when it is started, and by which command. Knows nothing of processes."""
+"""What a worker is told when it is started. Knows nothing of processes."""
 
 from __future__ import annotations
 
 import math
 import pickle
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from visavis_server.settings import CameraSettings, Settings, ShowSettings
-
-COMMAND = "worker"
-"""Of the command line, for workers only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +32,6 @@ class WorkerPlan:
         plan = pickle.loads(data)
         assert isinstance(plan, WorkerPlan)
         return plan
-
-
-def worker_command() -> list[str]:
-    """The program that this is, run as a worker."""
-    program = Path(sys.argv[0])
-    script = [str(program)] if program.suffix == ".py" and program.name != "__main__.py" else ["-m", "visavis_server"]
-    return [sys.executable, *script, COMMAND]
 
 
 def plans(settings: Settings, count: int, folder: Path, cards: list[str]) -> list[WorkerPlan]:

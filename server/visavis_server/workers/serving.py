@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from visavis_server.own_program import WORKER, run_as
 from visavis_server.settings import BadSetting, Settings
 
 if TYPE_CHECKING:
@@ -71,10 +72,10 @@ def serve_front(
     from visavis_server.serving import front_server
     from visavis_server.workers.crew import Crew
     from visavis_server.workers.front import Front
-    from visavis_server.workers.plan import plans, worker_command
+    from visavis_server.workers.plan import plans
 
     async def run(folder: Path) -> None:
-        crew = Crew(plans(settings, workers_of(settings), folder, cards()), worker_command())
+        crew = Crew(plans(settings, workers_of(settings), folder, cards()), run_as(WORKER))
         await crew.start()
         _log.info("workers answer", extra={"workers": len(crew.workers)})
         server = front_server(Front(crew), settings, on_ready, crew, own_certificate)
