@@ -22,6 +22,7 @@ from visavis_server.cli_motion import record_motion
 from visavis_server.cli_render import RendererName, render
 from visavis_server.cli_session import session_app
 from visavis_server.cli_settings import Config, DataDir, library_of, make_data_dir, settings_of
+from visavis_server.own_program import LISTENER, WORKER, listen, work
 
 USER_ERROR = 2
 
