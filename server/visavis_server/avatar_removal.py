@@ -18,7 +18,6 @@ from visavis_server.registry import SessionRegistry
 _log = logging.getLogger(__name__)
 
 WATCH_EVERY_S = 2.0
-_RECORDING = r"\d{8}-\d{6}-{id}-[0-9a-f]{{6}}\.mp4"
 
 
 class AvatarRemoval:
@@ -88,7 +87,7 @@ def remove_recordings(folder: Path, avatar_id: str) -> int:
     Raises:
         StorageError: one of them cannot be removed.
     """
-    mine = re.compile(_RECORDING.format(id=re.escape(avatar_id)))
+    mine = re.compile(rf"\d{{8}}-\d{{6}}-{re.escape(avatar_id)}-[0-9a-f]{{6}}\.mp4")  # as `recording_name` makes them
     removed = 0
     try:
         for path in sorted(folder.iterdir()):
