@@ -85,6 +85,24 @@ def test_who_would_make_all_late_is_refused_but_never_the_first() -> None:
     assert it.sessions == 6, "6 ms a frame: six have 25 frames a second"
 
 
+def test_a_trial_on_a_busy_day_is_outweighed_by_what_is_measured() -> None:
+    it = steering({"": StepCost(0, 300)})
+    it.admit("a")
+    it.steer(0.0)
+    for at in (1, 2, 3):
+        with pytest.raises(Busy):
+            it.check_room()
+        second(it, 0.2, float(at))
+    it.check_room()
+    it.admit("b")
+    with pytest.raises(Busy):  # what that one costs is not known yet
+        it.check_room()
+    for at in (4, 5, 6):
+        second(it, 0.9, float(at))
+    with pytest.raises(Busy):
+        it.check_room()
+
+
 def test_an_operator_may_want_nobody_to_have_less() -> None:
     it = steering(LAPTOP, when_busy="refuse")
     best = it.admit("a")

@@ -17,6 +17,7 @@ from visavis_server.quality import PLANNED_LOAD, Quality, fitting, ladder, load_
 Key = TypeVar("Key", bound=Hashable)
 _HIGH_LOAD = 0.92
 _SECONDS_HIGH = 2
+_SECONDS_TRUSTED = 3
 _EASED_LOAD = 0.75
 _LOW_LOAD = 0.65
 """Measured load that is expected after somebody was given more, at most."""
@@ -66,6 +67,8 @@ class Steering(Generic[Key]):
         self._busy_s = 0.0
         self._since_s: float | None = None
         self._high = 0
+        self._measured = 0
+        """Seconds in which nobody came, and the load was measured."""
         self._low_since_s: float | None = None
         self._patience_s = _PATIENCE_S
         self._raised_at_s = float("-inf")
@@ -112,7 +115,10 @@ class Steering(Generic[Key]):
             alone = fitting(self.rungs, self.costs, 1)
             full = self._load([*self._held.values(), alone]) > PLANNED_LOAD
         else:
-            full = min(load_of([quality] * count, self.costs) for quality in self.rungs) > 1.0
+            lightest = min(load_of([quality] * count, self.costs) for quality in self.rungs)
+            full = lightest > 1.0
+            if full and self._measured >= _SECONDS_TRUSTED:  # what was tried once, perhaps on a busy day, tells less
+                full = self.load * lightest / max(self.planned_load, 1e-6) > _HIGH_LOAD
         if full:
             self.steered.refused += 1
             raise Busy(
@@ -127,6 +133,7 @@ class Steering(Generic[Key]):
         if self.policy.when_busy == "refuse":
             fair = fitting(self.rungs, self.costs, 1)
         self._held[key] = fair
+        self._measured = 0
         if self.policy.when_busy == "degrade" and self.planned_load > most_load(self.rungs[fair]):
             for other, rung in self._held.items():
                 if rung < fair:
@@ -159,6 +166,7 @@ class Steering(Generic[Key]):
         if elapsed_s < 1.0:
             return False
         self.load = self._busy_s / elapsed_s
+        self._measured += 1
         self._since_s, self._busy_s = now_s, 0.0
         if self.load >= _HIGH_LOAD:
             self._high, self._low_since_s = self._high + 1, None
