@@ -47,7 +47,9 @@ class Torso:
         self._shoulders = Wander(np.array([0.05, 0.05]), 2.5, rng)
         self._effort = Follower(0.9)
         self._emphasis = Strokes(4)
-        self._stance = Spring(2, 1.9)
+        # One spring after the other: mass gathers way before it has any.
+        self._goes = Spring(2, 1.1)
+        self._stance = Spring(2, 1.3)
         self._stance_target = rng.normal(0.0, 1.0, 2) * [0.4, 0.2]
         self._drift = Wander(np.array([0.10, 0.07]), 4.0, rng)
         self._follows = Spring(2, 1.0)
@@ -70,7 +72,7 @@ class Torso:
         self._stress(now)
         if shifted and self._rng.random() < 0.75:
             self._take_up_stance()
-        weight, turn = self._stance.step(self._stance_target) * scale + self._drift.step() * scale
+        weight, turn = self._stance.step(self._goes.step(self._stance_target)) * scale + self._drift.step() * scale
         # A neck holds the head over the torso: what of its way aside and of its turn lasts, the torso takes up.
         aside, turned = self._follows.step(head[[3, 1]])
         sway, lean = self._sway.step() * scale + posture[6:8]
