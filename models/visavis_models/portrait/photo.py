@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -104,10 +105,24 @@ def _decode_opened(image: Image.Image, canvas: Canvas) -> Photo:
     # JPEG can decode at a fraction of its size; twice the canvas keeps the later reduction clean.
     image.draft(None, (2 * canvas.long_side_px, 2 * canvas.long_side_px))
     image.load()
-    upright = _as_srgb(_turned_by_exif(image))
+    turned = _turned_by_exif(image)
+    upright = _as_srgb(_reduced(turned, max(turned.size) // (2 * canvas.long_side_px)))
     pixels = np.asarray(upright, np.uint8)
     scale = canvas.scale(width, height)
     return Photo(_fit(pixels, max(width, height) * scale), scale)
+
+
+def _reduced(image: Image.Image, factor: int) -> Image.Image:
+    """Smaller by a whole factor, before its colours are converted: that takes several copies, which may be huge."""
+    if factor < 2:
+        return image
+    if image.mode.startswith("I;16"):
+        size = (image.width // factor, image.height // factor)
+        small = cv2.resize(np.asarray(image, np.uint16), size, interpolation=cv2.INTER_AREA)
+        return Image.fromarray(np.asarray(small, np.uint16))
+    if image.mode in ("1", "P", "PA"):
+        image = image.convert("RGBA" if image.mode == "PA" or "transparency" in image.info else "RGB")
+    return image.reduce(factor)
 
 
 def _fit(pixels: NDArray[np.uint8], long_side_px: float) -> NDArray[np.uint8]:
@@ -120,10 +135,9 @@ def _fit(pixels: NDArray[np.uint8], long_side_px: float) -> NDArray[np.uint8]:
 
 
 def _turned_by_exif(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # damaged metadata, which may be anything, is no reason to refuse the photo
-        return image
+    with suppress(Exception):  # damaged metadata, which may be anything, is no reason to refuse the photo
+        ImageOps.exif_transpose(image, in_place=True)  # without a copy of what stands upright already
+    return image
 
 
 def _as_srgb(image: Image.Image) -> Image.Image:
