@@ -25,6 +25,8 @@ _LEAST, _MOST = 1.0, 4.0
 _PER_ACTIVITY = 0.2
 """Levels more for each level by which neighbouring pixels differ."""
 _STRENGTHS = 8
+_ALIKE = 8
+"""Consecutive pictures in which the same places are busy, near enough: they are measured in the first."""
 _PICTURE = types.Array(types.uint8, 3, "C", readonly=True)
 _ROWS = types.Array(types.uint8, 2, "C", readonly=True)
 _ACTIVITY = types.void(_PICTURE, types.float32[:, ::1], types.int64)
@@ -98,7 +100,7 @@ def marked(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The same pictures with the watermark in them.
 
     Args:
-        pictures: uint8 (T, H, W, 3) RGB; not changed.
+        pictures: uint8 (T, H, W, 3) RGB, consecutive; not changed.
 
     Returns:
         uint8 (T, H, W, 3) RGB.
@@ -109,11 +111,13 @@ def marked(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
     block = max(4, round(_BLOCK_PX * marked_side_px(width, height) / 512))
     activity = np.empty((-(-height // block), -(-width // block)), np.float32)
     per_level = (_STRENGTHS - 1) / (_MOST - _LEAST)
-    for given, taken in zip(pictures, out, strict=True):
+    strength = np.empty(0, np.uint8)
+    for index, (given, taken) in enumerate(zip(pictures, out, strict=True)):
         picture = np.ascontiguousarray(given)
-        _measure_activity(picture, activity, block)
-        # A smooth place beside an edge shows what the edge would hide: a block takes the least of its neighbours.
-        quiet = cv2.erode(activity, np.ones((3, 3), np.uint8))
-        strength = np.clip(quiet * (_PER_ACTIVITY * per_level) + 0.5, 0, _STRENGTHS - 1).astype(np.uint8)
+        if index % _ALIKE == 0:
+            _measure_activity(picture, activity, block)
+            # A smooth place beside an edge shows what the edge would hide: a block takes the least of its neighbours.
+            quiet = cv2.erode(activity, np.ones((3, 3), np.uint8))
+            strength = np.clip(quiet * (_PER_ACTIVITY * per_level) + 0.5, 0, _STRENGTHS - 1).astype(np.uint8)
         _add(picture.reshape(height, -1), changes, strength, block, taken.reshape(height, -1))
     return out
