@@ -41,6 +41,8 @@ class Worker:
     """It answers."""
     sessions: int = 0
     """When it was last asked, and those that were sent to it since."""
+    sent: int = 0
+    """Sessions that were ever sent to it."""
     capacity: int = 1
     starts: int = 0
     hasty_ends: int = 0
@@ -52,6 +54,11 @@ class Worker:
     def number(self) -> int:
         """See `WorkerPlan`."""
         return self.plan.number
+
+    def note_opened(self) -> None:
+        """A session was opened there."""
+        self.sessions += 1
+        self.sent += 1
 
 
 @dataclass(slots=True)
@@ -153,6 +160,7 @@ class Crew:
 
     async def _look(self, worker: Worker) -> bool:
         """Ask a worker how it is; whether it answers."""
+        sent = worker.sent
         try:
             async with asyncio.timeout(_ANSWER_S):
                 answer = await ask(worker.plan.address, "GET", b"/healthz", [(b"host", b"localhost")])
@@ -160,7 +168,9 @@ class Crew:
                     found = json.loads(await answer.whole())
                 finally:
                     await answer.close()
-            worker.sessions, worker.capacity = int(found["sessions"]), int(found["capacity"])
+            worker.capacity = int(found["capacity"])
+            if worker.sent == sent:  # else the answer may be older than the newest session
+                worker.sessions = int(found["sessions"])
         except (TimeoutError, WorkerGone, ValueError, KeyError):
             return False
         return True

@@ -106,7 +106,7 @@ class Front:
                     return None
                 continue
             if where.opens and answer.status == 201:
-                worker.sessions += 1
+                worker.note_opened()
             unknown = answer.status == 404 and where.kind == "name" and not where.opens
             if not isinstance(body, bytes) or not (unknown or (where.opens and answer.status == 503)):
                 if refusal is not None:

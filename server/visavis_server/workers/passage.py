@@ -56,7 +56,7 @@ async def pass_websocket(
             _log.warning("worker gave no answer", extra={"worker": worker.number, "why": str(error)})
             continue
         if where.opens:
-            worker.sessions += 1
+            worker.note_opened()
         async with connection:
             await socket.accept(connection.subprotocol)
             await _pass(socket, connection)
