@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from typing import Any
 
@@ -125,7 +125,7 @@ def main() -> None:
             with_mark = marked(pictures)
             worst_db = min(worst_db, psnr_db(pictures, with_mark))
             marked_scores(name, with_mark, found)
-        for part in parts:
+        for part in as_completed(parts):
             unmarked += part.result()
             print(f"{len(unmarked)} unmarked clips, highest {max(unmarked):.2f}", flush=True)
     print("\nunmarked: " + ", ".join(f"{q} %: {np.percentile(unmarked, q):.2f}" for q in (1, 50, 99, 99.9, 100)))
