@@ -10,12 +10,14 @@ import ipaddress
 import os
 import re
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from visavis_server.access_settings import AccessSettings, LimitSettings
+from visavis_server.machine import default_capacity as default_capacity
+from visavis_server.machine import default_data_dir as default_data_dir
+from visavis_server.machine import usable_cores as usable_cores
 from visavis_server.port_range import PortRange
 from visavis_server.provenance_settings import ProvenanceSettings
 from visavis_server.setting_fields import BadSetting as BadSetting
@@ -137,9 +139,7 @@ class SessionSettings:
         86400.0,
         "On SIGTERM present sessions may go on for so long; Ctrl+C, or a second SIGTERM, ends them at once.",
     )
-    listening_processes: int = _number(
-        0, 0, 64, "Processes that listen to voices, for a device that draws dozens; 0: the one that draws."
-    )
+    listening_processes: int = _number(0, 0, 64, "Processes that listen to voices; 0: the one that draws does.")
     when_busy: str = _value(
         "degrade", "When sessions ask more than the device has: degrade (all get less) or refuse (who comes last)."
     )
@@ -397,31 +397,3 @@ class Settings:
     def capacity(self) -> int:
         """Sessions at the same time."""
         return self.sessions.capacity or default_capacity(usable_cores())
-
-
-def default_data_dir(environ: Mapping[str, str], platform: str, home: Path) -> Path:
-    """Where this platform's programs keep their data."""
-    if platform == "win32":
-        local = environ.get("LOCALAPPDATA")
-        return (Path(local) if local else home / "AppData" / "Local") / "visavis"
-    if platform == "darwin":
-        return home / "Library" / "Application Support" / "visavis"
-    xdg = Path(environ.get("XDG_DATA_HOME", ""))
-    return (
-        xdg if xdg.is_absolute() else home / ".local" / "share"
-    ) / "visavis"  # the XDG standard ignores relative ones
-
-
-def default_capacity(cores: float) -> int:
-    """Sessions that a CPU of so many cores carries at 25 fps: drawing and encoding take about one core each."""
-    return max(1, int(cores))
-
-
-def usable_cores() -> float:
-    """CPU cores that this process may use: the machine's, less what affinity and a container's quota withhold."""
-    cores = float(len(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else float(os.cpu_count() or 1)
-    try:
-        quota_us, period_us = Path("/sys/fs/cgroup/cpu.max").read_text("ascii").split()
-        return cores if quota_us == "max" else min(cores, int(quota_us) / int(period_us))
-    except (OSError, ValueError):
-        return cores
