@@ -21,6 +21,7 @@ def test_the_defaults_are_safe() -> None:
     settings = load_settings()
     assert settings.server.host == "127.0.0.1" and settings.server.loopback
     assert settings.server.allowed_origins == ()
+    assert settings.access.mode == "auto" and not settings.public and not settings.server.https
     assert settings.page.badge
     assert settings.sessions.join_timeout_s == 15
     assert settings.photos.max_photo_bytes == 20 * 1024 * 1024
@@ -102,6 +103,14 @@ def test_every_kind_of_value_can_come_from_the_environment() -> None:
         ('[rtc]\nports = "80-90"', "rtc.ports"),
         ('[rtc]\nports = "65000-70000"', "rtc.ports"),
         ('[rtc]\npublic_address = "my.example.com"', "rtc.public_address"),
+        ('[server]\ntls = "on"', "server.tls"),
+        ('[server]\ntrusted_proxies = ["my proxy"]', "server.trusted_proxies"),
+        ('[access]\nmode = "closed"', "access.mode"),
+        ('[access]\nkey = "short"', "access.key"),
+        ('[access]\nkey = "has a space in it, sadly"', "access.key"),
+        ("[access]\ntoken_s = 90000", "access.token_s"),
+        ("[limits]\nconnections = 0", "limits.connections"),
+        ("[limits]\nrequests_per_s = 0", "limits.requests_per_s"),
         ("not toml", "--config"),
     ],
 )
@@ -117,6 +126,7 @@ def test_no_message_shows_a_secret(tmp_path: Path) -> None:
             "rtc.turn_secret": "hush-1",
             "rtc.watch_token": "hush-2",
             "agents.token": "hush-3",
+            "access.key": "hush-5-hush-5-hush-5",
             "rtc.ice_servers": [{"urls": "turn:x", "username": "u", "credential": "hush-4"}],
         }
     )
