@@ -13,8 +13,8 @@ from typing import Protocol, TypeVar
 
 from visavis_models.avatar import Avatar
 from visavis_models.errors import Busy
-from visavis_models.portrait.consent import Consent
 from visavis_models.framing import framed
+from visavis_models.portrait.consent import Consent
 from visavis_server.call import shutting_down
 from visavis_server.metrics import Metrics
 
