@@ -48,7 +48,8 @@ async def test_an_upload_becomes_an_avatar_that_can_be_looked_at_and_removed() -
         made = await upload(client)
         assert made.status_code == 201, made.text
         url = made.headers["Location"]
-        assert made.json()["name"] == "Grace" and made.json()["notes"] == ["1 more face is too small, turned away or cut off, and will not move."]
+        assert made.json()["name"] == "Grace"
+        assert made.json()["notes"] == ["1 more face is too small, turned away or cut off, and will not move."]
         assert (await client.get(url)).json() == made.json()
         picture = await client.get(made.json()["image_url"])
         assert picture.headers["content-type"] == "image/jpeg" and picture.content.startswith(b"\xff\xd8")

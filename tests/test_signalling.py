@@ -15,9 +15,9 @@ from visavis_models.errors import BadRequest, EngineError
 from visavis_models.mood import Feeling, Mood
 from visavis_server.api import messages
 from visavis_server.api.moods import mood_message
-from visavis_server.api.signalling import RateLimit
 from visavis_server.api.speakers import speaker_message
 from visavis_server.call import CallStats
+from visavis_server.rate_limit import RateLimit
 from visavis_server.session import SessionStats
 
 pytestmark = pytest.mark.e2e

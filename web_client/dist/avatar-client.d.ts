@@ -156,9 +156,12 @@ interface ServerStats {
     readonly loss: number | null;
 }
 /** What the server sends. */
-type ServerMessage = {
+type ServerMessage = 
+/** `ai_generated`: what will be seen is made, not filmed. */
+{
     readonly type: "answer";
     readonly sdp: string;
+    readonly ai_generated: boolean;
 } | {
     readonly type: "state";
     readonly state: AvatarState;

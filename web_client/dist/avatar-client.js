@@ -12,7 +12,7 @@ function readServerMessage(value) {
   const fields = record(value, "message");
   switch (fields["type"]) {
     case "answer":
-      return { type: "answer", sdp: text(fields, "sdp") };
+      return { type: "answer", sdp: text(fields, "sdp"), ai_generated: bool(fields, "ai_generated") };
     case "state":
       return { type: "state", state: oneOf(fields, "state", STATES), epoch: number(fields, "epoch") };
     case "mood":

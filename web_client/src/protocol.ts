@@ -152,7 +152,8 @@ export interface ServerStats {
 
 /** What the server sends. */
 export type ServerMessage =
-  | { readonly type: "answer"; readonly sdp: string }
+  /** `ai_generated`: what will be seen is made, not filmed. */
+  | { readonly type: "answer"; readonly sdp: string; readonly ai_generated: boolean }
   | { readonly type: "state"; readonly state: AvatarState; readonly epoch: number }
   | ({ readonly type: "mood" } & Mood)
   | { readonly type: "speaker"; readonly person: number }
@@ -176,7 +177,7 @@ export function readServerMessage(value: unknown): ServerMessage {
   const fields = record(value, "message");
   switch (fields["type"]) {
     case "answer":
-      return { type: "answer", sdp: text(fields, "sdp") };
+      return { type: "answer", sdp: text(fields, "sdp"), ai_generated: bool(fields, "ai_generated") };
     case "state":
       return { type: "state", state: oneOf(fields, "state", STATES), epoch: number(fields, "epoch") };
     case "mood":
