@@ -49,6 +49,24 @@ class Told:
         self.reasons[reason] = self.reasons.get(reason, 0) + 1
 
 
+class _NothingDecoded:
+    """Stands where a receiver hands frames to its decoder: only the end is handed on."""
+
+    def __init__(self, plain: Any) -> None:
+        self._plain = plain
+
+    def put(self, item: Any) -> None:
+        if item is None:
+            self._plain.put(None)
+
+
+def decode_nothing(peer: RTCPeerConnection) -> None:
+    """Spare this machine the decoding; the peer has been answered."""
+    for receiver in peer.getReceivers():
+        name = "_RTCRtpReceiver__decoder_queue"
+        setattr(receiver, name, _NothingDecoded(getattr(receiver, name)))
+
+
 class Sync:
     """Offset of picture and voice of one call, from RTP times, sender reports and arrivals.
 
@@ -63,17 +81,20 @@ class Sync:
         self._noted_s = 0.0
 
     def listen(self, peer: RTCPeerConnection) -> None:
-        """Take all packets of a peer, in place of its own decoders."""
+        """Note all packets of a peer."""
         for dtls in {transceiver.receiver.transport for transceiver in peer.getTransceivers()}:
             self._listen_for_reports(dtls)
         for transceiver in peer.getTransceivers():
             kind = transceiver.kind
 
-            async def take(packet: Any, arrival_time_ms: int, kind: str = kind) -> None:
+            receiver: Any = transceiver.receiver
+            plain = receiver._handle_rtp_packet
+
+            async def take(packet: Any, arrival_time_ms: int, kind: str = kind, plain: Any = plain) -> None:
                 self._kinds[packet.ssrc] = kind
                 self._arrived(kind, packet.timestamp, packet.marker)
+                await plain(packet, arrival_time_ms)  # reports, estimates and what is asked for again are its own
 
-            receiver: Any = transceiver.receiver
             receiver._handle_rtp_packet = take
 
     def _listen_for_reports(self, dtls: Any) -> None:
@@ -157,6 +178,7 @@ async def call(place: Place, seconds: float, dice: random.Random, how: str = "po
             answer = await _until(socket, ("answer",), PATIENCE_S)
             sync.listen(peer)
             await peer.setRemoteDescription(RTCSessionDescription(answer["sdp"], "answer"))
+            decode_nothing(peer)
             end_s = time.monotonic() + seconds
             while time.monotonic() < end_s:
                 with contextlib.suppress(TimeoutError):
