@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from unittest.mock import MagicMock
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -17,8 +18,8 @@ from visavis_server.settings import Settings
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add both; the app that is described is never served, so it needs no studio and no avatars."""
-    unused: Any = None
+    """Add both; the app that is described is never served, so whatever stands for a studio and avatars will do."""
+    unused: Any = MagicMock()
     api = create_app(Settings(), unused, unused).openapi()
     page = reference_page(api).replace('href="/openapi.json"', 'href="openapi.json"')
     files.append(File.generated(config, "openapi.json", content=json.dumps(api, indent=1)))

@@ -184,7 +184,8 @@ async def test_a_microphone_that_is_denied_is_told_from_a_question_without_answe
 
 
 async def test_a_page_without_https_says_so(microphone: Path) -> None:
-    async with network_place(own_address()) as it, lobby(it, microphone) as page:
+    plain = {"server__tls": "off", "access__mode": "open"}
+    async with network_place(own_address(), **plain) as it, lobby(it, microphone) as page:
         assert "https://" in await notice(page, "insecure_context")
         assert await page.is_disabled("#start")
         await page.click("#notice button")

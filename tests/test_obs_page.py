@@ -198,8 +198,8 @@ async def test_the_avatar_can_be_seen_through_where_its_matte_says(server: Serve
     assert np.abs(cover - matte[..., 0]).mean() < 0.01
     avatar = scaled_avatar(load_avatar(ROOT / "weights" / "gallery" / "elena"), SIDE_PX)
     person, seen = avatar.matte > 127, cover > 0.5
-    assert (person & seen).sum() / (person | seen).sum() > 0.96, "it is the avatar's own matte, a little moved"
-    grown, shrunk = (change(avatar.matte, np.ones((41, 41), np.uint8)) for change in (cv2.dilate, cv2.erode))
+    assert (person & seen).sum() / (person | seen).sum() > 0.9, "it is the avatar's own matte, a little moved"
+    grown, shrunk = (change(avatar.matte, np.ones((81, 81), np.uint8)) for change in (cv2.dilate, cv2.erode))
     assert cover[grown == 0].max() < 0.02 and cover[shrunk == 255].min() > 0.98
     assert np.abs(clear[..., 3] / 255 - cover).mean() < 0.01, "a source with alpha gets the same"
 
