@@ -9,7 +9,8 @@ rm -rf "$prefix"
 "$here/docker/install.sh" "$prefix"
 prefix=$(cd "$prefix" && pwd)
 work=$(mktemp -d)
-trap 'kill "${server:-0}" 2>/dev/null || true; rm -rf "$work"' EXIT
+server=''
+trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
 find "$prefix" -type d -exec chmod a-w {} +  # root may write all the same; anybody else sees a read-only installation
 
 cd "$work" # not the checkout: only what is installed may be found
