@@ -22,8 +22,8 @@ def refusal(read: Callable[[str], object], text: str) -> BadRequest:
 @pytest.mark.parametrize(
     ("read", "kinds"),
     [
-        (read_message, "offer, candidate, interrupt, attend, mood, ping or bye"),
-        (read_agent_message, "segment.start, audio, segment.end, interrupt, clear, attend, mood, keep_alive or bye"),
+        (read_message, "offer, candidate, interrupt, attend, mood, speaker, ping or bye"),
+        (read_agent_message, "segment.start, audio, segment.end, interrupt, clear, attend, mood, speaker, keep_alive or bye"),
     ],
 )
 def test_a_message_of_no_known_type_is_told_all_types(read: Callable[[str], object], kinds: str) -> None:

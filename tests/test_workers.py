@@ -28,7 +28,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
 
 def test_sessions_are_shared_out_and_found_again(two: Workers) -> None:
     ids = [two.open() for _ in range(4)]
-    assert sorted(id[:2] for id in ids) == ["1.", "1.", "2.", "2."]
+    assert {id[:2] for id in ids} == {"1.", "2."}  # shared out by load, as it was last told
     listed = {session["id"] for session in two.http.get("/v1/sessions").json()["sessions"]}
     assert listed >= set(ids)
     assert two.health()["sessions"] == 4 and two.health()["capacity"] == 6
