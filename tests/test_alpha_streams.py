@@ -100,7 +100,7 @@ async def test_viewers_with_alpha_share_one_encoding_beside_the_plain_one() -> N
             frame = decoded(client)[-1]
             error = np.abs(cover_of(frame) - disc(shown_index(frame)))
             assert error.mean() < 2.0, "the codec leaves the matte whole"
-            assert cover_of(frame)[:, :8].max() < 20, "hardly anything of the blocks spills over the seam"
+            assert cover_of(frame)[:, :8].max() < 32, "hardly anything of the blocks spills over the seam"
         (broadcast,) = it.transmissions._broadcasts.values()
         takers, encoded = await figures(it)
         assert takers == 3 and 40 <= encoded <= broadcast.counts.with_matte
