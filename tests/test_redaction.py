@@ -12,6 +12,7 @@ from running_server import house, running
 from visavis_server.logs import Seldom, start_logging
 from visavis_server.redaction import redacted
 
+CHATTY = ("aioice", "aiortc", "uvicorn", "uvicorn.error", "asyncio", "websockets", "PIL", "libav", "numba")
 KEY = "vv_abcdefghij_" + "Kx" * 21 + "Q"
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJ2aXNhdmlzIn0.c2lnbmF0dXJl-_x"
 
@@ -48,7 +49,8 @@ def test_what_is_no_secret_stays(text: str) -> None:
 async def test_a_server_that_logs_everything_logs_no_secret(monkeypatch: pytest.MonkeyPatch, format: str) -> None:
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
-    levels = {name: logging.getLogger(name).level for name in ("uvicorn.error", "websockets", "asyncio", "uvicorn")}
+    names = [name for name, logger in root.manager.loggerDict.items() if isinstance(logger, logging.Logger)]
+    levels = {name: logging.getLogger(name).level for name in {*names, *CHATTY}}
     written = io.StringIO()
     monkeypatch.setattr(sys, "stderr", written)
     start_logging("debug", format)
