@@ -23,7 +23,10 @@ def refusal(read: Callable[[str], object], text: str) -> BadRequest:
     ("read", "kinds"),
     [
         (read_message, "offer, candidate, interrupt, attend, mood, speaker, ping or bye"),
-        (read_agent_message, "segment.start, audio, segment.end, interrupt, clear, attend, mood, speaker, keep_alive or bye"),
+        (
+            read_agent_message,
+            "segment.start, audio, segment.end, interrupt, clear, attend, mood, speaker, keep_alive or bye",
+        ),
     ],
 )
 def test_a_message_of_no_known_type_is_told_all_types(read: Callable[[str], object], kinds: str) -> None:
