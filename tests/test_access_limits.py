@@ -120,7 +120,7 @@ def entry(owner: str = "k", minutes: int = 0, network: str = FAR, most: int = 0)
 
 def test_the_minutes_of_a_key_are_those_of_all_its_sessions_and_come_back_every_day() -> None:
     now = [1_795_000_000.0 // 86400 * 86400 + 3600]
-    usage = Usage(0, lambda: now[0])
+    usage = Usage(0, lambda: now[0], lambda: now[0])
     first, second = usage.admit(entry(minutes=10)), usage.admit(entry(minutes=10, network="198.51.100.1"))
     now[0] += 240
     first.give_back()
@@ -136,6 +136,20 @@ def test_the_minutes_of_a_key_are_those_of_all_its_sessions_and_come_back_every_
     assert usage.used_s("k") == 60 and not second.used_up()
     second.give_back()
     assert usage.used_s("k") == 60
+
+
+@pytest.mark.parametrize("jump_s", [-30 * 86400, -10_000, 10_000, 30 * 86400])
+def test_a_wall_clock_that_is_set_costs_nobody_their_minutes(jump_s: float) -> None:
+    wall, clock = [86400.0 * 20_000 + 43_200], [500.0]
+    usage = Usage(0, lambda: wall[0], lambda: clock[0])
+    permit = usage.admit(entry(minutes=10))
+    for moved in (wall, clock):
+        moved[0] += 120
+    wall[0] += jump_s
+    assert usage.used_s("k") == 120 and not permit.used_up()
+    clock[0] += 60
+    permit.give_back()
+    assert usage.used_s("k") == 180
 
 
 def test_the_server_itself_and_this_machine_open_what_they_like() -> None:

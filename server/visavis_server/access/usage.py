@@ -1,6 +1,7 @@
 """Who has how many sessions open, and who has used how many minutes today. In memory: a restart begins anew.
 
-Knows nothing of what a session is.
+The wall's clock says only which day it is: set forward by hours, it must cost nobody's minutes. Knows nothing of what a
+session is.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 
 from visavis_models.errors import Busy
 from visavis_server.access.gate import Entry
@@ -23,6 +25,7 @@ class Permit:
     owner: str
     network: str
     begun_s: float
+    """When it began, or today did if that was later, by a clock that only goes forward."""
     back: Callable[[Permit], None]
     used_up: Callable[[], bool]
     """Whether whoever opened it has had enough for today."""
@@ -40,12 +43,19 @@ class Usage:
 
     Args:
         sessions_of_address: at the same time; 0: any number.
-        now_s: seconds since 1970.
+        now_s: seconds since 1970, for the day.
+        clock_s: for how long something takes, by a clock that only goes forward.
     """
 
-    def __init__(self, sessions_of_address: int, now_s: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        sessions_of_address: int,
+        now_s: Callable[[], float] = time.time,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._sessions_of_address = sessions_of_address
         self._now_s = now_s
+        self._clock_s = clock_s
         self._by_network: Counter[str] = Counter()
         self._open: dict[str, list[Permit]] = {}
         self._used_s: defaultdict[str, float] = defaultdict(float)
@@ -61,7 +71,7 @@ class Usage:
             Busy: `too_many_sessions`, `quota_used`.
         """
         if entry is None or not entry.limited:
-            return Permit("", "", self._now_s(), lambda _: None, lambda: False)
+            return Permit("", "", self._clock_s(), lambda _: None, lambda: False)
         grant, network = entry.grant, entry.visitor.network
         mine = self._open.get(grant.owner, []) if grant.owner else []
         if grant.max_sessions and len(mine) >= grant.max_sessions:
@@ -77,7 +87,7 @@ class Usage:
         if used_up():
             problem = f"The {grant.minutes_per_day} minutes of this key are used for today."
             raise Busy("quota_used", problem, "Come back tomorrow (UTC), or ask the operator for more.")
-        permit = Permit(grant.owner, network, self._now_s(), self._close, used_up)
+        permit = Permit(grant.owner, network, self._clock_s(), self._close, used_up)
         self._by_network[network] += 1
         if grant.owner:
             self._open.setdefault(grant.owner, []).append(permit)
@@ -86,7 +96,7 @@ class Usage:
     def used_s(self, owner: str) -> float:
         """Seconds of sessions that a key has had today (UTC), those that are open among them."""
         now_s = self._turn_day()
-        running = sum(now_s - max(permit.begun_s, self._day * _DAY_S) for permit in self._open.get(owner, ()))
+        running = sum(now_s - permit.begun_s for permit in self._open.get(owner, ()))
         return self._used_s.get(owner, 0.0) + running
 
     def _close(self, permit: Permit) -> None:
@@ -99,12 +109,15 @@ class Usage:
             mine.remove(permit)
             if not mine:
                 del self._open[permit.owner]
-            self._used_s[permit.owner] += now_s - max(permit.begun_s, self._day * _DAY_S)
+            self._used_s[permit.owner] += now_s - permit.begun_s
 
     def _turn_day(self) -> float:
-        now_s = self._now_s()
-        day = int(now_s // _DAY_S)
+        """The moment by the clock that only goes forward; a new day forgets what was used before it."""
+        now_s = self._clock_s()
+        day, today_s = divmod(self._now_s(), _DAY_S)
         if day != self._day:
-            self._day = day
+            self._day = int(day)
             self._used_s.clear()
+            for permit in chain.from_iterable(self._open.values()):
+                permit.begun_s = max(permit.begun_s, now_s - today_s)
         return now_s
