@@ -13,12 +13,33 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-_DRAW = "void(i4[:,::1], i4, i4, f4[:,:,::1], u4[:,::1], f4, f4, f4, u1[:,:,::1])"
-_COVER = "void(i4[:,::1], f4[:,:,::1], u1[::1], u4[:,::1], f4, f4, f4, u1[:,::1])"
+_PLACES = "void(f4[:,:,::1], f8, f8, f8, i8[:,:,::1])"
+_DRAW = "void(i4[:,::1], i4, i4, i8[:,:,::1], u4[:,::1], u1[:,:,::1])"
+_COVER = "void(i4[:,::1], i8[:,:,::1], u1[::1], u4[:,::1], u1[:,::1])"
+PLACE_BITS = 20
+"""Places in a texture are counted in sixteenths of its pixels with so many bits behind the point."""
+_STEEPEST = 1e6
+"""Slopes beyond it belong to triangles that cover no pixel whole, and would leave the range of whole numbers."""
 
 
-@numba.njit(_DRAW, nogil=True, cache=True, fastmath=True)
-def _draw(number, left, top, planes, texture, scale, shift_x, shift_y, out):  # type: ignore[no-untyped-def]
+@numba.njit(_PLACES, nogil=True, cache=True)
+def _find_places(planes, scale, shift_x, shift_y, out):  # type: ignore[no-untyped-def]
+    # Whole numbers from here on: whoever draws the same triangles elsewhere reads the same places to the last bit.
+    one = 16.0 * (1 << PLACE_BITS)
+    for t in range(planes.shape[0]):
+        for k in range(2):
+            p = planes[t, k]
+            dx = min(max(np.float64(p[3]), -_STEEPEST), _STEEPEST)
+            dy = min(max(np.float64(p[4]), -_STEEPEST), _STEEPEST)
+            shift = shift_x if k == 0 else shift_y
+            start = (np.float64(p[2]) - np.float64(p[0]) * dx - np.float64(p[1]) * dy) * scale + shift
+            out[t, k, 0] = np.int64(np.floor(start * one + 0.5 * (1 << PLACE_BITS)))  # halves: cutting off rounds to nearest
+            out[t, k, 1] = np.int64(np.rint(dx * scale * one))
+            out[t, k, 2] = np.int64(np.rint(dy * scale * one))
+
+
+@numba.njit(_DRAW, nogil=True, cache=True)
+def _draw(number, left, top, places, texture, out):  # type: ignore[no-untyped-def]
     # The four channels of a pixel are spread over the 16-bit lanes of one 64-bit word and weighted at once: with 4-bit
     # fractions the weights sum to 256 and no lane overflows. Indices are unsigned, which spares numba's wrap-around.
     even = np.uint64(0x00FF00FF)
@@ -27,10 +48,9 @@ def _draw(number, left, top, planes, texture, scale, shift_x, shift_y, out):  # 
     half = np.uint64(0x0080008000800080)
     byte = np.uint64(255)
     last_x, last_y = np.int32(texture.shape[1] - 2), np.int32(texture.shape[0] - 2)
-    bias = np.float32(16384.5)  # whole sixteenths of 1024: truncation rounds to nearest for coordinates above -1024
     for y in range(np.uint64(number.shape[0])):
         seen = np.int32(-1)
-        u = v = du = dv = np.float32(0)
+        u = v = du = dv = np.int64(0)
         for x in range(np.uint64(number.shape[1])):
             t = number[y, x]
             if t < 0:
@@ -41,14 +61,11 @@ def _draw(number, left, top, planes, texture, scale, shift_x, shift_y, out):  # 
                 v += dv
             else:
                 seen = t
-                p = planes[np.uint64(t)]
-                dx = np.float32(np.int32(x) + left) - p[0, 0]
-                dy = np.float32(np.int32(y) + top) - p[0, 1]
-                sixteenths = scale * np.float32(16)
-                u = (p[0, 2] + dx * p[0, 3] + dy * p[0, 4]) * sixteenths + (shift_x * np.float32(16) + bias)
-                v = (p[1, 2] + dx * p[1, 3] + dy * p[1, 4]) * sixteenths + (shift_y * np.float32(16) + bias)
-                du, dv = p[0, 3] * sixteenths, p[1, 3] * sixteenths
-            iu, iv = np.int32(u) - np.int32(16384), np.int32(v) - np.int32(16384)
+                p = places[np.uint64(t)]
+                px, py = np.int64(x) + left, np.int64(y) + top
+                u, v = p[0, 0] + px * p[0, 1] + py * p[0, 2], p[1, 0] + px * p[1, 1] + py * p[1, 2]
+                du, dv = p[0, 1], p[1, 1]
+            iu, iv = np.int32(u >> np.int64(PLACE_BITS)), np.int32(v >> np.int64(PLACE_BITS))
             column = min(max(iu >> np.int32(4), np.int32(0)), last_x)
             row = min(max(iv >> np.int32(4), np.int32(0)), last_y)
             fx = np.uint64(min(max(iu - (column << np.int32(4)), np.int32(0)), np.int32(16)))
@@ -79,15 +96,14 @@ def _draw(number, left, top, planes, texture, scale, shift_x, shift_y, out):  # 
                 )
 
 
-@numba.njit(_COVER, nogil=True, cache=True, fastmath=True)
-def _cover(number, planes, evenly, texture, scale, shift_x, shift_y, out):  # type: ignore[no-untyped-def]
+@numba.njit(_COVER, nogil=True, cache=True)
+def _cover(number, places, evenly, texture, out):  # type: ignore[no-untyped-def]
     # The fourth lane of `_draw`, step by step the same: what it lays over a picture and what this says must agree. Most
     # triangles are covered evenly, and nothing need be read for them.
     last_x, last_y = np.int32(texture.shape[1] - 2), np.int32(texture.shape[0] - 2)
-    bias = np.float32(16384.5)
     for y in range(np.uint64(number.shape[0])):
         seen = np.int32(-1)
-        u = v = du = dv = np.float32(0)
+        u = v = du = dv = np.int64(0)
         for x in range(np.uint64(number.shape[1])):
             t = number[y, x]
             if t < 0:
@@ -103,14 +119,11 @@ def _cover(number, planes, evenly, texture, scale, shift_x, shift_y, out):  # ty
                 v += dv
             else:
                 seen = t
-                p = planes[np.uint64(t)]
-                dx = np.float32(x) - p[0, 0]
-                dy = np.float32(y) - p[0, 1]
-                sixteenths = scale * np.float32(16)
-                u = (p[0, 2] + dx * p[0, 3] + dy * p[0, 4]) * sixteenths + (shift_x * np.float32(16) + bias)
-                v = (p[1, 2] + dx * p[1, 3] + dy * p[1, 4]) * sixteenths + (shift_y * np.float32(16) + bias)
-                du, dv = p[0, 3] * sixteenths, p[1, 3] * sixteenths
-            iu, iv = np.int32(u) - np.int32(16384), np.int32(v) - np.int32(16384)
+                p = places[np.uint64(t)]
+                px, py = np.int64(x), np.int64(y)
+                u, v = p[0, 0] + px * p[0, 1] + py * p[0, 2], p[1, 0] + px * p[1, 1] + py * p[1, 2]
+                du, dv = p[0, 1], p[1, 1]
+            iu, iv = np.int32(u >> np.int64(PLACE_BITS)), np.int32(v >> np.int64(PLACE_BITS))
             column = min(max(iu >> np.int32(4), np.int32(0)), last_x)
             row = min(max(iv >> np.int32(4), np.int32(0)), last_y)
             fx = np.uint32(min(max(iu - (column << np.int32(4)), np.int32(0)), np.int32(16)))
@@ -195,6 +208,23 @@ def make_texture(
     return Texture(words, left, top, pixels_per_unit)
 
 
+def places_in(texture: Texture, planes: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Where triangles read a texture.
+
+    Args:
+        texture: what is read.
+        planes: float32 (M, 2, 5): texture coordinates as `affine_planes` gives them.
+
+    Returns:
+        int64 (M, 2, 3): for x and y in the texture's words the value at the picture's first pixel, half a sixteenth
+        included, and its change for each pixel to the right and down; sixteenths with `PLACE_BITS` more bits.
+    """
+    out = np.empty((len(planes), 2, 3), np.int64)
+    scale = 2.0 * texture.pixels_per_unit
+    _find_places(planes, scale, -scale * texture.left, -scale * texture.top, out)
+    return out
+
+
 def draw(
     number: NDArray[np.int32],
     planes: NDArray[np.float32],
@@ -211,9 +241,7 @@ def draw(
         out: uint8 (h, w, 3): what shows where the mesh does not cover; drawn over.
         origin: x and y of the window's first pixel.
     """
-    scale = 2.0 * texture.pixels_per_unit
-    shift = -scale * texture.left, -scale * texture.top
-    _draw(number, origin[0], origin[1], planes, texture.words, scale, shift[0], shift[1], out)
+    _draw(number, origin[0], origin[1], places_in(texture, planes), texture.words, out)
 
 
 def even_cover(texture: Texture, points: NDArray[np.float32], triangles: NDArray[np.int32]) -> NDArray[np.uint8]:
@@ -261,5 +289,4 @@ def draw_cover(
         texture: as for `draw`.
         out: uint8 (h, w), overwritten: 255 where `draw` leaves nothing of what was there before.
     """
-    scale = 2.0 * texture.pixels_per_unit
-    _cover(number, planes, evenly, texture.words, scale, -scale * texture.left, -scale * texture.top, out)
+    _cover(number, places_in(texture, planes), evenly, texture.words, out)
