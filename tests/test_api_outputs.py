@@ -211,7 +211,7 @@ async def test_what_goes_by_itself_begins_with_the_first_who_joins(tmp_path: Pat
         target = {"name": "studio", "url": f"rtmp://127.0.0.1:{rtmp.port}/live/k", "automatic": True}
         flags: dict[str, Any] = {"outputs__record_dir": tmp_path, "outputs__record_all": True}
         async with venue(
-            outputs__targets=[target], outputs__min_free_mb=0, sessions__join_timeout_s=1.0, **flags
+            outputs__targets=[target], outputs__min_free_mb=0, sessions__join_timeout_s=5.0, **flags
         ) as it:
             first, second = await it.session(), await it.session()
             assert await outputs(it, first["id"]) == [] and rtmp.connections == 0

@@ -206,7 +206,10 @@ async def test_the_avatar_can_be_seen_through_where_its_matte_says(server: Serve
 
 async def test_it_says_that_the_picture_is_made_unless_told_not_to(server: Served) -> None:
     async with obs_page(server.url, avatar="amara", mic="0", badge=None) as page:
-        assert await page.is_hidden("#badge")
+        await page.wait_for_function("window.visavisObs !== undefined")
+        assert await page.evaluate(
+            "document.querySelector('#badge').hidden === (window.visavisObs.stats().frames === 0)"
+        ), "nothing is said of a picture that is not there yet"
         await until(page, lambda found: found["frames"] >= 5)
         assert await page.is_visible("#badge") and await page.inner_text("#badge") == "AI avatar"
         clear = await screenshot(page, transparent=True)
@@ -235,7 +238,7 @@ async def test_nothing_but_the_avatar_is_on_the_page(server: Served) -> None:
         tall = await screenshot(page, transparent=True)
         assert tall[:390, :, 3].max() == 0 and tall[797, 150, 3] == 255, "it stands on the lower edge"
         assert "amara" in await avatars_in_use(server)
-    for _ in range(30):
+    for _ in range(200):
         if "amara" not in await avatars_in_use(server):
             return
         await asyncio.sleep(0.1)

@@ -102,7 +102,8 @@ async def test_a_lossy_link_still_delivers() -> None:
             await play(peer, range(sent, sent + 5))
             sent += 5
         shown = [read_index(arrival.data) for arrival in browser.video]
-        assert len(set(shown)) > 0.85 * peer.stats().frames_sent > 20  # fewer than published on a busy machine
+        assert peer.stats().frames_sent > 20  # fewer than published on a busy machine
+        assert len(set(shown)) > 0.85 * (max(shown) + 1), "of what had the time to arrive"
         assert max(shown) >= 96
         assert shown == sorted(shown)
         microphone: Any = browser.pc.getSenders()[0].track
