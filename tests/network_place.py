@@ -16,8 +16,9 @@ from fakes import FakeLibrary
 from stage_fakes import LoudnessListener
 from test_webrtc_call import NumberRenderer
 from visavis_server.app import create_app
+from visavis_server.call_server import CallServer, call_server
 from visavis_server.registry import SessionRegistry
-from visavis_server.serving import CallServer, call_server, open_socket
+from visavis_server.serving import open_socket
 from visavis_server.settings_sources import load_settings
 from visavis_server.studio import Studio, StudioSettings
 

@@ -15,7 +15,8 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from fakes import FakeLibrary, FakePeers, FakeStudio
 from visavis_server.app import create_app
-from visavis_server.serving import CallServer, call_server, open_socket
+from visavis_server.call_server import CallServer, call_server
+from visavis_server.serving import open_socket
 from visavis_server.settings import Settings
 from visavis_server.settings_sources import load_settings
 

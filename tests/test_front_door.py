@@ -15,9 +15,10 @@ from cryptography import x509
 from running_server import house
 from visavis_models.errors import BadInput
 from visavis_server.access.keys import KeyStore, keys_file
+from visavis_server.call_server import call_server
 from visavis_server.front_door import about_certificate, check_access, with_certificate
 from visavis_server.own_certificate import LIFE_DAYS, names_of_this_machine, own_certificate
-from visavis_server.serving import call_server, open_socket
+from visavis_server.serving import open_socket
 from visavis_server.settings_sources import load_settings
 
 pytestmark = pytest.mark.unit

@@ -69,7 +69,7 @@ def serve_front(
     Raises:
         EngineError: a worker did not start.
     """
-    from visavis_server.serving import front_server
+    from visavis_server.call_server import front_server
     from visavis_server.workers.crew import Crew
     from visavis_server.workers.front import Front
     from visavis_server.workers.plan import plans
