@@ -173,6 +173,7 @@ def create_app(
     app.state.shows = shows
     app.state.outputs = outputs
     app.state.gate = gate
+    app.state.removal = removal
     install_error_handlers(app, metrics)
     app.include_router(health_routes(registry, metrics, settings, ice))
     app.include_router(check_routes(checks))

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from visavis_models.avatar import Avatar
 from visavis_models.errors import Busy
@@ -19,6 +19,15 @@ from visavis_server.call import shutting_down
 from visavis_server.metrics import Metrics
 
 Answer = TypeVar("Answer")
+_STAGED = 16
+
+
+class Staged(NamedTuple):
+    """An avatar as it was asked for to be seen live; see `AvatarDesk.on_stage`."""
+
+    avatar_id: str
+    format: str | None = None
+    person: int = 0
 
 
 class Listed(Protocol):
@@ -116,6 +125,8 @@ class AvatarDesk:
         self._pending = 0
         self._waiting: set[asyncio.Future[None]] = set()
         self._closed = False
+        self.staged: list[Staged] = []
+        """What was asked for last, the newest first."""
 
     async def list(self) -> Sequence[Listed]:
         """All avatars, built-in ones first."""
@@ -141,8 +152,15 @@ class AvatarDesk:
             NotFound: there is none of this id.
             BadInput: `bad_format`, `bad_speaker`.
         """
-        avatar = await self.get(id)
-        return await asyncio.to_thread(framed, avatar, self._format if format is None else format, person)
+        wish = Staged(id, format, person)
+        found = await self.framed(wish)
+        self.staged = [wish, *(other for other in self.staged if other != wish)][:_STAGED]
+        return found
+
+    async def framed(self, wish: Staged) -> tuple[Avatar, int]:
+        """The same, but nobody is going to see it now."""
+        avatar, format = await self.get(wish.avatar_id), self._format if wish.format is None else wish.format
+        return await asyncio.to_thread(framed, avatar, format, wish.person)
 
     async def image(self, id: str) -> bytes:
         """The canvas as JPEG.

@@ -58,6 +58,10 @@ class AvatarRemoval:
             StorageError: something of it could not be removed.
         """
         await self._desk.remove(id)
+        await self.follow(id, with_recordings)
+
+    async def follow(self, id: str, with_recordings: bool) -> None:
+        """An avatar was removed, perhaps by another process: remove what is made of it here; else like `remove`."""
         await self._end_calls(id)
         await self._forget(id)
         if with_recordings and self._recordings is not None:

@@ -14,8 +14,11 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import zip_longest
+from urllib.parse import quote
 
 from visavis_models.errors import EngineError
+from visavis_server.workers.destinations import ORDER_PATH
 from visavis_server.workers.local_http import WorkerGone, ask
 from visavis_server.workers.plan import WorkerPlan
 
@@ -28,6 +31,11 @@ _MISSES = 3
 _PAUSES_S = (0.0, 0.5, 1.0, 2.0, 5.0, 15.0)
 _SETTLED_S = 30.0
 """A worker that has lived for so long is started again at once when it ends."""
+_LANDING_S = 3.0
+"""Where others take its sessions in, they may have the machine for themselves for so long: to start takes a core."""
+_LANDING_LOOK_S = 0.1
+_LANDED_S = 1.0
+"""From the moment at which as many have come as were lost, until they have their pictures."""
 _STOP_S = 8.0
 
 
@@ -44,6 +52,8 @@ class Worker:
     sent: int = 0
     """Sessions that were ever sent to it."""
     capacity: int = 1
+    stage: list[object] = field(default_factory=list)
+    """What it shows, for `Orders.look` of the others."""
     starts: int = 0
     hasty_ends: int = 0
     """In a row: it ended soon after it was started."""
@@ -149,7 +159,7 @@ class Crew:
             process.stdin.write(len(packed).to_bytes(8, "big") + packed)
             await process.stdin.drain()
         worker.process, worker.started_s, worker.ready, worker.misses = process, time.monotonic(), False, 0
-        worker.sessions, worker.starts = 0, worker.starts + 1
+        worker.sessions, worker.stage, worker.starts = 0, [], worker.starts + 1
 
     async def _until_ready(self, worker: Worker) -> None:
         while not await self._look(worker):
@@ -159,21 +169,40 @@ class Crew:
         worker.ready = True
 
     async def _look(self, worker: Worker) -> bool:
-        """Ask a worker how it is; whether it answers."""
+        """Ask a worker how it is, and tell it what the others show; whether it answers."""
         sent = worker.sent
         try:
-            async with asyncio.timeout(_ANSWER_S):
-                answer = await ask(worker.plan.address, "GET", b"/healthz", [(b"host", b"localhost")])
-                try:
-                    found = json.loads(await answer.whole())
-                finally:
-                    await answer.close()
-            worker.capacity = int(found["capacity"])
+            found = json.loads(await self._order(worker, "POST", "look", json.dumps(self._shown_beside(worker))))
+            worker.capacity, worker.stage = int(found["capacity"]), list(found["stage"])
             if worker.sent == sent:  # else the answer may be older than the newest session
                 worker.sessions = int(found["sessions"])
         except (TimeoutError, WorkerGone, ValueError, KeyError):
             return False
         return True
+
+    def _shown_beside(self, worker: Worker) -> list[object]:
+        """What the other workers show, one of each in turn: what is newest everywhere comes first."""
+        rows = zip_longest(*(other.stage for other in self.workers if other is not worker and other.ready))
+        shown = [one for row in rows for one in row if one is not None and one not in worker.stage]
+        return [one for k, one in enumerate(shown) if one not in shown[:k]]
+
+    async def tell_removed(self, avatar: str, query: str, besides: Worker) -> None:
+        """An avatar was removed through one worker: the others end what shows it, and have done so on return."""
+        others = [other for other in self.workers if other.ready and other is not besides]
+        orders = (self._order(other, "DELETE", f"avatars/{quote(avatar, '')}?{query}") for other in others)
+        for found in await asyncio.gather(*orders, return_exceptions=True):
+            if isinstance(found, BaseException):  # it sees by itself, only later
+                _log.warning("worker was not told that an avatar is gone", extra={"why": repr(found)})
+
+    async def _order(self, worker: Worker, method: str, what: str, body: str = "") -> bytes:
+        """Ask one for the front's own sake; see `Orders`."""
+        headers = [(b"host", b"localhost"), (b"content-length", str(len(body.encode())).encode())]
+        async with asyncio.timeout(_ANSWER_S):
+            answer = await ask(worker.plan.address, method, (ORDER_PATH + what).encode(), headers, body.encode())
+            try:
+                return await answer.whole()
+            finally:
+                await answer.close()
 
     async def _keep(self, worker: Worker) -> None:
         """Watch one for ever, and start it again whenever it has ended."""
@@ -194,8 +223,23 @@ class Crew:
             _log.error("worker has ended", extra={"worker": worker.number, "code": worker.process.returncode})
             self.on_lost(worker)
             worker.hasty_ends = 0 if lived_s >= _SETTLED_S else worker.hasty_ends + 1
-            await asyncio.sleep(_PAUSES_S[min(worker.hasty_ends, len(_PAUSES_S) - 1)])
+            begun_s = time.monotonic()
+            await self._landing(worker)
+            pause_s = _PAUSES_S[min(worker.hasty_ends, len(_PAUSES_S) - 1)]
+            await asyncio.sleep(begun_s + pause_s - time.monotonic())
             await self._start(worker)
+
+    async def _landing(self, lost: Worker) -> None:
+        """Wait while the sessions of a worker that has ended come to the others, if those have room for them."""
+        others = [other for other in self.workers if other.ready]
+        expected = min(lost.sessions, sum(max(0, other.capacity - other.sessions) for other in others))
+        if expected == 0:
+            return
+        before = sum(other.sent for other in others)
+        until_s = time.monotonic() + _LANDING_S
+        while time.monotonic() < until_s and sum(other.sent for other in others) - before < expected:  # noqa: ASYNC110
+            await asyncio.sleep(_LANDING_LOOK_S)
+        await asyncio.sleep(min(_LANDED_S, max(0.0, until_s - time.monotonic())))
 
     async def _check(self, worker: Worker) -> None:
         assert worker.process is not None

@@ -17,6 +17,8 @@ from urllib.parse import parse_qs
 _NUMBERED = re.compile(r"(\d{1,3})\.")
 MOST_ROUTED_BYTES = 256 * 1024
 """Bodies up to here are read before a worker is chosen: they may name one, and can be sent to another one."""
+ORDER_PATH = "/front/"
+"""Below it the front alone asks workers: whatever it passes on says whose request it is."""
 _ALL = ("/healthz", "/readyz", "/metrics", "/v1/config")
 
 
@@ -30,6 +32,8 @@ class Destination:
     name: str = ""
     opens: bool = False
     """A session is opened by it: whoever has no room for it need not be the last one asked."""
+    removes: str = ""
+    """An avatar is removed by it: all are to know."""
 
 
 ANY = Destination("any")
@@ -66,7 +70,9 @@ def destination(method: str, path: str, query: str, body: bytes = b"") -> Destin
             return _opening(_field(body, "show" if parts[1] == "sessions" else "name"))
         case ["v1", "agents"]:
             return _opening(show)
-        case ["v1", "watch", name] | ["whep", name, *_]:
+        case ["v1", "avatars", id] if method == "DELETE":
+            return Destination("any", removes=id)
+        case ["v1", "watch", name, *_] | ["whep", name, *_]:
             return _of_id(name)
         case ["whip", target]:
             return _of_id(target) if worker_of(target) is not None else _opening(show)

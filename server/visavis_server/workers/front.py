@@ -81,7 +81,7 @@ class Front:
             together = await merged_answer(scope["path"], self._crew, target, headers)
             await together(scope, receive, send)
             return
-        answer = await self._first_answer(where, scope["method"], target, headers, body)
+        answer = await self._first_answer(where, scope["method"], target, headers, body, query)
         if answer is None:
             await error_response(worker_lost())(scope, receive, send)
             return
@@ -94,6 +94,7 @@ class Front:
         target: bytes,
         headers: list[tuple[bytes, bytes]],
         body: Body,
+        query: str,
     ) -> Answer | None:
         """Of the best one who can give any; those who have no room, or do not know a name, are not the last."""
         refusal: Answer | None = None
@@ -107,6 +108,8 @@ class Front:
                 continue
             if where.opens and answer.status == 201:
                 worker.note_opened()
+            if where.removes and answer.status == 204:
+                await self._crew.tell_removed(where.removes, query, worker)
             unknown = answer.status == 404 and where.kind == "name" and not where.opens
             if not isinstance(body, bytes) or not (unknown or (where.opens and answer.status == 503)):
                 if refusal is not None:

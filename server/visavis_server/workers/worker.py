@@ -11,22 +11,35 @@ import signal
 import socket
 import sys
 import threading
-from typing import BinaryIO
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, BinaryIO
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from visavis_server.workers.destinations import ORDER_PATH
 from visavis_server.workers.plan import WorkerPlan
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from visavis_models.avatar import Avatar
 
 CLIENT_HEADER = b"x-visavis-client"
 """Address and port of the client, and `http` or `https`, by which it came; set by the front, and by nobody else."""
 
 
 class FromFront:
-    """ASGI middleware round a worker's app: puts the real client in place of the front."""
+    """ASGI middleware round a worker's app: puts the real client in place of the front.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        app: answers clients.
+        orders: answers the front itself.
+    """
+
+    def __init__(self, app: ASGIApp, orders: ASGIApp) -> None:
         self._app = app
+        self._orders = orders
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -39,9 +52,25 @@ class FromFront:
                 plain = "ws" if scope["type"] == "websocket" else "http"
                 scope["client"] = (told[0], int(told[1]))
                 scope["scheme"] = f"{plain}s" if secure else plain
-            else:  # the front itself asks how this worker is
+            elif scope["type"] == "http" and scope["path"].startswith(ORDER_PATH):
+                await self._orders(scope, receive, send)
+                return
+            else:
                 scope["client"] = ("127.0.0.1", 0)
         await self._app(scope, receive, send)
+
+
+def answer_front(app: FastAPI, warm_up: Callable[[Avatar], Awaitable[None]]) -> None:
+    """Let an app be a worker's: it answers its front, and through it everybody else.
+
+    Args:
+        app: as `create_app` makes it.
+        warm_up: gets an avatar ready.
+    """
+    from visavis_server.workers.orders import Orders
+
+    orders = Orders(app.state.registry, app.state.desk, warm_up, app.state.removal.follow)
+    app.add_middleware(FromFront, orders=orders)
 
 
 def open_worker_socket(address: str) -> socket.socket:
