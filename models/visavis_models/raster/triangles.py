@@ -37,32 +37,32 @@ def _fill(points, triangles, first, left, top, depth, number):  # type: ignore[n
             a, c = c, a
         if points[c, 1] < points[b, 1]:
             b, c = c, b
-        ax, ay, az = points[a, 0] - left, points[a, 1] - top, points[a, 2]
-        bx, by, bz = points[b, 0] - left, points[b, 1] - top, points[b, 2]
-        cx, cy, cz = points[c, 0] - left, points[c, 1] - top, points[c, 2]
+        ax, ay, az = np.float64(points[a, 0]), np.float64(points[a, 1]), np.float64(points[a, 2])
+        bx, by, bz = np.float64(points[b, 0]), np.float64(points[b, 1]), np.float64(points[b, 2])
+        cx, cy, cz = np.float64(points[c, 0]), np.float64(points[c, 1]), np.float64(points[c, 2])
         area = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay)
         if abs(area) < 1e-7:
             continue
         dzdx = ((bz - az) * (cy - ay) - (cz - az) * (by - ay)) / area
         dzdy = ((cz - az) * (bx - ax) - (bz - az) * (cx - ax)) / area
-        y0 = max(0, int(math.ceil(ay)))
-        y1 = min(height - 1, int(math.ceil(cy)) - 1)
+        y0 = max(top, int(math.ceil(ay)))
+        y1 = min(top + height - 1, int(math.ceil(cy)) - 1)
         long_slope = (cx - ax) / (cy - ay)
-        upper_slope = (bx - ax) / (by - ay) if by > ay else np.float32(0)
-        lower_slope = (cx - bx) / (cy - by) if cy > by else np.float32(0)
+        upper_slope = (bx - ax) / (by - ay) if by > ay else 0.0
+        lower_slope = (cx - bx) / (cy - by) if cy > by else 0.0
         for y in range(y0, y1 + 1):
             long_x = ax + (y - ay) * long_slope
             if y < by:
                 short_x = ax + (y - ay) * upper_slope
             else:
                 short_x = bx + (y - by) * lower_slope
-            x0 = max(0, int(math.ceil(min(long_x, short_x))))
-            x1 = min(width - 1, int(math.ceil(max(long_x, short_x))) - 1)
+            x0 = max(left, int(math.ceil(min(long_x, short_x))))
+            x1 = min(left + width - 1, int(math.ceil(max(long_x, short_x))) - 1)
             z = az + (x0 - ax) * dzdx + (y - ay) * dzdy
-            for x in range(x0, x1 + 1):
-                if z < depth[y, x]:
-                    depth[y, x] = z
-                    number[y, x] = first + t
+            for x in range(x0 - left, x1 - left + 1):
+                if z < depth[y - top, x]:
+                    depth[y - top, x] = z
+                    number[y - top, x] = first + t
                 z += dzdx
 
 
