@@ -26,7 +26,7 @@ from visavis_models.rendering import GuardCounts
 from visavis_server.live_motion import LiveMotion
 from visavis_server.load import DrawingCost
 from visavis_server.media import MediaSink, Published
-from visavis_server.session import SessionStats
+from visavis_server.session_stats import SessionStats
 from visavis_server.studio_figures import StudioFigures
 
 

@@ -18,7 +18,7 @@ from visavis_server.api.moods import mood_message
 from visavis_server.api.speakers import speaker_message
 from visavis_server.call import CallStats
 from visavis_server.rate_limit import RateLimit
-from visavis_server.session import SessionStats
+from visavis_server.session_stats import SessionStats
 
 pytestmark = pytest.mark.e2e
 

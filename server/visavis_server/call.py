@@ -21,7 +21,8 @@ from visavis_models.mood import Mood
 from visavis_server.call_times import CallTimes, expires_at_s
 from visavis_server.media_peer import MediaPeer, PeerFactory
 from visavis_server.metrics import CountedFrames
-from visavis_server.session import Session, SessionStats
+from visavis_server.session import Session
+from visavis_server.session_stats import SessionStats
 from visavis_server.settings import IceServer, SessionSettings
 
 _log = logging.getLogger(__name__)

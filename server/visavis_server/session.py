@@ -10,7 +10,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -25,38 +25,15 @@ from visavis_server.delay import Delay
 from visavis_server.live_motion import LiveListener, LiveMotion
 from visavis_server.media import MediaSink, Published
 from visavis_server.pipeline import Frame, Performance
+from visavis_server.session_stats import SessionCounts, SessionStats
 from visavis_server.voice_intake import VoiceIntake
 from visavis_server.voice_source import VoiceSource
 
 _log = logging.getLogger(__name__)
 
 State = Literal["idle", "listening", "speaking"]
-_RECENT_FRAMES = 250
 _FADE_SAMPLES = 480
 """10 ms: a voice cut off by an interruption ends softly instead of with a click."""
-
-
-@dataclass(frozen=True, slots=True)
-class SessionStats:
-    """How a session does. Counters run from its start; None until known."""
-
-    fps: float | None
-    """New frames in the last second."""
-    latency_ms_p50: float | None
-    """A chunk of voice reaching the server to its frame leaving the session, over the last 10 s of live voice."""
-    latency_ms_p95: float | None
-    frames_sent: int
-    """Ticks published."""
-    frames_repeated: int
-    """Ticks at which the last good frame was shown again because the new one was late."""
-    frames_dropped: int
-    """Frames that came too late to be shown."""
-    voice_dropped: int
-    """Chunks of voice lost because they came faster than real time."""
-    underruns: int
-    """How often the incoming voice broke off."""
-    delay_ms: int = 0
-    """How long after its voice was taken a frame is published: grows where the device is slow."""
 
 
 class Session:
@@ -123,10 +100,7 @@ class Session:
         """Everybody's face by number, in shares of the picture; see `shares_of_faces`."""
         self._speaking = False
         self._state: State = "idle"
-        self._fresh: deque[bool] = deque(maxlen=25)
-        self._latencies_ms: deque[float] = deque(maxlen=_RECENT_FRAMES)
-        self._repeated = 0
-        self._dropped = 0
+        self._counts = SessionCounts()
         self._begun = False
         self._closed = False
 
@@ -274,17 +248,9 @@ class Session:
 
     def stats(self) -> SessionStats:
         """How the session does."""
-        p50, p95 = np.percentile(self._latencies_ms, [50, 95]).tolist() if self._latencies_ms else (None, None)
-        return SessionStats(
-            fps=float(sum(self._fresh)) if len(self._fresh) == 25 else None,
-            latency_ms_p50=p50,
-            latency_ms_p95=p95,
-            frames_sent=self.next_frame,
-            frames_repeated=self._repeated,
-            frames_dropped=self._dropped,
-            delay_ms=self._delay.ticks * CHUNK_MS,
-            voice_dropped=self._intake.dropped_chunks,
-            underruns=self._intake.underruns,
+        intake = self._intake
+        return self._counts.stats(
+            self.next_frame, self._delay.ticks * CHUNK_MS, intake.dropped_chunks, intake.underruns
         )
 
     def tick(self, now_s: float) -> Chunk:
@@ -321,7 +287,7 @@ class Session:
         for frame in frames:
             self._delay.note_frame(frame.index - self._next_frame)
             if frame.index < self._next_frame:
-                self._dropped += 1
+                self._counts.dropped += 1
             elif frame.epoch == self._epoch:
                 self._frames[frame.index] = frame
 
@@ -352,10 +318,8 @@ class Session:
     def _publish(self, chunk: Chunk, now_s: float) -> None:
         frame = self._frames.pop(chunk.index, None)
         self._next_frame = chunk.index + 1
-        self._fresh.append(frame is not None)
-        if frame is None:
-            self._repeated += 1
-        else:
+        self._counts.published(frame is not None)
+        if frame is not None:
             self._picture = frame.picture
             self._last_shown = frame.index
             self._matte = frame.matte
@@ -363,7 +327,7 @@ class Session:
             self._hears_other = frame.hears_other
             if chunk.arrived_s > 0.0:
                 latency_ms = (now_s - chunk.arrived_s) * 1000
-                self._latencies_ms.append(latency_ms)
+                self._counts.latency(latency_ms)
                 if self.on_latency is not None:
                     self.on_latency(latency_ms)
         late, skipped = frame is None, self._skipped_ticks + self._delay.shift_ticks
