@@ -209,8 +209,8 @@ async def test_a_thousand_sessions_come_and_go_and_leave_none_behind(drawn_by: s
         alive = sum(ref() is not None for ref in states)
         assert len(states) == count and alive <= 1, "the last one may still be in a frame of this test"
         assert kept_bytes[1] - kept_bytes[0] < 500 * count, "what a session leaves must not add up"
-        assert stage.sessions == () and stage._states == {} and stage._desk.held == {}
-        assert not stage._desk.chunks and not stage._desk.first_steps and not stage._owner.errands
+        assert stage.sessions == () and stage._states == {} and stage._waiting.held == {}
+        assert not stage._waiting.chunks and not stage._waiting.first_steps and not stage._owner.errands
         assert len(asyncio.all_tasks()) <= 2
     finally:
         await stage.aclose()

@@ -32,7 +32,6 @@ from visavis_models.rendering import (
     MattingRenderer,
     Renderer,
 )
-from visavis_server.batching import Due, gathered, quiet_start
 from visavis_server.clock import MediaClock
 from visavis_server.drawing_trial import quicker, way_costs
 from visavis_server.live_motion import live_listener
@@ -43,11 +42,10 @@ from visavis_server.quality import STEP_LENGTHS, Quality
 from visavis_server.session import Session
 from visavis_server.steering import Steering, SteeringPolicy
 from visavis_server.studio_figures import StudioFigures
+from visavis_server.waiting_voice import WaitingVoice
 
 _log = logging.getLogger(__name__)
 
-_MAX_PENDING_CHUNKS = 250
-"""10 s of voice not yet listened to: the device has stopped answering, and the session is ended."""
 _SLOWNESS = 0.5, 4.0
 """Batches may prove to be so much quicker or slower than was tried."""
 
@@ -72,17 +70,6 @@ class StudioSettings:
     """What sessions' ids begin with: several workers tell whose they are by it."""
 
 
-@dataclass(slots=True)
-class _Desk:
-    """What the owner thread has before it; guarded by the studio's condition."""
-
-    chunks: dict[Session, list[Chunk]] = field(default_factory=dict)
-    first_steps: dict[Session, int] = field(default_factory=dict)
-    """How many chunks the first step of a new session takes, so that later ones fall where there is room."""
-    held: dict[str, Quality] = field(default_factory=dict)
-    """What every session is given, by its id; replaced, never changed."""
-
-
 class Studio:
     """Runs every session of this process.
 
@@ -102,9 +89,9 @@ class Studio:
         self._make_listener = make_listener
         self._settings = settings or StudioSettings()
         self._sessions: list[Session] = []
-        self._desk = _Desk()
+        self._waiting = WaitingVoice()
         self._owner: OwnerThread[dict[Session, list[Chunk]]] = OwnerThread(
-            "visavis device", lambda: bool(self._due()), self._next_batch, self._step
+            "visavis device", lambda: bool(self._waiting.due()), self._next_batch, self._step
         )
         self._clock_task: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
@@ -149,8 +136,9 @@ class Studio:
             can_matte=isinstance(self._renderer, MattingRenderer),
         )  # fmt: skip
         session.faces = shares_of_faces(avatar)[: session.people]
+        assert self._steering is not None
         with self._owner.condition:
-            self._desk.first_steps[session] = self._first_step(quality)
+            self._waiting.welcome(session, quality, self._sessions, self._steering.costs)
         self._sessions.append(session)
         if self._clock_task is None:
             self._clock_task = asyncio.create_task(self._run_clock(), name="media clock")
@@ -189,8 +177,7 @@ class Studio:
         if session in self._sessions:
             self._sessions.remove(session)
         with self._owner.condition:
-            self._desk.chunks.pop(session, None)
-            self._desk.first_steps.pop(session, None)
+            self._waiting.leave(session)
         if not self._sessions:
             await self._stop_clock()
         self._owner.post(partial(self._forget, session.id))
@@ -241,28 +228,14 @@ class Studio:
         lengths = [fixed] if fixed else sorted({max(length, least) for length in STEP_LENGTHS})
         return Steering(way_costs(self._renderer, preview), lengths, self._settings.policy)
 
-    def _first_step(self, quality: Quality) -> int:
-        """How many chunks the first step of a new session takes; under the studio's condition."""
-        assert self._steering is not None
-        upcoming = []
-        for session in self._sessions:
-            held = self._desk.held.get(session.id)
-            if held is not None:
-                upcoming.append((self._step_of(session) - len(self._desk.chunks.get(session, ())), held))
-        return quiet_start(upcoming, quality, self._steering.costs)
-
-    def _step_of(self, session: Session) -> int:
-        """How many chunks its next step waits for."""
-        return self._desk.first_steps.get(session, session.frames_per_step)
-
     def _tell_qualities(self) -> None:
         """What sessions are given has changed: the renderer and they themselves learn of it."""
         assert self._steering is not None
-        qualities, held = self._steering.qualities(), self._desk.held
+        qualities, held = self._steering.qualities(), self._waiting.held
         for id, quality in qualities.items():
             if held.get(id) != quality and isinstance(self._renderer, AdjustableRenderer):
                 self._renderer.take(quality.way, self._states[id])
-        self._desk.held = qualities
+        self._waiting.held = qualities
         self._call_soon(self._take_qualities, qualities)
         self._note_figures()
 
@@ -305,44 +278,21 @@ class Studio:
         stuck = []
         with self._owner.condition:
             for session in tuple(self._sessions):
-                chunks = self._desk.chunks.setdefault(session, [])
-                chunks.append(session.tick(now_s))
-                if len(chunks) > _MAX_PENDING_CHUNKS:
+                if not self._waiting.put(session, session.tick(now_s)):
                     stuck.append(session)
-                    chunks.clear()
             self._owner.condition.notify()
         for session in stuck:
             remedy = "Restart the server and run `visavis doctor`."
             session.fail(EngineError("device_stuck", "The device has stopped drawing.", remedy))
 
     def _next_batch(self) -> dict[Session, list[Chunk]]:
-        return {due.key: self._taken(due) for due in self._gathered()}
-
-    def _due(self) -> list[Session]:
-        desk = self._desk
-        return [s for s, chunks in desk.chunks.items() if len(chunks) >= self._step_of(s) and s.id in desk.held]
-
-    def _gathered(self) -> list[Due[Session]]:
-        """Whose windows are drawn next, together; the others' turn is right after."""
-        assert self._steering is not None or not self._desk.chunks
-        due = []
-        for session in self._due():
-            chunks, lookahead = self._desk.chunks[session], session.performance.listener.lookahead_ms // CHUNK_MS
-            ticks_left = chunks[0].index - lookahead - session.next_frame
-            due.append(Due(session, self._desk.held[session.id], ticks_left, len(chunks)))
-        return gathered(due, self._steering.costs, self._slowness) if self._steering is not None else []
-
-    def _taken(self, due: Due[Session]) -> list[Chunk]:
-        first = self._desk.first_steps.pop(due.key, None)
-        chunks = self._desk.chunks[due.key]
-        count = due.taken if first is None or due.waiting > due.quality.frames_per_step else first
-        taken, self._desk.chunks[due.key] = chunks[:count], chunks[count:]
-        return taken
+        assert self._steering is not None
+        return self._waiting.take_batch(self._steering.costs, self._slowness)
 
     def _step(self, batch: dict[Session, list[Chunk]]) -> None:
         assert self._steering is not None
         begun_s = time.perf_counter()
-        works, held = [], self._desk.held
+        works, held = [], self._waiting.held
         demand = sum(quality.fps for quality in held.values()) * CHUNK_MS / 1000
         for session, chunks in batch.items():
             quality = held.get(session.id)
@@ -385,7 +335,7 @@ class Studio:
 
     def _note_slowness(self, batch: dict[Session, list[Chunk]], took_ms: float) -> None:
         assert self._steering is not None
-        costs, held = self._steering.costs, self._desk.held
+        costs, held = self._steering.costs, self._waiting.held
         of = [(costs[held[s.id].way], len(chunks)) for s, chunks in batch.items() if s.id in held]
         expected_ms = max((cost.call_ms for cost, _ in of), default=0.0) + sum(cost.frame_ms * n for cost, n in of)
         if expected_ms > 0:
