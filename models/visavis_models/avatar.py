@@ -75,6 +75,11 @@ class Avatar:
         return float(self.head_pose[5])
 
 
+def is_of(id: str, avatar_id: str) -> bool:
+    """Whether an id is an avatar's, or that of somebody in its picture."""
+    return id == avatar_id or id.startswith(f"{avatar_id}/")
+
+
 def other_id(avatar_id: str, number: int) -> str:
     """What person `number` of a picture is called inside; no avatar of a user's can be called so."""
     return f"{avatar_id}/{number}"

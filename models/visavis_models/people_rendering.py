@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 
 from visavis_models.avatar import Avatar
 from visavis_models.motion import MotionWindow, rest_motion
-from visavis_models.rendering import AdjustableRenderer, GuardCounts, GuardedRenderer, MattingRenderer, Renderer
+from visavis_models.rendering import (
+    AdjustableRenderer,
+    ForgetfulRenderer,
+    GuardCounts,
+    GuardedRenderer,
+    MattingRenderer,
+    Renderer,
+)
 
 _Bytes = NDArray[np.uint8]
 _LAY = "void(u1[:,:,::1], u1[:,::1], u1[:,:,::1], u1[:,:,::1], u1[:,::1])"
@@ -78,6 +85,11 @@ class PeopleRenderer:
         states = tuple(self._inner.open(person, long_side_px) for person in avatar.people)
         plates = tuple(np.ascontiguousarray(self._inner.plate(state)) for state in states)
         return GroupState(states, plates, _common_plate(avatar.plate, plates))
+
+    def forget(self, avatar_id: str) -> None:
+        """See `ForgetfulRenderer`."""
+        if isinstance(self._inner, ForgetfulRenderer):
+            self._inner.forget(avatar_id)
 
     def render(self, states: Sequence[Any], windows: Sequence[MotionWindow]) -> list[_Bytes]:
         """See `Renderer.render`."""

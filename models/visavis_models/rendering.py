@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
@@ -64,6 +65,40 @@ class MattingRenderer(Renderer[State], Protocol[State]):
 
     def plate(self, state: State) -> NDArray[np.uint8]:
         """What is seen where the person is not, in every frame: uint8 (H, W, 3) RGB."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The pictures of one window, T frames."""
+
+    pictures: NDArray[np.uint8]
+    """uint8 (T, H, W, 3) RGB."""
+    planes: NDArray[np.uint8] | None = None
+    """uint8 (T, 1.5 H, W): the same as I420, both sides made even; None: not made."""
+    covers: NDArray[np.uint8] | None = None
+    """uint8 (T, H, W): how much of each pixel is the person; None: not asked for."""
+    finished: bool = False
+    """Whoever made them has done all that is done to pictures before anybody sees them."""
+
+
+@runtime_checkable
+class PipelinedRenderer(Protocol):
+    """A renderer that begins the next batch while the one before is still on its way."""
+
+    def begin(
+        self, states: Sequence[Any], windows: Sequence[MotionWindow], mattes: Sequence[bool]
+    ) -> Future[list[Drawn]]:
+        """Begin a batch; no state may be in two at once.
+
+        Args:
+            states: see `Renderer.render`.
+            windows: see `Renderer.render`.
+            mattes: for each state, whether it is told what of the picture is the person.
+
+        Returns:
+            What is set when the pictures are there, by a thread of the renderer's.
+        """
         ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -30,6 +30,10 @@ class DevicePatch:
     """(2, 3): px of the picture to px of the crop."""
     share: float
     """Of the change that counts."""
+
+    def moved(self, frames: int) -> DevicePatch:
+        """The same for a frame so many later."""
+        return replace(self, frame=self.frame + frames)
 
     @property
     def finer(self) -> int:

@@ -44,7 +44,9 @@ class PersonOnDevice:
         words = np.ascontiguousarray(still.person.words)
         plate = np.ascontiguousarray(still.avatar.plate).reshape(-1, 3)
         shape = words.shape[0], words.shape[1]
-        return cls(uploaded(plate, device), uploaded(words.view(np.uint8).reshape(-1, 4), device), shape, still.avatar.width_px)
+        return cls(
+            uploaded(plate, device), uploaded(words.view(np.uint8).reshape(-1, 4), device), shape, still.avatar.width_px
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,9 @@ def _nearest(outlines: Sequence[Outline], pixels: int, device: torch.device) -> 
     row = frame * len(outlines[0].places) + np.concatenate([o.triangle for o in outlines])
     begins = np.cumsum(length) - length
     whole = uploaded(np.stack([first - begins, row, begins]), device)
-    deep = uploaded(np.stack([np.concatenate([o.depth for o in outlines]), np.concatenate([o.slope for o in outlines])]), device)
+    deep = uploaded(
+        np.stack([np.concatenate([o.depth for o in outlines]), np.concatenate([o.slope for o in outlines])]), device
+    )
     total = int(length.sum())
     span = torch.repeat_interleave(
         torch.arange(len(length), device=device), uploaded(length, device), output_size=total

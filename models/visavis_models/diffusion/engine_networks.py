@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,11 @@ class EngineNetworks:
     def name(self) -> str:
         """Size and engine."""
         return f"{self.size.name} on {self._engines['denoiser'].name}"
+
+    @property
+    def engines(self) -> Mapping[str, Engine]:
+        """What runs each of `PARTS`."""
+        return self._engines
 
     @property
     def records(self) -> bool:

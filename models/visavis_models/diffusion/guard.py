@@ -6,6 +6,7 @@ sharpness. Pure functions; what follows from a judgement is decided in `recovery
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numba
@@ -23,6 +24,7 @@ _FEWEST_PX = 60
 """Fewer pixels than this tell nothing."""
 _GRAIN = 0.008
 """How far pixels differ from their neighbours' sum at least, in what both sides are credited: skin may be smooth."""
+FACT_SUMS = 11
 _WARPED, _SHOWN = MAPS["warped"].start, MAPS["shown"].start
 _MEASURE = "void(f4[:,:,::1], f4[:,:,::1], f4[:,:,::1], f4[:,:,::1], b1, i8, i8, f8[::1])"
 
@@ -122,11 +124,16 @@ def measured(made: Floats, maps: Floats, before: tuple[Floats, Floats] | None = 
         maps: float32 (MAP_CHANNELS, H, W) of the same frame.
         before: the same two of the frame before.
     """
-    sums = np.zeros(11, np.float64)
+    sums = np.zeros(FACT_SUMS, np.float64)
     here, there, here_before, there_before = (
         np.ascontiguousarray(x, np.float32) for x in (made, maps, *(before or (made, maps)))
     )
     _measure(here, there, here_before, there_before, before is not None, _WARPED, _SHOWN, sums)
+    return facts_of(sums)
+
+
+def facts_of(sums: NDArray[np.float64]) -> CropFacts:
+    """Facts of a crop from its sums over pixels, float64 (FACT_SUMS,): see `_measure`."""
     wrong, covered, burnt, skin, *colour = sums[:7]
     tells = skin >= _FEWEST_PX
     grain = _GRAIN * 3 * skin
@@ -195,8 +202,14 @@ def window_refusal(
         limits: see there.
     """
     for k in range(len(made)):
-        reason = refusal(measured(made[k], maps[k], before), motion_change(motion[k]), limits)
+        reason = window_refused([measured(made[k], maps[k], before)], motion[k : k + 1], limits)
         if reason is not None:
             return reason
         before = made[k], maps[k]
     return None
+
+
+def window_refused(facts: Sequence[CropFacts], motion: Floats, limits: GuardLimits) -> str | None:
+    """The same from facts of the window's crops, each beside the one before."""
+    reasons = (refusal(each, motion_change(row), limits) for each, row in zip(facts, motion, strict=True))
+    return next((reason for reason in reasons if reason is not None), None)

@@ -17,6 +17,11 @@ from visavis_models.diffusion.sizes import LATENT_CHANNELS, MOTION_FRAMES
 Floats = NDArray[np.float32]
 
 
+def copied(array: Floats) -> Floats:
+    """An array of its own, wherever it lies: on the host, or on a device as a tensor."""
+    return array.copy() if isinstance(array, np.ndarray) else array.clone()
+
+
 @dataclass(frozen=True, slots=True)
 class Overlap:
     """Frames before a window, the newest last."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis_models.arkit import ARKIT_COUNT, ARKIT_NAMES
-from visavis_models.diffusion.memory import RegionMemory, ShownCrop
+from visavis_models.diffusion.memory import RegionMemory, ShownCrop, copied
 from visavis_models.diffusion.windows import Draft, RegionWindow
 
 Floats = NDArray[np.float32]
@@ -60,9 +60,9 @@ def keep_going(window: RegionWindow, draft: Draft, memory: RegionMemory, over_fr
     """
     made, share = draft.made, np.ones(len(window), np.float32)
     if memory.fading is not None:
-        made = made.copy()
+        made = copied(made)
         for k in range(min(memory.fading_left, len(window))):
-            made[k, :3] += memory.fading * np.float32(_eased((memory.fading_left - k) / (over_frames + 1)))
+            made[k, :3] += memory.fading * _eased((memory.fading_left - k) / (over_frames + 1))
         memory.fading_left -= len(window)
         if memory.fading_left <= 0:
             memory.fading = None
@@ -72,9 +72,11 @@ def keep_going(window: RegionWindow, draft: Draft, memory: RegionMemory, over_fr
         )
         memory.presence = float(share[-1])
     for k in range(len(window)):
-        memory.latents.append((window.first_frame + k, draft.latents[k].copy(), draft.eighth[k].copy()))
+        memory.latents.append((window.first_frame + k, copied(draft.latents[k]), copied(draft.eighth[k])))
     last = window.first_frame + len(window) - 1
-    memory.newest = ShownCrop(last, made[-1].copy(), draft.made[-1].copy(), window.maps[-1].copy(), window.motion[-1])
+    memory.newest = ShownCrop(
+        last, copied(made[-1]), copied(draft.made[-1]), copied(window.maps[-1]), window.motion[-1]
+    )
     memory.failures, memory.resting_until = 0, 0
     return Shown(list(made), list(window.maps), share)
 
@@ -119,7 +121,7 @@ def begin_anew(window: RegionWindow, led: RegionWindow, draft: Draft, memory: Re
     lead = len(led) - len(window)
     if lead and memory.newest is not None:
         # Both pictures are of one motion: what differs between them is only what went wrong.
-        memory.fading = np.clip(memory.newest.made[:3] - draft.made[0, :3], -2.0, 2.0)
+        memory.fading = (memory.newest.made[:3] - draft.made[0, :3]).clip(-2.0, 2.0)
         memory.fading_left = over_frames
     own = Draft(draft.made[lead:], draft.latents[lead:], draft.eighth[lead:])
     return keep_going(window, own, memory, over_frames)

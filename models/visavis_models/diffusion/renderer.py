@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from visavis_models.avatar import Avatar
+from visavis_models.avatar import Avatar, is_of
 from visavis_models.diffusion.batch_sizes import BatchSizes
 from visavis_models.diffusion.compositing import Patch
 from visavis_models.diffusion.crops import MOUTH, REGIONS, to_crops
@@ -37,7 +37,16 @@ from visavis_models.diffusion.windows import Draft, RegionWindow, WindowMaker, l
 from visavis_models.errors import EngineError
 from visavis_models.motion import MotionWindow
 from visavis_models.rendering import GuardCounts
-from visavis_models.warp.renderer import KEPT_STILLS, Posed, WarpRenderer, draw_matte, draw_person, paint_openings, pose
+from visavis_models.warp.renderer import (
+    KEPT_STILLS,
+    Posed,
+    Still,
+    WarpRenderer,
+    draw_matte,
+    draw_person,
+    paint_openings,
+    pose,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +78,7 @@ class DiffusionState:
 
 
 @dataclass(slots=True)
-class _Job:
+class Job:
     """A window of one session on its way."""
 
     state: DiffusionState
@@ -167,6 +176,11 @@ class DiffusionRenderer:
             self._likenesses = [known, *self._likenesses][:KEPT_STILLS]
         return DiffusionState(known)
 
+    def forget(self, avatar_id: str) -> None:
+        """See `ForgetfulRenderer`; sessions that show the avatar keep their own hold."""
+        self._warp.forget(avatar_id)
+        self._likenesses = [known for known in self._likenesses if not is_of(known.still.avatar.id, avatar_id)]
+
     def render(self, states: Sequence[DiffusionState], windows: Sequence[MotionWindow]) -> list[NDArray[np.uint8]]:
         """Draw the frames of one window for each state, in one batch. See `Renderer.render`."""
         return self.render_with_mattes(states, windows, [None] * len(states))
@@ -207,7 +221,7 @@ class DiffusionRenderer:
         window: MotionWindow,
         frames: NDArray[np.uint8],
         mattes: NDArray[np.uint8] | None,
-    ) -> _Job:
+    ) -> Job:
         """Draw as `warp` does, and the maps of every region that is to be generated."""
         face, head = (np.nan_to_num(x, posinf=0.0, neginf=0.0) for x in (window.face, window.head))
         window = replace(window, face=np.clip(face, 0, 1), head=head)
@@ -215,12 +229,8 @@ class DiffusionRenderer:
         if state.motion.last_frame is not None and first <= state.motion.last_frame:
             state.forget()
         posed = pose(likeness.still, window)
-        for t, frame in enumerate(frames):
-            scene = draw_person(likeness.still, posed, t, frame)
-            if mattes is not None:
-                draw_matte(likeness.still, scene, mattes[t])
-            paint_openings(likeness.still, posed, t, scene)
-        job = _Job(state, window, posed, frames)
+        self._draw(likeness.still, posed, frames, mattes)
+        job = Job(state, window, posed, frames)
         shown_face = likeness.still.rig.shown_expression(window.face)
         motion = state.motion.histories(first, np.concatenate([shown_face, window.head], 1).astype(np.float32))
         for region in REGIONS:
@@ -246,10 +256,18 @@ class DiffusionRenderer:
                 )  # fmt: skip
         return job
 
-    def _generate(self, jobs: Sequence[_Job]) -> None:
+    def _draw(self, still: Still, posed: Posed, frames: NDArray[np.uint8], mattes: NDArray[np.uint8] | None) -> None:
+        """All that `warp` draws of posed frames."""
+        for t, frame in enumerate(frames):
+            scene = draw_person(still, posed, t, frame)
+            if mattes is not None:
+                draw_matte(still, scene, mattes[t])
+            paint_openings(still, posed, t, scene)
+
+    def _generate(self, jobs: Sequence[Job]) -> None:
         """Make, judge and, where that fails, make again or leave to `warp`."""
         asked = [(job, name, window) for job in jobs for name, window in job.windows.items()]
-        refused: list[tuple[_Job, str, str]] = []
+        refused: list[tuple[Job, str, str]] = []
         over = self._settings.cross_fade_frames
         for (job, name, window), draft in zip(asked, self._drafts([(j, w) for j, _, w in asked]), strict=True):
             memory = job.state.regions[name]
@@ -259,7 +277,11 @@ class DiffusionRenderer:
                 job.shown[name] = keep_going(window, draft, memory, over)
             elif reason is not None:
                 refused.append((job, name, reason))
-        anew = []
+        self._recover(refused)
+
+    def _recover(self, refused: Sequence[tuple[Job, str, str]]) -> None:
+        """Make again from the portrait what was refused, for a reason each, or leave it to `warp`."""
+        over, anew = self._settings.cross_fade_frames, []
         for job, name, reason in refused:
             window, memory = job.windows[name], job.state.regions[name]
             if reason == "engine" or not window.overlap.known.any():
@@ -276,7 +298,7 @@ class DiffusionRenderer:
             _log.info("begun anew from the portrait", extra={"region": name, "reason": reason})
             job.shown[name] = begin_anew(window, led, draft, memory, over)
 
-    def _drafts(self, asked: Sequence[tuple[_Job, RegionWindow]]) -> list[Draft | None]:
+    def _drafts(self, asked: Sequence[tuple[Job, RegionWindow]]) -> list[Draft | None]:
         """What the networks make; None for all if no engine could run them."""
         windows = [window for _, window in asked]
         if not windows:
@@ -305,7 +327,7 @@ class DiffusionRenderer:
         shown = None if newest is None else (newest.drafted, newest.maps)
         return begin_refusal(draft.made, led.maps, led.motion, shown, self.limits)
 
-    def _leave_to_warp(self, job: _Job, name: str, reason: str | None) -> None:
+    def _leave_to_warp(self, job: Job, name: str, reason: str | None) -> None:
         """`warp` stands in; `reason` is None while the networks rest."""
         memory = job.state.regions[name]
         if reason is not None:
@@ -315,12 +337,12 @@ class DiffusionRenderer:
         self.counts.fallback[memory.failed_by] += 1
         self._stand_in(job, name)
 
-    def _stand_in(self, job: _Job, name: str) -> None:
+    def _stand_in(self, job: Job, name: str) -> None:
         shown = stand_in(len(job.window), job.state.regions[name], self._settings.cross_fade_frames)
         if shown is not None:
             job.shown[name] = shown
 
-    def _lay(self, job: _Job) -> None:
+    def _lay(self, job: Job) -> None:
         for t, frame in enumerate(job.frames):
             for patch, share in job.patches(t, self.networks.size.mouth_px):
                 patch.lay(frame, share)

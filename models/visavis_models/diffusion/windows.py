@@ -27,8 +27,8 @@ from visavis_models.warp.renderer import Posed
 
 Floats = NDArray[np.float32]
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-_BALL_UNTIL = 0.35, 0.7
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+BALL_UNTIL = 0.35, 0.7
 """Lids that moved less than the first leave the eyeball wholly to `warp`, those that moved more than the second not."""
 LEAST_LID_MOTION = 0.04
 """Lids that moved less than this in a whole window are not generated: they would not be shown."""
@@ -58,10 +58,14 @@ class RegionWindow:
         return replace(
             self,
             first_frame=newest.frame,
-            maps=np.concatenate([newest.maps[None], self.maps]),
+            maps=self.led_by(newest.maps),
             motion=np.concatenate([newest.motion[None], self.motion]),
             overlap=overlap,
         )
+
+    def led_by(self, maps: Floats) -> Floats:
+        """The window's maps behind those of one frame more, float32 (MAP_CHANNELS, H, W)."""
+        return np.concatenate([maps[None], self.maps])
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +183,7 @@ class WindowMaker:
             if window.region is not MOUTH:
                 made[k, :, 3] *= 1.0 - _own_eye(window.maps)
             if window.likeness.grey:
-                made[k, :, :3] = np.einsum("nchw,c->nhw", made[k, :, :3], _LUMA)[:, None]
+                made[k, :, :3] = np.einsum("nchw,c->nhw", made[k, :, :3], LUMA)[:, None]
         return [Draft(*parts) for parts in zip(made, latents[:count], eighth[:count], strict=True)]
 
     def _noise_for(self, height: int, width: int) -> Floats:
@@ -190,7 +194,7 @@ class WindowMaker:
 
 def _own_eye(maps: Floats) -> Floats:
     """float32 (N, H, W): how much of what is seen between the lids stays `warp`'s, which moves the photo's own iris."""
-    moved = (maps[:, MAPS["lid_motion"]][:, 0] - _BALL_UNTIL[0]) / (_BALL_UNTIL[1] - _BALL_UNTIL[0])
+    moved = (maps[:, MAPS["lid_motion"]][:, 0] - BALL_UNTIL[0]) / (BALL_UNTIL[1] - BALL_UNTIL[0])
     moved = np.clip(moved, 0.0, 1.0)
     between = np.stack([cv2.blur(np.ascontiguousarray(eye), (3, 3)) for eye in maps[:, MAPS["eye"]][:, 0]])
     return np.asarray(between * (1.0 - moved * moved * (3.0 - 2.0 * moved)), np.float32)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis_models.arkit import ARKIT
-from visavis_models.avatar import Avatar
+from visavis_models.avatar import Avatar, is_of
 from visavis_models.face.rig import BROW_REACH, DrivenFace, FaceRig
 from visavis_models.face.topology import FACE_OVAL, LANDMARK_COUNT
 from visavis_models.motion import MotionWindow
@@ -190,7 +190,7 @@ class WarpRenderer:
 
     def forget(self, avatar_id: str) -> None:
         """Drop what is kept of an avatar; sessions that show it keep their own hold."""
-        for key in [key for key in self._stills if key[0] == avatar_id]:
+        for key in [key for key in self._stills if is_of(key[0], avatar_id)]:
             self._stills.pop(key, None)
 
     def render(self, states: Sequence[WarpState], windows: Sequence[MotionWindow]) -> list[NDArray[np.uint8]]:

@@ -33,7 +33,8 @@ def _find_places(planes, scale, shift_x, shift_y, out):  # type: ignore[no-untyp
             dy = min(max(np.float64(p[4]), -_STEEPEST), _STEEPEST)
             shift = shift_x if k == 0 else shift_y
             start = (np.float64(p[2]) - np.float64(p[0]) * dx - np.float64(p[1]) * dy) * scale + shift
-            out[t, k, 0] = np.int64(np.floor(start * one + 0.5 * (1 << PLACE_BITS)))  # halves: cutting off rounds to nearest
+            # Half of what is cut off is added: cutting off rounds to nearest then.
+            out[t, k, 0] = np.int64(np.floor(start * one + 0.5 * (1 << PLACE_BITS)))
             out[t, k, 1] = np.int64(np.rint(dx * scale * one))
             out[t, k, 2] = np.int64(np.rint(dy * scale * one))
 

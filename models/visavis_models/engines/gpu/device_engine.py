@@ -89,6 +89,11 @@ class DeviceEngine:
         return f"{self._runner.name}/{where}"
 
     @property
+    def device(self) -> torch.device:
+        """Where its tensors lie."""
+        return self._device
+
+    @property
     def records(self) -> bool:
         """Whether runs of a shape are recorded when it first comes."""
         return self._record
