@@ -151,7 +151,7 @@ async def test_a_studio_measures_before_its_first_session() -> None:
         await first.aclose()
         await stage._errand(lambda: None)
         assert steering.costs["less"].frame_ms < 50, "tried again once nobody is there"
-        assert stage._states == {} and stage._desk.held == {}
+        assert stage._states == {} and stage._waiting.held == {}
     finally:
         await stage.aclose()
 
