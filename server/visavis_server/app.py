@@ -186,7 +186,7 @@ def create_app(
     app.include_router(signalling_routes(registry, metrics))
     app.include_router(agent_routes(registry, desk, settings.agents, metrics, transmissions.names))
     app.include_router(transmission_routes(transmissions, ice, partial(would_enter, gate)))
-    app.include_router(watching_routes(transmissions))
+    app.include_router(watching_routes(transmissions, metrics))
     app.include_router(access_routes(gate, keys, settings.access))
     app.include_router(show_routes(shows, settings.shows))
     app.include_router(reference_routes(app))

@@ -241,6 +241,14 @@ class Transmissions:
         by_watch_id = {watch_id(call.id): call.id for call in self._registry.calls()}
         return self._registry.get(by_watch_id.get(name, name) if named is None else named.id)
 
+    def knows(self, name: str) -> bool:
+        """Whether a session is watched under this name."""
+        try:
+            self.watched(name)
+        except NotFound:
+            return False
+        return True
+
     def borrow_broadcast(self, call: Call) -> Broadcast:
         """The session's broadcast for one who is no viewer; it lives at least until `give_back_broadcast`."""
         self._borrowed[call.id] = self._borrowed.get(call.id, 0) + 1

@@ -75,6 +75,7 @@ _LINES = (
     _line("WEBSOCKET", "/v1/agents", ("publish",), "opening", "agents"),
     _line("POST", "/v1/shows", ("publish",), "body", "shows"),
     _line("*", "/v1/shows/{name}{rest}", ("publish",), "session", "shows"),
+    _line("WEBSOCKET", "/v1/watch/{name}/events", ("view", "publish"), "watched", "watch"),
     _line("GET HEAD", "/v1/watch/{name}", ("view", "publish"), "watched", "watch"),
     _line("*", "/whep/{name}{rest}", ("view", "publish"), "watched", "watch"),
     _line("*", "/whip/{name}{rest}", ("publish",), "speaker", "publish"),

@@ -1,4 +1,7 @@
-"""REST for those who watch: what is on under a name, and how late its lips are. Knows nothing of media."""
+"""For those who watch: what is on under a name, how late its lips are, and a WebSocket that tells when it ends.
+
+Knows nothing of media.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel
 
 from visavis_server.api.errors import documented
+from visavis_server.api.watch_events import event_routes
+from visavis_server.metrics import Metrics
 from visavis_server.transmissions import Transmissions, watch_id
 
 Name = Annotated[str, Path(max_length=100, description="A show's name, a watch id or a session's id")]
@@ -41,9 +46,10 @@ class WatchedBody(BaseModel):
     """The server's clock, since 1970: what sender reports count by."""
 
 
-def watching_routes(transmissions: Transmissions) -> APIRouter:
-    """The route /v1/watch/{name}."""
+def watching_routes(transmissions: Transmissions, metrics: Metrics) -> APIRouter:
+    """The routes /v1/watch/{name} and below it."""
     routes = APIRouter(tags=["WHIP and WHEP"])
+    routes.include_router(event_routes(transmissions, metrics))
 
     @routes.get("/v1/watch/{name}", summary="What is on under this name", responses=documented(401, 404))
     async def watched(name: Name) -> WatchedBody:

@@ -172,7 +172,8 @@ class Crew:
         """Ask a worker how it is, and tell it what the others show; whether it answers."""
         sent = worker.sent
         try:
-            found = json.loads(await self._order(worker, "POST", "look", json.dumps(self._shown_beside(worker))))
+            _, answer = await self._order(worker, "POST", "look", json.dumps(self._shown_beside(worker)))
+            found = json.loads(answer)
             worker.capacity, worker.stage = int(found["capacity"]), list(found["stage"])
             if worker.sent == sent:  # else the answer may be older than the newest session
                 worker.sessions = int(found["sessions"])
@@ -194,13 +195,22 @@ class Crew:
             if isinstance(found, BaseException):  # it sees by itself, only later
                 _log.warning("worker was not told that an avatar is gone", extra={"why": repr(found)})
 
-    async def _order(self, worker: Worker, method: str, what: str, body: str = "") -> bytes:
+    async def who_knows(self, name: str, workers: Sequence[Worker]) -> list[Worker]:
+        """These workers, the one first at which a session is watched under a name."""
+        for worker in workers:
+            with suppress(TimeoutError, WorkerGone):
+                status, _ = await self._order(worker, "GET", f"names/{quote(name, '')}")
+                if status == 204:
+                    return [worker, *(other for other in workers if other is not worker)]
+        return list(workers)
+
+    async def _order(self, worker: Worker, method: str, what: str, body: str = "") -> tuple[int, bytes]:
         """Ask one for the front's own sake; see `Orders`."""
         headers = [(b"host", b"localhost"), (b"content-length", str(len(body.encode())).encode())]
         async with asyncio.timeout(_ANSWER_S):
             answer = await ask(worker.plan.address, method, (ORDER_PATH + what).encode(), headers, body.encode())
             try:
-                return await answer.whole()
+                return answer.status, await answer.whole()
             finally:
                 await answer.close()
 

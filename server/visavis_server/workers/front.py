@@ -45,7 +45,10 @@ class Front:
             await self._http(scope, receive, send)
         elif scope["type"] == "websocket":
             where = destination("WEBSOCKET", scope["path"], scope["query_string"].decode("latin-1"))
-            await pass_websocket(self._candidates(where), where, scope, receive, send, passed_headers(scope))
+            workers = self._candidates(where)
+            if where.kind == "name" and not where.opens and len(workers) > 1:
+                workers = await self._crew.who_knows(where.name, workers)
+            await pass_websocket(workers, where, scope, receive, send, passed_headers(scope))
         elif scope["type"] == "lifespan":
             while (await receive())["type"] != "lifespan.shutdown":
                 await send({"type": "lifespan.startup.complete"})

@@ -1,4 +1,4 @@
-"""What the front asks of a worker for itself: how it is, which avatars to keep ready, whose avatar was removed.
+"""What the front asks of a worker for itself: how it is, which avatars to keep ready, who was removed.
 
 So that sessions of a worker that ends find their avatar ready at the others. Knows nothing of processes or sockets.
 """
@@ -47,6 +47,7 @@ class Orders:
         registry: the sessions.
         desk: the avatars.
         warm_up: gets an avatar ready.
+        knows: whether a session is watched here under a name.
         removed: ends what shows an avatar that another worker has removed, and its recordings if that is wished.
     """
 
@@ -55,11 +56,13 @@ class Orders:
         registry: SessionRegistry,
         desk: AvatarDesk,
         warm_up: Callable[[Avatar], Awaitable[None]],
+        knows: Callable[[str], bool],
         removed: Callable[[str, bool], Awaitable[None]],
     ) -> None:
         self._registry = registry
         self._desk = desk
         self._warm_up = warm_up
+        self._knows = knows
         self._removed = removed
         self._ready: set[Staged] = set()
         self._wanted: Wishes = []
@@ -70,6 +73,8 @@ class Orders:
         match scope["method"], scope["path"].removeprefix(ORDER_PATH).split("/"):
             case "POST", ["look"]:
                 answer: Response = JSONResponse(self.look(read_wishes(await _json(receive))))
+            case "GET", ["names", name]:
+                answer = Response(status_code=204 if self._knows(name) else 404)
             case "DELETE", ["avatars", id]:
                 recordings = parse_qs(scope["query_string"].decode("latin-1")).get("recordings", [""])[-1]
                 answer = await self._forget(id, recordings.lower() in ("true", "1", "on", "yes"))

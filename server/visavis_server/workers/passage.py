@@ -131,7 +131,10 @@ async def _to_client(socket: WebSocket, connection: ClientConnection) -> None:
             if closed.rcvd is not None:
                 await socket.close(closed.rcvd.code, closed.rcvd.reason)
                 return
-        await socket.send_text(as_text(error_message(worker_lost())))
+        lost = error_message(worker_lost())
+        if socket.scope["path"].endswith(("/agent", "/agents")):
+            lost["segment"] = None
+        await socket.send_text(as_text(lost))
         await socket.send_text(as_text(bye_message("failed")))
         await socket.close(CloseCode.SERVICE_RESTART)
 

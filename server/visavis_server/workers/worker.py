@@ -69,7 +69,8 @@ def answer_front(app: FastAPI, warm_up: Callable[[Avatar], Awaitable[None]]) -> 
     """
     from visavis_server.workers.orders import Orders
 
-    orders = Orders(app.state.registry, app.state.desk, warm_up, app.state.removal.follow)
+    state = app.state
+    orders = Orders(state.registry, state.desk, warm_up, state.transmissions.knows, state.removal.follow)
     app.add_middleware(FromFront, orders=orders)
 
 
