@@ -387,6 +387,8 @@ declare class Api {
     /** An address that the server gave (a path), made absolute. */
     url(path: string): string;
     signalUrl(session: Session): string;
+    /** The WebSocket on which those who watch a session hear of it, under any of its names. */
+    eventsUrl(name: string): string;
     /** A path as the address of a WebSocket. */
     socketUrl(path: string): string;
     private ask;

@@ -377,6 +377,10 @@ var Api = class {
   signalUrl(session) {
     return this.socketUrl(session.signal_url);
   }
+  /** The WebSocket on which those who watch a session hear of it, under any of its names. */
+  eventsUrl(name) {
+    return this.socketUrl(`v1/watch/${encodeURIComponent(name)}/events`);
+  }
   /** A path as the address of a WebSocket. */
   socketUrl(path) {
     const url = new URL(path, this.base);

@@ -99,6 +99,11 @@ export class Api {
     return this.socketUrl(session.signal_url);
   }
 
+  /** The WebSocket on which those who watch a session hear of it, under any of its names. */
+  eventsUrl(name: string): string {
+    return this.socketUrl(`v1/watch/${encodeURIComponent(name)}/events`);
+  }
+
   /** A path as the address of a WebSocket. */
   socketUrl(path: string): string {
     const url = new URL(path, this.base);

@@ -259,6 +259,12 @@ export class CallPage {
     } else if (OF_THE_WAY.has(problem.code)) actions.push(this.checkAction());
     else actions.push(plan === null ? this.dismiss() : { text: "Cancel", run: () => this.start.focus() });
     const words = reconnects ? "Reconnecting" : "Trying again";
+    if (plan?.wait_s === 0) {
+      // Not from in here: whoever is still busy with the lost call is to find that it has been taken care of.
+      this.notices.show(problem, actions);
+      window.setTimeout(() => this.notices.shown && again());
+      return;
+    }
     this.notices.show(problem, actions, plan && countdown(plan.wait_s, words, again));
   }
 

@@ -14,7 +14,7 @@ const FULL = new Set(["server_full", "device_full", "ports_exhausted"]);
 
 /** The part of the server that drew this call has ended; others are there, so it goes on elsewhere at once. */
 const MOVED = "worker_lost";
-const MOVED_WAITS_S = [0.2, 1, ...LOST_WAITS_S];
+const MOVED_WAITS_S = [0, 0.5, 1, ...LOST_WAITS_S];
 
 /** Problems that pass by themselves when the server or the network comes back. */
 const PASSING = new Set(["connection_lost", "server_unreachable", "server_shutdown"]);

@@ -63,6 +63,16 @@ test("it never gives up, waits longer each time, and not all wait equally long",
   assert.equal(nextTry_s(new Problem("server_full", "", "", 3600), 0, 0.5), 30);
 });
 
+test("where a part of the server has ended, it looks for its session at the others at once, and often", () => {
+  assert.ok(nextTry_s(new Problem("worker_lost", "", ""), 0, 1, true) < 0.15);
+  const gone = new Problem("no_such_session", "", "");
+  const waits = Array.from({ length: 20 }, (_, attempt) => nextTry_s(gone, attempt, 0.5, true));
+  const first_s = waits.slice(0, 8).reduce((sum, wait_s) => sum + wait_s);
+  assert.ok(first_s < 3 && Math.max(...waits.slice(0, 8)) <= 0.5, "whoever opens it again needs a moment");
+  assert.equal(waits[19], 2);
+  assert.equal(nextTry_s(new Problem("unauthorized", "", ""), 0, 0.5, true), 10);
+});
+
 test("the delay is the way in, the server, and the way out by the server's own clock", () => {
   const clock = new ServerClock();
   clock.note(1000, 1100, 5050);

@@ -49,6 +49,7 @@ export class ObsPage {
   private frames = 0;
   private connections = 0;
   private attempt = 0;
+  private moved = false;
   private opened_ms = 0;
   private shown_ms = 0;
   private lost_ms: number | null = null;
@@ -105,7 +106,8 @@ export class ObsPage {
       this.lost_ms ??= performance.now();
       if (problem.code === "alpha_unavailable") this.layout = "plain";
       this.complain(problem);
-      const wait_s = problem.code === "alpha_unavailable" ? 0 : nextTry_s(problem, this.attempt, Math.random());
+      if (problem.code === "worker_lost") this.moved = true;
+      const wait_s = problem.code === "alpha_unavailable" ? 0 : nextTry_s(problem, this.attempt, Math.random(), this.moved);
       this.attempt += 1;
       await new Promise<void>((done) => {
         this.wake = done;
@@ -197,7 +199,10 @@ export class ObsPage {
     this.painter.canvas.className = "";
     this.message.hidden = true;
     this.badge.hidden = !this.options.badge;
-    if (this.attempt > 0 && this.shown_ms - this.opened_ms > SETTLED_MS) this.attempt = 0;
+    if (this.attempt > 0 && this.shown_ms - this.opened_ms > SETTLED_MS) {
+      this.attempt = 0;
+      this.moved = false;
+    }
   }
 
   private mount(painter: Painter, before?: Painter): Painter {

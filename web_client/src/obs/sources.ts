@@ -50,9 +50,12 @@ export class Sources {
     return new URL(`whep/${encodeURIComponent(id)}`, this.api.base);
   }
 
-  private async watch(endpoint: URL, id: string, what: string, layout: Layout): Promise<Source> {
+  /** `notices`: where its end is told. */
+  private async watch(
+    endpoint: URL, id: string, what: string, layout: Layout, notices = this.api.eventsUrl(id),
+  ): Promise<Source> {
     const config = await this.api.config();
-    const watcher = new Watcher(endpoint, this.options.token, layout, config);
+    const watcher = new Watcher(endpoint, notices, this.options.token, layout, config);
     const ended = new Promise<Problem>((done) => watcher.on("ended", done));
     watcher.on("stream", (stream) => {
       if (this.video.srcObject !== stream) this.video.srcObject = stream;
@@ -83,7 +86,10 @@ export class Sources {
       if (show === null) void this.end(session.id);
     };
     try {
-      const source = await this.watch(new URL(session.whep_url, this.api.base), session.id, `${avatar}, ${show ?? "no voice"}`, layout);
+      // A session that nobody else knows of ends with the WebSocket of its page, however that goes away.
+      const notices = show === null ? this.api.signalUrl(session) : this.api.eventsUrl(show);
+      const endpoint = new URL(session.whep_url, this.api.base);
+      const source = await this.watch(endpoint, session.id, `${avatar}, ${show ?? "no voice"}`, layout, notices);
       return {
         ...source,
         close: () => {

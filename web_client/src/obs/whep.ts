@@ -1,7 +1,9 @@
 // Watches a session over WHEP: one POST, then pictures and voice until either side ends. Knows nothing of the page.
 
+import { socketProtocols } from "../access.js";
 import { Emitter } from "../events.js";
 import { IceEvidence, whyNoWay } from "../ice_evidence.js";
+import { NoticeSocket } from "../notice_socket.js";
 import { asProblem, connectionLost, Problem, problemOfAnswer, unreachable } from "../problem.js";
 import type { ServerConfig } from "../protocol.js";
 import type { Layout } from "./painter.js";
@@ -27,10 +29,13 @@ export class Watcher extends Emitter<WatcherEvents> {
   private grace = 0;
   private over = false;
   private connected = false;
+  private notices: NoticeSocket | null = null;
 
   constructor(
     /** The WHEP endpoint. */
     private readonly endpoint: URL,
+    /** The WebSocket that tells of the session's end. */
+    private readonly notices_url: string,
     private readonly token: string | null,
     private readonly layout: Layout,
     private readonly config: ServerConfig,
@@ -56,6 +61,7 @@ export class Watcher extends Emitter<WatcherEvents> {
         this.leave();
         return;
       }
+      this.notices = new NoticeSocket(this.notices_url, socketProtocols(this.token), (problem) => this.finish(problem));
       await this.peer.setRemoteDescription({ type: "answer", sdp: answer });
       this.timers.push(window.setTimeout(() => !this.connected && this.finish(this.noWay()), CONNECT_TIMEOUT_MS));
     } catch (error) {
@@ -72,6 +78,7 @@ export class Watcher extends Emitter<WatcherEvents> {
     for (const timer of this.timers) window.clearTimeout(timer);
     window.clearTimeout(this.grace);
     this.peer.close();
+    this.notices?.close();
     this.leave();
   }
 
@@ -135,6 +142,7 @@ export class Watcher extends Emitter<WatcherEvents> {
 
   private finish(problem: Problem): void {
     if (this.over) return;
+    if (problem.code === "worker_lost") this.resource = null; // it is gone with its worker
     this.close();
     this.emit("ended", problem);
   }
