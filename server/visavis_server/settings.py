@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from visavis_server.access_settings import AccessSettings, LimitSettings
+from visavis_server.log_settings import LogSettings
 from visavis_server.machine import default_capacity as default_capacity
 from visavis_server.machine import default_data_dir as default_data_dir
 from visavis_server.machine import usable_cores as usable_cores
@@ -26,8 +27,6 @@ from visavis_server.setting_fields import secret as _secret
 from visavis_server.setting_fields import value as _value
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
-LOG_LEVELS = ("debug", "info", "warning", "error")
-LOG_FORMATS = ("text", "json")
 WHEN_BUSY = ("degrade", "refuse")
 FORMATS = ("1:1", "16:9", "9:16", "4:3", "3:4")
 CANVASES = ("standard", "1080p")
@@ -348,20 +347,6 @@ class PageSettings:
     """The web page."""
 
     badge: bool = _value(True, "Show the 'AI avatar' badge. Where the law asks for such a notice, it is yours to give.")
-
-
-@dataclass(frozen=True, slots=True)
-class LogSettings:
-    """What the server says."""
-
-    level: str = _value("info", f"One of {', '.join(LOG_LEVELS)}.")
-    format: str = _value("text", f"One of {', '.join(LOG_FORMATS)}; json: one object a line, for programs.")
-
-    def __post_init__(self) -> None:
-        if self.level not in LOG_LEVELS:
-            raise BadSetting("log.level", f"is {self.level!r}", f"Choose one of {', '.join(LOG_LEVELS)}.")
-        if self.format not in LOG_FORMATS:
-            raise BadSetting("log.format", f"is {self.format!r}", f"Choose one of {', '.join(LOG_FORMATS)}.")
 
 
 @dataclass(frozen=True, slots=True)
