@@ -46,8 +46,8 @@ def gathered(due: Sequence[Due[Key]], costs: Mapping[str, StepCost], slowness: f
     batch: list[Due[Key]] = []
     frames_ms = call_ms = 0.0
     for each in sorted(due, key=lambda d: d.ticks_left):
-        cost, share = costs[each.quality.way], each.quality.share
-        frames_ms += cost.frame_ms * each.taken * share[0] / share[1]
+        cost, quality = costs[each.quality.way], each.quality
+        frames_ms += cost.frame_ms * each.taken * quality.faces_per_step / quality.frames_per_step
         call_ms = max(call_ms, cost.call_ms)
         if batch and slowness * (call_ms + frames_ms) > BATCH_MS:
             break
@@ -85,4 +85,4 @@ def quiet_start(upcoming: Sequence[tuple[int, Quality]], new: Quality, costs: Ma
 
 
 def _step_ms(quality: Quality, costs: Mapping[str, StepCost]) -> float:
-    return costs[quality.way].frame_ms * quality.frames_per_step * quality.share[0] / quality.share[1]
+    return costs[quality.way].frame_ms * quality.faces_per_step

@@ -36,6 +36,13 @@ class Quality:
     """Of the renderer, `AdjustableRenderer.ways`; empty if it has none."""
     share: tuple[int, int] = (1, 1)
     """So many of so many frames are drawn; the others show the one before again."""
+    people: int = 1
+    """Faces in the picture: each costs as much as a session of one."""
+
+    @property
+    def faces_per_step(self) -> float:
+        """Faces that are drawn in a step, in all its frames."""
+        return self.people * self.frames_per_step * self.share[0] / self.share[1]
 
     @property
     def fps(self) -> float:
@@ -55,9 +62,9 @@ def load_of(qualities: Sequence[Quality], costs: Mapping[str, StepCost]) -> floa
     """
     if not qualities:
         return 0.0
-    frames_ms = sum(costs[q.way].frame_ms * q.fps for q in qualities)
+    frames_ms = sum(costs[q.way].frame_ms * q.people * q.fps for q in qualities)
     call_ms = max(costs[q.way].call_ms for q in qualities)
-    step_ms = sum(costs[q.way].frame_ms * q.frames_per_step * q.share[0] / q.share[1] for q in qualities)
+    step_ms = sum(costs[q.way].frame_ms * q.faces_per_step for q in qualities)
     in_batch = max(1.0, (BATCH_MS - call_ms) / max(step_ms / len(qualities), 1e-6))
     steps_per_s = sum(TICKS_PER_S / q.frames_per_step for q in qualities)
     batches_per_s = max(steps_per_s / in_batch, TICKS_PER_S / min(q.frames_per_step for q in qualities))
@@ -103,7 +110,13 @@ def most_load(quality: Quality) -> float:
     return PLANNED_LOAD if quality.share == (1, 1) else SLOW_LOAD
 
 
-def lower(rungs: Sequence[Quality], costs: Mapping[str, StepCost], held: Sequence[int], at: int) -> int | None:
+def lower(
+    rungs: Sequence[Quality],
+    costs: Mapping[str, StepCost],
+    held: Sequence[int],
+    at: int,
+    people: Sequence[int] | None = None,
+) -> int | None:
     """The next rung for session `at` that lightens the load; None if there is none.
 
     Args:
@@ -111,11 +124,13 @@ def lower(rungs: Sequence[Quality], costs: Mapping[str, StepCost], held: Sequenc
         costs: of the ways.
         held: rungs of all sessions.
         at: whose.
+        people: faces in the picture of each; None: one.
     """
-    others = [rungs[k] for place, k in enumerate(held) if place != at]
-    now = load_of([*others, rungs[held[at]]], costs)
+    faces = people or [1] * len(held)
+    others = [replace(rungs[k], people=faces[place]) for place, k in enumerate(held) if place != at]
+    now = load_of([*others, replace(rungs[held[at]], people=faces[at])], costs)
     own = now - load_of(others, costs)
     for rung in range(held[at] + 1, len(rungs)):
-        if load_of([*others, rungs[rung]], costs) <= now - _WORTH * own and own > 0:
+        if load_of([*others, replace(rungs[rung], people=faces[at])], costs) <= now - _WORTH * own and own > 0:
             return rung
     return None

@@ -6,8 +6,8 @@ fro are worse than a lower one. Pure decisions on measured load; time is passed 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from visavis_models.errors import Busy
@@ -64,6 +64,8 @@ class Steering(Generic[Key]):
         """Which part of its time the device worked in the last second."""
         self._lengths = lengths
         self._held: dict[Key, int] = {}
+        self._people: dict[Key, int] = {}
+        """Faces in each session's picture."""
         self._busy_s = 0.0
         self._since_s: float | None = None
         self._high = 0
@@ -88,32 +90,40 @@ class Steering(Generic[Key]):
     @property
     def planned_load(self) -> float:
         """What the device would have to do if all sessions did what costs most at once."""
-        return self._load(self._held.values())
+        return self._load(self._held)
+
+    @property
+    def people(self) -> int:
+        """Faces in the pictures of all sessions: what they cost goes by them."""
+        return sum(self._people.values())
 
     def quality(self, key: Key) -> Quality:
         """What a session is given."""
-        return self.rungs[self._held[key]]
+        return self._given(key, self._held[key])
 
     def qualities(self) -> dict[Key, Quality]:
         """What everybody is given."""
-        return {key: self.rungs[rung] for key, rung in self._held.items()}
+        return {key: self._given(key, rung) for key, rung in self._held.items()}
 
     def best(self, sessions: int) -> Quality:
         """What so many sessions could all be given."""
         return self.rungs[fitting(self.rungs, self.costs, sessions)]
 
-    def check_room(self) -> None:
+    def check_room(self, people: int = 1) -> None:
         """See whether one more can be let in. The first one always is: a slow picture is better than none.
+
+        Args:
+            people: faces in its picture.
 
         Raises:
             Busy: `device_full`.
         """
         if not self._held:
             return
-        count = len(self._held) + 1
+        count = self.people + people
         if self.policy.when_busy == "refuse":
-            alone = fitting(self.rungs, self.costs, 1)
-            full = self._load([*self._held.values(), alone]) > PLANNED_LOAD
+            alone = replace(self.rungs[fitting(self.rungs, self.costs, people)], people=people)
+            full = load_of([*self.qualities().values(), alone], self.costs) > PLANNED_LOAD
         else:
             lightest = min(load_of([quality] * count, self.costs) for quality in self.rungs)
             full = lightest > 1.0
@@ -127,23 +137,24 @@ class Steering(Generic[Key]):
                 "Try again in a minute; its operator may add workers or a faster device, or lower sessions.least_fps.",
             )
 
-    def admit(self, key: Key) -> Quality:
-        """One session more, see `check_room`; the others are given less if it must be so, as `changes` tells."""
-        fair = fitting(self.rungs, self.costs, len(self._held) + 1)
+    def admit(self, key: Key, people: int = 1) -> Quality:
+        """One session more, see `check_room`; the others are given less if it must be so, as `qualities` tells."""
+        fair = fitting(self.rungs, self.costs, self.people + people)
         if self.policy.when_busy == "refuse":
-            fair = fitting(self.rungs, self.costs, 1)
-        self._held[key] = fair
+            fair = fitting(self.rungs, self.costs, people)
+        self._held[key], self._people[key] = fair, people
         self._measured = 0
         if self.policy.when_busy == "degrade" and self.planned_load > most_load(self.rungs[fair]):
             for other, rung in self._held.items():
                 if rung < fair:
                     self._lower(other, fair)
-        return self.rungs[fair]
+        return self._given(key, fair)
 
     def leave(self, key: Key) -> None:
         """One session less; what it had is given to others by and by, at once if only the plan held it back."""
         self._held.pop(key, None)
-        fair = fitting(self.rungs, self.costs, max(1, len(self._held)))
+        self._people.pop(key, None)
+        fair = fitting(self.rungs, self.costs, max(1, self.people))
         if self._high == 0 and self.load <= _LOW_LOAD:
             for other, rung in self._held.items():
                 if rung > fair:
@@ -192,7 +203,7 @@ class Steering(Generic[Key]):
         while before > 0 and self.load * self.planned_load / before > _EASED_LOAD:
             keys, held = list(self._held), list(self._held.values())
             for at in sorted(range(len(keys)), key=lambda k: (held[k], -k)):
-                rung = lower(self.rungs, self.costs, held, at)
+                rung = lower(self.rungs, self.costs, held, at, [self._people[key] for key in keys])
                 if rung is not None:
                     self._lower(keys[at], rung)
                     changed = True
@@ -208,7 +219,7 @@ class Steering(Generic[Key]):
             rung = self._held[key]
             if rung == 0:
                 return False
-            after = self._load([*(r for k, r in self._held.items() if k != key), rung - 1])
+            after = self._load({**self._held, key: rung - 1})
             if after <= most_load(self.rungs[rung - 1]) and self.load * after / max(before, 1e-6) <= _LOW_LOAD:
                 self._held[key] = rung - 1
                 self.steered.raised += 1
@@ -222,5 +233,9 @@ class Steering(Generic[Key]):
         self.steered.lowered[kind] += 1
         self._held[key] = rung
 
-    def _load(self, held: Iterable[int]) -> float:
-        return load_of([self.rungs[k] for k in held], self.costs)
+    def _given(self, key: Key, rung: int) -> Quality:
+        people = self._people[key]
+        return self.rungs[rung] if people == 1 else replace(self.rungs[rung], people=people)
+
+    def _load(self, held: Mapping[Key, int]) -> float:
+        return load_of([self._given(key, rung) for key, rung in held.items()], self.costs)
