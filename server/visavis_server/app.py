@@ -56,6 +56,7 @@ from visavis_server.shows import Shows
 from visavis_server.transmissions import Transmissions
 
 if TYPE_CHECKING:
+    from visavis_server.access.ledger import Ledger
     from visavis_server.rtc import Reach
 
 _log = logging.getLogger(__name__)
@@ -105,6 +106,7 @@ def create_app(
     metrics: Metrics | None = None,
     grace_s: float = 1.0,
     after_recording: Callable[[Path], object] | None = None,
+    ledger: Ledger | None = None,
 ) -> FastAPI:
     """The whole server as an ASGI app.
 
@@ -119,6 +121,7 @@ def create_app(
         metrics: to share them with others; None makes them.
         grace_s: see `SessionRegistry`.
         after_recording: see `Outputs`.
+        ledger: what the workers of one server count together; None: this process is all there is.
     """
     metrics = metrics or Metrics(settings.capacity)
     desk = AvatarDesk(library, settings.photos.max_waiting, metrics, settings.video.format)
@@ -133,8 +136,8 @@ def create_app(
     shows = Shows(registry, desk, transmissions, metrics)
     checks = ConnectionChecks(ice, reach)
     keys = KeyStore(keys_file(settings.data_dir), settings.access.key)
-    gate = Gate(settings, keys, partial(_known_as, transmissions))
-    usage = Usage(settings.limits.sessions)
+    gate = Gate(settings, keys, partial(_known_as, transmissions), ledger=ledger)
+    usage = Usage(settings.limits.sessions, ledger=ledger)
     registry.permit = lambda: usage.admit(current_entry.get())
 
     @asynccontextmanager

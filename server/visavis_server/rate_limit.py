@@ -17,22 +17,23 @@ class RateLimit:
     def __init__(self, per_s: float, burst: float, now_s: float) -> None:
         self._per_s = per_s
         self._burst = float(burst)
-        self._left = float(burst)
-        self._at_s = now_s
+        self.left = float(burst)
+        """So many may pass at `at_s`."""
+        self.at_s = now_s
 
     def allows(self, now_s: float) -> bool:
         """Whether one more may pass now; it counts if so."""
-        self._left = min(self._burst, self._left + (now_s - self._at_s) * self._per_s)
-        self._at_s = now_s
-        if self._left < 1.0:
+        self.left = min(self._burst, self.left + (now_s - self.at_s) * self._per_s)
+        self.at_s = now_s
+        if self.left < 1.0:
             return False
-        self._left -= 1.0
+        self.left -= 1.0
         return True
 
     @property
     def wait_s(self) -> float:
         """After a refusal: how long until one more may pass."""
-        return max(0.0, (1.0 - self._left) / self._per_s)
+        return max(0.0, (1.0 - self.left) / self._per_s)
 
 
 class RateLimits:

@@ -23,6 +23,7 @@ from visavis_server.settings import BadSetting, CameraSettings, ServerSettings, 
 
 if TYPE_CHECKING:
     from visavis_models.portrait.library import AvatarLibrary
+    from visavis_server.access.ledger import Ledger
     from visavis_server.own_certificate import OwnCertificate
     from visavis_server.studio import Studio
     from visavis_server.virtual_camera import VirtualCamera
@@ -143,6 +144,7 @@ def serve_forever(
     camera: VirtualCamera | None = None,
     own_certificate: OwnCertificate | None = None,
     worker: int = 0,
+    ledger: Ledger | None = None,
 ) -> None:
     """Build the product, serve it on this socket until a signal comes, and take it down in order.
 
@@ -153,6 +155,7 @@ def serve_forever(
         camera: shows the avatar too.
         own_certificate: if HTTPS is served with one that visavis has made.
         worker: its number, if this is one of several processes behind a front; 0: it is all there is.
+        ledger: what these count together.
     """
     from visavis_models.portrait.library import AvatarLibrary
     from visavis_server.app import create_app
@@ -176,7 +179,7 @@ def serve_forever(
     )
     ears = ListeningCrew(settings.sessions.listening_processes) if settings.sessions.listening_processes else None
     studio = Studio(renderer, listener_maker() if ears is None else ears.listener, how)
-    app = create_app(settings, studio, library, after_recording=recording_signer(settings))
+    app = create_app(settings, studio, library, after_recording=recording_signer(settings), ledger=ledger)
     if worker:
         answer_front(app, studio.warm_up)
     server = call_server(app, settings, on_ready, own_certificate)

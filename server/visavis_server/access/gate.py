@@ -10,13 +10,14 @@ import ipaddress
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
 from visavis_models.errors import BadRequest, Busy, VisavisError
 from visavis_server.access.grants import EVERYTHING, Grant, Scope, forbidden, unauthorized
 from visavis_server.access.keys import PREFIX, KeyStore
+from visavis_server.access.ledger import Ledger, SharedLimits
 from visavis_server.access.rules import Matched, Rule, rule_of
 from visavis_server.access.tokens import grant_of_token
 from visavis_server.access.visitors import Visitor
@@ -57,6 +58,7 @@ class Gate:
         keys: who may come in.
         session_of: the session of an id, watch id or show's name, or None.
         now_s: seconds since 1970.
+        ledger: what other workers count; None: this process is all there is.
     """
 
     def __init__(
@@ -65,16 +67,22 @@ class Gate:
         keys: KeyStore,
         session_of: Callable[[str], KnownAs | None],
         now_s: Callable[[], float] = time.time,
+        ledger: Ledger | None = None,
     ) -> None:
         self._settings = settings
         self._keys = keys
         self._session_of = session_of
         self._now_s = now_s
         limits = settings.limits
-        self._requests = RateLimits(limits.requests_per_s, limits.requests_per_s * _BURST_S)
-        self._key_requests = RateLimits(limits.key_requests_per_s, limits.key_requests_per_s * _BURST_S)
-        self._attempts = RateLimits(limits.attempts_per_minute / 60, limits.attempts_per_minute)
-        self._photos = RateLimits(limits.photos_per_hour / 3600, limits.photos_per_hour)
+        self._ledger = ledger
+
+        def buckets(kind: str, per_s: float, burst: float) -> RateLimits | SharedLimits:
+            return RateLimits(per_s, burst) if ledger is None else ledger.limits(kind, per_s, burst)
+
+        self._requests = buckets("request", limits.requests_per_s, limits.requests_per_s * _BURST_S)
+        self._key_requests = buckets("key", limits.key_requests_per_s, limits.key_requests_per_s * _BURST_S)
+        self._attempts = buckets("attempt", limits.attempts_per_minute / 60, limits.attempts_per_minute)
+        self._photos = buckets("photo", limits.photos_per_hour / 3600, limits.photos_per_hour)
         self._present: Counter[str] = Counter()
         tokens = (settings.agents.token, settings.shows.token, settings.outputs.token)
         self._all_tokens = (*tokens, settings.rtc.publish_token, settings.rtc.watch_token)
@@ -88,31 +96,38 @@ class Gate:
         return mode == "required"
 
     @contextmanager
-    def present(self, visitor: Visitor) -> Iterator[None]:
-        """Count a visitor for as long as the block lasts.
+    def present(self, visitor: Visitor, again: bool = False) -> Iterator[None]:
+        """Count a visitor for as long as the block lasts; `again`: another worker has counted this request.
 
         Raises:
             Busy: `too_many_connections`, `too_many_requests`.
         """
-        if self._unlimited(visitor):
+        if self._unlimited(visitor) or again:
             yield
             return
         network = visitor.network
         wait_s = self._requests.refused_for_s(network, time.monotonic())
         if wait_s is not None:
             raise _too_fast(wait_s)
-        if self._present[network] >= self._settings.limits.connections:
-            problem = "Too many connections of this address at the same time."
-            raise Busy("too_many_connections", problem, "Close some; the operator can raise limits.connections.")
-        self._present[network] += 1
+        with nullcontext() if self._ledger is None else self._ledger.together():
+            elsewhere = 0 if self._ledger is None else self._ledger.present(network)
+            if self._present[network] + elsewhere >= self._settings.limits.connections:
+                problem = "Too many connections of this address at the same time."
+                raise Busy("too_many_connections", problem, "Close some; the operator can raise limits.connections.")
+            self._note_present(network, 1)
         try:
             yield
         finally:
-            self._present[network] -= 1
-            if not self._present[network]:
-                del self._present[network]
+            self._note_present(network, -1)
 
-    def enter(self, visitor: Visitor, method: str, path: str, query: Mapping[str, str]) -> Entry:
+    def _note_present(self, network: str, change: int) -> None:
+        self._present[network] += change
+        if self._ledger is not None:
+            self._ledger.note_present(network, self._present[network])
+        if not self._present[network]:
+            del self._present[network]
+
+    def enter(self, visitor: Visitor, method: str, path: str, query: Mapping[str, str], again: bool = False) -> Entry:
         """Let a request in.
 
         Args:
@@ -120,6 +135,7 @@ class Gate:
             method: of HTTP, or `WEBSOCKET`.
             path: decoded.
             query: the last value of each name.
+            again: another worker has counted this request.
 
         Raises:
             BadRequest: `unauthorized`, `forbidden`, `local_only`.
@@ -131,10 +147,10 @@ class Gate:
         try:
             grant = self._grant(visitor, matched, query)
         except BadRequest as error:
-            if error.code == "unauthorized" and limited and self._guesses(visitor):
+            if error.code == "unauthorized" and limited and not again and self._guesses(visitor):
                 self._count_attempt(visitor, error)
             raise
-        if limited and grant.owner:
+        if limited and grant.owner and not again:
             wait_s = self._key_requests.refused_for_s(grant.owner, time.monotonic())
             if wait_s is not None:
                 raise _too_fast(wait_s)

@@ -25,6 +25,8 @@ from visavis_server.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 
+COUNTED = "visavis.counted"
+"""In a request's scope, where another worker has counted it already."""
 _LOG_EVERY_S = 1.0
 _CLOSE_UNAUTHORIZED = 4401
 _CLOSE_FORBIDDEN = 4403
@@ -58,8 +60,9 @@ class AccessCheck:
             try:
                 if not scope["path"].isprintable():  # routes overlook a line's end, which the rules do not
                     raise NotFound("not_found", "There is nothing at this address.", "See /docs.")
-                stay.enter_context(self._gate.present(visitor))
-                entry = self._gate.enter(visitor, method, scope["path"], QueryParams(scope["query_string"]))
+                again, query = bool(scope.get(COUNTED)), QueryParams(scope["query_string"])
+                stay.enter_context(self._gate.present(visitor, again))
+                entry = self._gate.enter(visitor, method, scope["path"], query, again)
             except VisavisError as error:
                 await self._refuse(scope, receive, send, error, visitor)
                 return

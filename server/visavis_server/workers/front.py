@@ -18,7 +18,7 @@ from visavis_server.workers.destinations import MOST_ROUTED_BYTES, Destination, 
 from visavis_server.workers.local_http import Answer, WorkerGone, ask
 from visavis_server.workers.merged import merged_answer
 from visavis_server.workers.passage import pass_websocket, worker_lost
-from visavis_server.workers.worker import CLIENT_HEADER
+from visavis_server.workers.worker import CLIENT_HEADER, asked_again
 
 _log = logging.getLogger(__name__)
 
@@ -104,6 +104,7 @@ class Front:
         for worker in self._candidates(where):
             try:
                 answer = await ask(worker.plan.address, method, target, headers, body)
+                headers = asked_again(headers)
             except WorkerGone as error:
                 _log.warning("worker gave no answer", extra={"worker": worker.number, "why": str(error)})
                 if not isinstance(body, bytes):  # some of it is gone

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from visavis_server.workers.crew import Crew, Worker
 from visavis_server.workers.local_http import Headers, WorkerGone, ask
+from visavis_server.workers.worker import asked_again
 
 
 async def merged_answer(path: str, crew: Crew, target: bytes, headers: Headers) -> Response:
@@ -26,7 +27,9 @@ async def merged_answer(path: str, crew: Crew, target: bytes, headers: Headers) 
         headers: of the request.
     """
     workers = crew.roomiest()
-    answers = await asyncio.gather(*(_asked(worker, target, headers) for worker in workers))
+    again = asked_again(headers)
+    asked = (_asked(worker, target, again if k else headers) for k, worker in enumerate(workers))
+    answers = await asyncio.gather(*asked)
     given = [(worker, *answer) for worker, answer in zip(workers, answers, strict=True) if answer is not None]
     refused = next(((status, said, kind) for _, status, said, kind in given if status != 200), None)
     if not given:

@@ -69,13 +69,16 @@ def serve_front(
     Raises:
         EngineError: a worker did not start.
     """
+    from visavis_server.access.ledger import Ledger
     from visavis_server.call_server import front_server
     from visavis_server.workers.crew import Crew
     from visavis_server.workers.front import Front
     from visavis_server.workers.plan import plans
 
     async def run(folder: Path) -> None:
-        crew = Crew(plans(settings, workers_of(settings), folder, cards()), run_as(WORKER))
+        ledger = Ledger(folder, 0)
+        made = plans(settings, workers_of(settings), folder, cards())
+        crew = Crew(made, run_as(WORKER), lambda lost: ledger.forget(lost.number))
         await crew.start()
         _log.info("workers answer", extra={"workers": len(crew.workers)})
         server = front_server(Front(crew), settings, on_ready, crew, own_certificate)
@@ -83,6 +86,7 @@ def serve_front(
             await server.serve(sockets=[sock])
         finally:
             await crew.aclose()
+            ledger.close()
 
     with tempfile.TemporaryDirectory(prefix="visavis-") as folder:
         asyncio.run(run(Path(folder)))

@@ -11,12 +11,15 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from visavis_server.access.ledger import Ledger
+from visavis_server.api.access_check import COUNTED
 from visavis_server.workers.destinations import ORDER_PATH
 from visavis_server.workers.plan import WorkerPlan
 
@@ -27,6 +30,13 @@ if TYPE_CHECKING:
 
 CLIENT_HEADER = b"x-visavis-client"
 """Address and port of the client, and `http` or `https`, by which it came; set by the front, and by nobody else."""
+AGAIN = "again"
+"""What follows them where another worker was asked the same before: a request counts once."""
+
+
+def asked_again(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The headers for a worker that is asked what another one was asked before."""
+    return [(n, v + b" " + AGAIN.encode()) if n == CLIENT_HEADER else (n, v) for n, v in headers]
 
 
 class FromFront:
@@ -47,11 +57,12 @@ class FromFront:
             told = Headers(scope=scope).get(CLIENT_HEADER.decode(), "").split(" ")
             headers = [(name, value) for name, value in scope["headers"] if name != CLIENT_HEADER]
             scope = {**scope, "headers": headers}
-            if len(told) == 3:
+            if len(told) >= 3:
                 secure = told[2] == "https"
                 plain = "ws" if scope["type"] == "websocket" else "http"
                 scope["client"] = (told[0], int(told[1]))
                 scope["scheme"] = f"{plain}s" if secure else plain
+                scope[COUNTED] = AGAIN in told[3:]
             elif scope["type"] == "http" and scope["path"].startswith(ORDER_PATH):
                 await self._orders(scope, receive, send)
                 return
@@ -113,8 +124,10 @@ def work() -> None:
     start_logging(plan.settings.log.level, plan.settings.log.format, f"worker {plan.number}")
     sock = open_worker_socket(plan.address)
     end_with(sys.stdin.buffer)
+    ledger = Ledger(Path(plan.address).parent, plan.number)
     try:
-        serving.serve_forever(plan.settings, sock, lambda: None, worker=plan.number)
+        serving.serve_forever(plan.settings, sock, lambda: None, worker=plan.number, ledger=ledger)
     finally:
         sock.close()
+        ledger.close()
     serving.leave()
