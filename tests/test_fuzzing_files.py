@@ -6,74 +6,22 @@ import io
 import struct
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import example, given
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
+from fuzz_seeds import motion_files, pictures
+from fuzz_targets import MOTION_KINDS, check_motion, check_photo
 from mutations import brief, damaged
-from visavis_models.arkit import ARKIT_COUNT
 from visavis_models.errors import BadMotion, BadPhoto
-from visavis_models.motion import rest_motion
 from visavis_models.portrait.photo import decode_photo
-from visavis_server.motion_file import read_motion, write_motion
-from visavis_server.motion_recording import Recording
+from visavis_server.motion_file import read_motion
 
 pytestmark = pytest.mark.unit
 
-LONG_SIDE_PX = 1024
-"""Of the canvas that a photo becomes."""
-SECRET = b"Hidden Street 7, 52.5200 N"
-
-
-def picture(form: str, mode: str = "RGB", **options: Any) -> bytes:
-    rng = np.random.default_rng(3)
-    image = Image.fromarray(rng.integers(0, 255, (90, 120, 3), np.uint8)).convert(mode)
-    out = io.BytesIO()
-    image.save(out, form, **options)
-    return out.getvalue()
-
-
-def sixteen_bits() -> bytes:
-    out = io.BytesIO()
-    Image.fromarray(np.arange(90 * 120, dtype=np.uint16).reshape(90, 120)).save(out, "PNG")
-    return out.getvalue()
-
-
-def pictures() -> list[bytes]:
-    exif = Image.Exif()
-    exif[0x0112], exif[0x010E] = 6, SECRET.decode()
-    text = PngInfo()
-    text.add_text("Comment", SECRET.decode(), zip=True)
-    return [
-        picture("JPEG", exif=exif, comment=SECRET),
-        picture("JPEG", "CMYK", progressive=True),
-        picture("PNG", pnginfo=text, exif=exif),
-        picture("PNG", "P"),
-        picture("PNG", "LA"),
-        sixteen_bits(),
-        picture("GIF", "P"),
-        picture("WEBP", exif=exif),
-        picture("BMP"),
-        picture("TIFF", compression="tiff_lzw"),
-    ]
-
-
 PICTURES = pictures()
-
-
-def check_photo(content: bytes) -> None:
-    try:
-        photo = decode_photo(content)
-    except BadPhoto as error:
-        assert error.message and error.remedy
-        return
-    height, width = photo.canvas.shape[:2]
-    assert max(height, width) <= LONG_SIDE_PX and height % 2 == width % 2 == 0
-    assert photo.canvas.dtype == np.uint8 and 0 < photo.scale <= 1
 
 
 @brief
@@ -111,35 +59,14 @@ def test_a_picture_of_a_thousand_layers_is_one_picture() -> None:
     assert decode_photo(out.getvalue()).canvas.shape == (64, 64, 3)
 
 
-def motion_files(folder: Path) -> list[tuple[str, bytes]]:
-    window = rest_motion(12)
-    window.face[:] = np.linspace(0, 1, 12 * ARKIT_COUNT, dtype=np.float32).reshape(12, ARKIT_COUNT)
-    found = []
-    for kind in ("csv", "json", "parquet"):
-        path = folder / f"motion.{kind}"
-        write_motion(path, Recording.of_session(window, "zoe", 0))
-        found.append((kind, path.read_bytes()))
-    return found
-
-
-def check_motion(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
-    try:
-        motion = read_motion(path)
-    except BadMotion as error:
-        assert error.message and error.remedy
-        return
-    assert np.isfinite(motion.window.face).all() and 0 <= motion.window.face.min() and motion.window.face.max() <= 1
-
-
 @pytest.fixture(scope="module")
-def motions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    return dict(motion_files(tmp_path_factory.mktemp("motions")))
+def motions() -> dict[str, bytes]:
+    return motion_files()
 
 
 @brief
 @given(seed=damaged([bytes(range(256))]))
-def test_motion_files(seed: bytes, motions: dict[str, bytes], tmp_path: Path) -> None:
+def test_motion_files(seed: bytes, motions: dict[str, bytes]) -> None:
     """The damage is drawn once and done to a file of each kind: places are shares of its length."""
     rng = np.random.default_rng(list(seed[:64]) or [0])
     for kind, whole in motions.items():
@@ -156,7 +83,7 @@ def test_motion_files(seed: bytes, motions: dict[str, bytes], tmp_path: Path) ->
                     content[at:at] = content[at : at + size] * 3
                 case _:
                     del content[at:]
-        check_motion(tmp_path / f"damaged.{kind}", bytes(content))
+        check_motion(bytes([MOTION_KINDS.index(kind)]) + content)
 
 
 @pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
