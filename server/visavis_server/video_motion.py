@@ -103,7 +103,7 @@ def pictures(path: Path) -> Iterator[NDArray[np.uint8]]:
 
 def _opened(path: Path) -> Any:
     try:
-        box = av.open(str(path))
+        box = av.open(str(path), metadata_errors="replace")
     except (FFmpegError, OSError) as error:
         raise BadInput(
             "video_unreadable", f"{path.name} cannot be read as a video: {error.strerror}.", _REMEDY

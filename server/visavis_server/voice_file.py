@@ -37,7 +37,7 @@ class VoiceFile:
         if path.is_file() and path.stat().st_size == 0:
             raise BadVoice("voice_empty", f"{path.name} is empty.", _REMEDY)
         try:
-            with av.open(str(path), options=self._options) as box:
+            with av.open(str(path), options=self._options, metadata_errors="replace") as box:
                 if not box.streams.audio:
                     raise BadVoice("no_sound", f"{path.name} has no sound in it.", _REMEDY)
                 stream = box.streams.audio[0]
@@ -85,7 +85,7 @@ class VoiceFile:
         Raises:
             BadVoice: `voice_unreadable` when nothing can be decoded.
         """
-        with av.open(str(self.path), options=self._options) as box:
+        with av.open(str(self.path), options=self._options, metadata_errors="replace") as box:
             resampler, taken = _mixer(), None
             for frame in self._decoded(box):
                 kind = (frame.format.name, frame.layout.name, frame.sample_rate)

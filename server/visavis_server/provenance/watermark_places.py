@@ -55,10 +55,12 @@ def look_at(path: Path) -> Pictures:
         BadInput: `no_pictures`, there is nothing in the file to look at.
     """
     try:
-        with av.open(str(path)) as box:
+        with av.open(str(path), metadata_errors="replace") as box:
             if not box.streams.video:
                 raise BadInput("no_pictures", f"{path.name} has no pictures in it.", "Give a video or a picture.")
             stream = box.streams.video[0]
+            if stream.codec_context is None:  # FFmpeg has no decoder for what the file says it is
+                raise BadInput("no_pictures", f"The pictures in {path.name} cannot be decoded.", "Is the file whole?")
             width_px, height_px = stream.codec_context.width, stream.codec_context.height
             if min(width_px, height_px) < _LEAST_SIDE_PX or width_px * height_px > _MOST_PIXELS:
                 size = f"{width_px}×{height_px}"
