@@ -31,14 +31,14 @@ def with_badge(pictures: NDArray[np.uint8], text: str) -> NDArray[np.uint8]:
     """
     out = pictures.copy()
     height, width = pictures.shape[1:3]
-    left, top, colour, cover = _badge(text, width, height)
+    left, top, colour, cover = badge_of(text, width, height)
     place = out[:, top : top + cover.shape[0], left : left + cover.shape[1]]
     place[:] = np.rint(place * (1 - cover) + colour).astype(np.uint8)
     return out
 
 
 @lru_cache(8)
-def _badge(text: str, width_px: int, height_px: int) -> tuple[int, int, NDArray[np.float32], NDArray[np.float32]]:
+def badge_of(text: str, width_px: int, height_px: int) -> tuple[int, int, NDArray[np.float32], NDArray[np.float32]]:
     """Where it lies (left, top), its colours times their cover, and the cover: float32 (h, w, 3) and (h, w, 1)."""
     plate_px = max(_LEAST_PX, round(min(width_px, height_px) * _HEIGHT))
     margin = plate_px // 2

@@ -24,8 +24,8 @@ _LEAST, _MOST = 1.0, 4.0
 """Levels of 255 that the pattern's peaks add at the least, and at the most."""
 _PER_ACTIVITY = 0.2
 """Levels more for each level by which neighbouring pixels differ."""
-_STRENGTHS = 8
-_ALIKE = 8
+STRENGTHS = 8
+ALIKE = 8
 """Consecutive pictures in which the same places are busy, near enough: they are measured in the first."""
 _PICTURE = types.Array(types.uint8, 3, "C", readonly=True)
 _ROWS = types.Array(types.uint8, 2, "C", readonly=True)
@@ -59,9 +59,9 @@ def pattern(width_px: int, height_px: int) -> NDArray[np.float32]:
 
 
 @lru_cache(3)
-def _changes(width_px: int, height_px: int) -> NDArray[np.int8]:
+def changes_of(width_px: int, height_px: int) -> NDArray[np.int8]:
     """What is added to a picture at each strength: int8 (8, H, 3 W), as pixels lie."""
-    gains = np.linspace(_LEAST, _MOST, _STRENGTHS, dtype=np.float32)
+    gains = np.linspace(_LEAST, _MOST, STRENGTHS, dtype=np.float32)
     drawn = np.repeat(pattern(width_px, height_px), 3, axis=1)
     return np.stack([np.rint(drawn * gain).astype(np.int8) for gain in gains])
 
@@ -96,6 +96,16 @@ def _add(picture, changes, strength, block, out):  # type: ignore[no-untyped-def
                 taken[x] = np.uint8(min(max(np.int16(given[x]) + np.int16(change[x]), low), high))
 
 
+def block_px(width_px: int, height_px: int) -> int:
+    """Side of the squares of a picture whose texture is measured."""
+    return max(4, round(_BLOCK_PX * marked_side_px(width_px, height_px) / 512))
+
+
+def strength_per_level() -> float:
+    """Steps of strength for each level by which neighbouring pixels differ."""
+    return _PER_ACTIVITY * (STRENGTHS - 1) / (_MOST - _LEAST)
+
+
 def marked(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The same pictures with the watermark in them.
 
@@ -107,17 +117,16 @@ def marked(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
     out = np.empty_like(pictures, order="C")
     height, width = pictures.shape[1:3]
-    changes = _changes(width, height)
-    block = max(4, round(_BLOCK_PX * marked_side_px(width, height) / 512))
+    changes = changes_of(width, height)
+    block = block_px(width, height)
     activity = np.empty((-(-height // block), -(-width // block)), np.float32)
-    per_level = (_STRENGTHS - 1) / (_MOST - _LEAST)
     strength = np.empty(0, np.uint8)
     for index, (given, taken) in enumerate(zip(pictures, out, strict=True)):
         picture = np.ascontiguousarray(given)
-        if index % _ALIKE == 0:
+        if index % ALIKE == 0:
             _measure_activity(picture, activity, block)
             # A smooth place beside an edge shows what the edge would hide: a block takes the least of its neighbours.
             quiet = cv2.erode(activity, np.ones((3, 3), np.uint8))
-            strength = np.clip(quiet * (_PER_ACTIVITY * per_level) + 0.5, 0, _STRENGTHS - 1).astype(np.uint8)
+            strength = np.clip(quiet * strength_per_level() + 0.5, 0, STRENGTHS - 1).astype(np.uint8)
         _add(picture.reshape(height, -1), changes, strength, block, taken.reshape(height, -1))
     return out
