@@ -28,7 +28,7 @@ from visavis_models.device.judging import fact_sums
 from visavis_models.device.lane import Lane
 from visavis_models.device.networks import TensorNetworks
 from visavis_models.device.patches import DevicePatch
-from visavis_models.device.person import Outline, PersonOnDevice, outline_of
+from visavis_models.device.person import PersonOnDevice, outline_of
 from visavis_models.device.transfer import Shipment, shipped
 from visavis_models.device.windows import DeviceMemory, DeviceWindowMaker, likeness_on_device, on_device
 from visavis_models.diffusion.batch_sizes import BatchSizes
