@@ -42,6 +42,7 @@ from visavis_server.api.watching import watching_routes
 from visavis_server.api.whip import transmission_routes
 from visavis_server.avatar_desk import AvatarDesk, Library
 from visavis_server.avatar_removal import AvatarRemoval
+from visavis_server.call import Call
 from visavis_server.connection_checks import ConnectionChecks
 from visavis_server.device_metrics import DeviceMetrics
 from visavis_server.ice_servers import IceServers
@@ -58,6 +59,7 @@ from visavis_server.transmissions import Transmissions
 if TYPE_CHECKING:
     from visavis_server.access.ledger import Ledger
     from visavis_server.rtc import Reach
+    from visavis_server.tracing.traces import Traces
 
 _log = logging.getLogger(__name__)
 
@@ -106,6 +108,7 @@ def create_app(
     metrics: Metrics | None = None,
     grace_s: float = 1.0,
     after_recording: Callable[[Path], object] | None = None,
+    traces: Traces | None = None,
     ledger: Ledger | None = None,
 ) -> FastAPI:
     """The whole server as an ASGI app.
@@ -121,6 +124,7 @@ def create_app(
         metrics: to share them with others; None makes them.
         grace_s: see `SessionRegistry`.
         after_recording: see `Outputs`.
+        traces: told of every session; not closed with the app. None: nothing is traced.
         ledger: what the workers of one server count together; None: this process is all there is.
     """
     metrics = metrics or Metrics(settings.capacity)
@@ -131,7 +135,13 @@ def create_app(
     outputs = Outputs(settings.outputs, transmissions, ice, reach, after_recording)
     metrics.registry.register(OutputFigures(outputs))
     metrics.registry.register(DeviceMetrics(lambda: studio.figures))
-    registry.on_opened = outputs.greet
+
+    def opened(call: Call) -> None:
+        if traces is not None:
+            traces.follow(call.session)
+        outputs.greet(call)
+
+    registry.on_opened = opened
     removal = AvatarRemoval(desk, registry, studio.forget, outputs.settled, settings.outputs.record_dir)
     shows = Shows(registry, desk, transmissions, metrics)
     checks = ConnectionChecks(ice, reach)
@@ -199,6 +209,10 @@ def create_app(
     else:
         app.include_router(obs_routes(folder))
         app.router.routes.append(PageMount(folder))
+    if traces is not None:
+        from visavis_server.tracing.traces import TakeTraceparent
+
+        app.add_middleware(TakeTraceparent)
     app.add_middleware(AccessCheck, gate=gate, metrics=metrics)
     app.add_middleware(Guard, settings=settings, metrics=metrics)
     if settings.server.allowed_origins:
@@ -206,7 +220,7 @@ def create_app(
             CORSMiddleware,
             allow_origins=list(settings.server.allowed_origins),
             allow_methods=["GET", "POST", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "If-Match"],
+            allow_headers=["Authorization", "Content-Type", "If-Match", "Traceparent"],
             expose_headers=["Accept-Patch", "ETag", "Link", "Location", "Retry-After"],
             max_age=600,
         )

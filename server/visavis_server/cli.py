@@ -191,6 +191,7 @@ def serve(
     from visavis_server.exhaustion import allow_more_descriptors
     from visavis_server.logs import start_logging
     from visavis_server.outputs.desk import automatic_outputs, with_streams
+    from visavis_server.tracing.exporting import check_traces
     from visavis_server.workers import serving as front
 
     settings = with_streams(settings, stream or (), record)
@@ -201,6 +202,7 @@ def serve(
     settings, own_certificate = front_door.with_certificate(settings)
     serving.check_tls(settings.server)
     serving.check_camera(settings)
+    check_traces(settings.traces)
     front.check_workers(settings)
     if settings.shows.play:
         from visavis_server.house_show import check_house_show

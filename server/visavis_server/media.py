@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visavis_models.matte import Matte
+
+if TYPE_CHECKING:
+    from visavis_server.tracing.window_trace import FrameTrace
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class Published:
     """What of the picture is the person; None unless somebody asked for it."""
     skipped_ticks: int = 0
     """How many ticks later than its index it is shown: the machine stood still, or the session has grown slower."""
+    trace: FrameTrace | None = field(default=None, compare=False)
+    """Told what becomes of it, where its window is traced."""
 
     @property
     def moment(self) -> int:

@@ -9,6 +9,7 @@ sockets or threads.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from visavis_models.matte import Matte
 from visavis_models.mood import Mood
 from visavis_models.motion import MotionWindow, join_windows
 from visavis_models.rendering import MattingRenderer, Renderer
+from visavis_server.tracing.step_times import StepTimes
 
 Given = TypeVar("Given")
 Result = TypeVar("Result")
@@ -91,7 +93,10 @@ class Work:
 
 
 def advance(
-    renderer: Renderer[Any], batch: Sequence[Work], hear_with: Executor | None = None
+    renderer: Renderer[Any],
+    batch: Sequence[Work],
+    hear_with: Executor | None = None,
+    times: StepTimes | None = None,
 ) -> list[list[Frame] | Exception]:
     """One step of every performance in the batch: hear the new chunks, then draw all frames that became certain.
 
@@ -99,19 +104,24 @@ def advance(
         renderer: draws all of them together.
         batch: no performance twice.
         hear_with: listeners of several performances are asked at the same time by it; None: one after another.
+        times: is told when what is done; None: nobody wants to know.
 
     Returns:
         For each work its new frames, in order (none while the listener's look-ahead fills), or what went wrong with it:
         one performance's failure does not touch another.
     """
     heard = list((map if hear_with is None else hear_with.map)(partial(_attempt, _hear), batch))
+    if times is not None:
+        times.heard_s = times.drawn_s = time.monotonic()
     due: list[tuple[Work, MotionWindow]] = []
     counts: list[int | Exception] = []
     for work, window in zip(batch, heard, strict=True):
         runs = [window] if isinstance(window, Exception) else _runs(work, window)
         due += [(work, run) for run in runs if isinstance(run, MotionWindow)]
         counts.append(window if isinstance(window, Exception) else len(runs))
-    drawn = iter(_draw(renderer, due))
+    drawn = iter(_draw(renderer, due, times))
+    if times is not None:
+        times.done_s = time.monotonic()
     return [count if isinstance(count, Exception) else _together(list(islice(drawn, count))) for count in counts]
 
 
@@ -132,19 +142,28 @@ def _together(results: Sequence[list[Frame] | Exception]) -> list[Frame] | Excep
     return failed or [frame for result in results if not isinstance(result, Exception) for frame in result]
 
 
-def _draw(renderer: Renderer[Any], due: Sequence[tuple[Work, MotionWindow]]) -> list[list[Frame] | Exception]:
+def _draw(
+    renderer: Renderer[Any], due: Sequence[tuple[Work, MotionWindow]], times: StepTimes | None
+) -> list[list[Frame] | Exception]:
     def draw(part: Sequence[tuple[Work, MotionWindow]]) -> list[list[Frame]]:
         states, windows = [work.performance.state for work, _ in part], [window for _, window in part]
         if not (any(work.matte for work, _ in part) and isinstance(renderer, MattingRenderer)):
-            return [_frames(*one, shown) for one, shown in zip(part, renderer.render(states, windows), strict=True)]
+            plain = renderer.render(states, windows)
+            note_drawn()
+            return [_frames(*one, shown) for one, shown in zip(part, plain, strict=True)]
         plates = [renderer.plate(work.performance.state) if work.matte else None for work, _ in part]
         covers = [
             None if plate is None else np.empty((len(window), *plate.shape[:2]), np.uint8)
             for plate, window in zip(plates, windows, strict=True)
         ]
         pictures = renderer.render_with_mattes(states, windows, covers)
+        note_drawn()
         together = zip(part, pictures, covers, plates, strict=True)
         return [_frames(*one, shown, cover, plate) for one, shown, cover, plate in together]
+
+    def note_drawn() -> None:
+        if times is not None:
+            times.drawn_s = time.monotonic()
 
     together = _attempt(draw, due)
     if not isinstance(together, Exception):

@@ -163,6 +163,7 @@ def serve_forever(
     from visavis_server.provenance.signing import recording_signer
     from visavis_server.steering import SteeringPolicy
     from visavis_server.studio import Studio, StudioSettings
+    from visavis_server.tracing.exporting import traces_of
     from visavis_server.wiring import default_renderer, finish_for, listener_maker
     from visavis_server.workers.destinations import id_prefix
     from visavis_server.workers.worker import answer_front
@@ -179,7 +180,9 @@ def serve_forever(
     )
     ears = ListeningCrew(settings.sessions.listening_processes) if settings.sessions.listening_processes else None
     studio = Studio(renderer, listener_maker() if ears is None else ears.listener, how)
-    app = create_app(settings, studio, library, after_recording=recording_signer(settings), ledger=ledger)
+    traces = traces_of(settings.traces, worker)
+    signer = recording_signer(settings)
+    app = create_app(settings, studio, library, after_recording=signer, traces=traces, ledger=ledger)
     if worker:
         answer_front(app, studio.warm_up)
     server = call_server(app, settings, on_ready, own_certificate)
@@ -207,7 +210,11 @@ def serve_forever(
             if ears is not None:
                 ears.close()
 
-    asyncio.run(run())
+    try:
+        asyncio.run(run())
+    finally:
+        if traces is not None:
+            traces.close()
 
 
 def leave() -> NoReturn:

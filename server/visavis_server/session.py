@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,11 @@ from visavis_server.pipeline import Frame, Performance
 from visavis_server.session_stats import SessionCounts, SessionStats
 from visavis_server.voice_intake import VoiceIntake
 from visavis_server.voice_source import VoiceSource
+
+if TYPE_CHECKING:
+    from visavis_server.tracing.session_trace import SessionTrace
+    from visavis_server.tracing.step_times import StepTimes
+    from visavis_server.tracing.window_trace import FrameTrace
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +79,8 @@ class Session:
         """Called with the latency in ms of every frame that shows live voice."""
         self.on_mattes: Callable[[int], None] | None = None
         """Called with 1 for everybody who takes mattes, and with -1 when they leave."""
+        self.trace: SessionTrace | None = None
+        """Told where its windows spend their time, if somebody wants to know."""
         self.can_matte = can_matte
         self._matte_takers = 0
         self._matte: Matte | None = None
@@ -272,6 +279,8 @@ class Session:
             chunk = replace(chunk, other=said.samples)
         self._voices.append(chunk)
         self._tick += 1
+        if self.trace is not None:
+            self.trace.ticked(chunk, now_s)
         self._begun = self._begun or len(self._voices) > self._delay.planned_ticks
         if self._begun:
             for _ in range(self._delay.step(quiet=not self._speaking)):
@@ -282,8 +291,10 @@ class Session:
         """The clock has left out so many ticks: the machine stood still."""
         self._skipped_ticks += ticks
 
-    def deliver(self, frames: list[Frame]) -> None:
+    def deliver(self, frames: list[Frame], step: StepTimes | None = None) -> None:
         """Take frames from the studio; what is late or of an older epoch is dropped."""
+        if self.trace is not None and step is not None and not self._closed:
+            self.trace.delivered(frames, step, self._next_frame, time.monotonic())
         for frame in frames:
             self._delay.note_frame(frame.index - self._next_frame)
             if frame.index < self._next_frame:
@@ -313,10 +324,16 @@ class Session:
         self._source = None
         while self._matte_takers:
             self._count_mattes(-1)
+        if self.trace is not None:
+            stats = self.stats()
+            told = {"sent": stats.frames_sent, "repeated": stats.frames_repeated, "dropped": stats.frames_dropped}
+            self.trace.close(**told)
         await self._on_close(self)
 
     def _publish(self, chunk: Chunk, now_s: float) -> None:
         frame = self._frames.pop(chunk.index, None)
+        trace: FrameTrace | None = None
+        latency_ms: float | None = None
         self._next_frame = chunk.index + 1
         self._counts.published(frame is not None)
         if frame is not None:
@@ -330,8 +347,10 @@ class Session:
                 self._counts.latency(latency_ms)
                 if self.on_latency is not None:
                     self.on_latency(latency_ms)
+            if self.trace is not None:
+                trace = self.trace.published(chunk.index, now_s, latency_ms)
         late, skipped = frame is None, self._skipped_ticks + self._delay.shift_ticks
-        item = Published(chunk.index, self._picture, chunk.playback, late, self._epoch, self._matte, skipped)
+        item = Published(chunk.index, self._picture, chunk.playback, late, self._epoch, self._matte, skipped, trace)
         for sink in tuple(self._sinks):
             sink.publish(item)
         self._show_state()

@@ -25,6 +25,7 @@ from visavis_server.setting_fields import BadSetting as BadSetting
 from visavis_server.setting_fields import number as _number
 from visavis_server.setting_fields import secret as _secret
 from visavis_server.setting_fields import value as _value
+from visavis_server.trace_settings import TraceSettings
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 WHEN_BUSY = ("degrade", "refuse")
@@ -372,6 +373,7 @@ class Settings:
     page: PageSettings = field(default_factory=PageSettings)
     provenance: ProvenanceSettings = field(default_factory=ProvenanceSettings)
     log: LogSettings = field(default_factory=LogSettings)
+    traces: TraceSettings = field(default_factory=TraceSettings)
 
     @property
     def public(self) -> bool:

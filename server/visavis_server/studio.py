@@ -42,6 +42,7 @@ from visavis_server.quality import STEP_LENGTHS, Quality
 from visavis_server.session import Session
 from visavis_server.steering import Steering, SteeringPolicy
 from visavis_server.studio_figures import StudioFigures
+from visavis_server.tracing.step_times import StepTimes
 from visavis_server.waiting_voice import WaitingVoice
 
 _log = logging.getLogger(__name__)
@@ -105,6 +106,8 @@ class Studio:
         """A state of the renderer that no session has: for trying what drawing costs."""
         self._slowness = 1.0
         """How much longer batches take than was measured, smoothed."""
+        self._batches = 0
+        """Batches with windows that may be traced."""
         self.cost = DrawingCost()
         self.figures = StudioFigures()
         self.skipped_ticks = 0
@@ -312,7 +315,11 @@ class Studio:
                     session.attending,
                 )
             )
-        results = advance(self._renderer, works, self._hearing)
+        times = None
+        if any(session.trace is not None for session in batch):
+            self._batches += 1
+            times = StepTimes(self._batches, len(batch), time.monotonic())
+        results = advance(self._renderer, works, self._hearing, times)
         drawn = sum(len(result) for result in results if not isinstance(result, Exception))
         took_s = time.perf_counter() - begun_s
         self.cost.note(took_s * 1000, drawn)
@@ -329,7 +336,7 @@ class Studio:
                 remedy = "Start again; if it persists, report it with the log."
                 self._call_soon(session.fail, EngineError("drawing_failed", f"Drawing failed: {result}.", remedy))
             elif result:
-                self._call_soon(session.deliver, result)
+                self._call_soon(session.deliver, result, times)
         if self._steering.steer(time.monotonic()):
             self._tell_qualities()
 

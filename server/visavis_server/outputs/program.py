@@ -158,13 +158,17 @@ class Program:
             if not self._takers:
                 continue
             batch, rate_bps = [item, *self._ticks.take_all()], self.rate_bps
-            keyframe = self._due_wish(time.monotonic())
+            begun_s = time.monotonic()
+            keyframe = self._due_wish(begun_s)
             try:
                 units = await loop.run_in_executor(self._executor, self._encode, batch, keyframe, rate_bps)
             except Exception:  # what cannot be encoded must not end the program
                 _log.exception("ticks could not be encoded for outputs")
                 self._video, self._audio, self._next_tick = self._renewed()
                 continue
+            for each in batch:
+                if each.trace is not None:
+                    each.trace.stage("encode", begun_s, time.monotonic(), {"to": "outputs"})
             for taker in tuple(self._takers):
                 for unit in units:
                     taker.take(unit)

@@ -168,6 +168,7 @@ class Broadcast:
             for codec, layout in sorted(kinds):
                 group = [taker for taker in takers if (taker.codec, taker.layout) == (codec, layout)]
                 target_bps = shared_target_bps([taker.rate_bps for taker in group if taker.rate_bps is not None])
+                encoding_s = time.monotonic()
                 try:
                     picture = await loop.run_in_executor(
                         self._executor, self._encode, codec, layout, item, target_bps, keyframe
@@ -176,6 +177,14 @@ class Broadcast:
                     logger.exception("A picture could not be encoded for viewers.")
                     self._encoders.pop((codec, layout), None)
                     continue
+                if item.trace is not None and picture is not None:
+                    size_bytes = sum(map(len, picture.payloads))
+                    item.trace.stage(
+                        "encode",
+                        encoding_s,
+                        time.monotonic(),
+                        {"to": "viewers", "bytes": size_bytes, "keyframe": picture.keyframe},
+                    )
                 self._hand_on(picture, group, layout)
 
     def _forget_frames(self, layouts: set[Layout]) -> None:
@@ -258,7 +267,7 @@ class Broadcast:
             payloads = encoder.encode(frame, rate_bps, keyframe=True)
         if not payloads:
             return None
-        return EncodedPicture(payloads, frame.pts, encoder.keyframes > before, canvas_px)
+        return EncodedPicture(payloads, frame.pts, encoder.keyframes > before, canvas_px, item.trace)
 
     def _encode_voice(self, item: Published) -> list[EncodedVoice]:
         """On the encoding thread."""

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from concurrent.futures import Executor
+from typing import TYPE_CHECKING
 
 import av
 from aiortc import RTCRtpSender
@@ -24,6 +25,9 @@ from visavis_server.rtc.media_clock import MediaClock
 from visavis_server.rtc.pictures_out import PicturesOut
 from visavis_server.rtc.repairs import keyframe_spacing_s
 from visavis_server.rtc.tracks import PictureTrack
+
+if TYPE_CHECKING:
+    from visavis_server.tracing.window_trace import Figure
 
 logger = logging.getLogger(__name__)
 
@@ -83,12 +87,18 @@ class PictureOutbound(PicturesOut):
         if item.index % step.every and not keyframe:
             return None
         before, encode_bps = self.keyframes, target_bps if codec.name.upper() == "H264" else rate_bps
+        encoding_s = time.monotonic()
         payloads, timestamp, size_px = await asyncio.get_running_loop().run_in_executor(
             self._executor, self._encode, codec.name, item, step.scale, encode_bps, keyframe
         )
         if not payloads:
             return None
         self.size_px = size_px
+        if item.trace is not None:
+            encoded_s, size_bytes = time.monotonic(), sum(map(len, payloads))
+            figures: dict[str, Figure] = {"to": "call", "bytes": size_bytes, "keyframe": self.keyframes > before}
+            item.trace.stage("encode", encoding_s, encoded_s, figures)
+            self._sending = item.trace, "call", encoded_s
         if self.keyframes > before:
             self._keyframe_wanted = False
             self._keyframe_due_s = now_s + keyframe_spacing_s(sum(map(len, payloads)), target_bps, self.rtt_s)

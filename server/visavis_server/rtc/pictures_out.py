@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
+from typing import TYPE_CHECKING
 
 from aiortc import RTCRtpSender
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
@@ -33,6 +34,9 @@ from visavis_server.rtc.pacing import PacedTransport
 from visavis_server.rtc.picture_steps import PictureSteps
 from visavis_server.rtc.reception import QueueWatch, ReceptionReader
 from visavis_server.rtc.repairs import LEAST_EACH_BPS, copies_worth_sending
+
+if TYPE_CHECKING:
+    from visavis_server.tracing.window_trace import FrameTrace
 
 SOME_MISSING = 0.15
 MISSING_KNOWN_S = 1.5
@@ -65,6 +69,9 @@ class PicturesOut(Outbound):
         self._most_missing = self._most_missing_at_s = 0.0
         self._deep_cut_at_s = -MISSING_KNOWN_S
         self._first_reception_s: float | None = None
+        self._sending: tuple[FrameTrace, str, float] | None = None
+        """Of the picture that is being sent, where its window is traced: its trace, to whom, and since when."""
+        self._left_s = 0.0
 
     def _controlled(self, canvas_px: tuple[int, int]) -> BitrateController:
         """The rate's controller, made anew when pictures of another canvas come."""
@@ -99,6 +106,7 @@ class PicturesOut(Outbound):
             plain = self._sender._RTCRtpSender__transport
             self._paced = PacedTransport(self._sender, plain, lambda: self.target_bps, self._on_sent)
             self._sender._RTCRtpSender__transport = self._paced
+        self._note_sent()
         await self._report_often(time.monotonic())
         return await super().next_encoded_frame(codec)
 
@@ -216,10 +224,18 @@ class PicturesOut(Outbound):
             self._paced.forget_lost()
             self.want_keyframe()
 
+    def _note_sent(self) -> None:
+        """Everything before has been sent by now."""
+        if self._sending is not None:
+            trace, to, begun_s = self._sending
+            self._sending = None
+            trace.stage("send", begun_s, max(begun_s, self._left_s), {"to": to})
+
     def _on_sent(self, sequence: int | None, size_bytes: int) -> None:
-        self._reception.sent(sequence, size_bytes, time.monotonic())
+        self._left_s = now_s = time.monotonic()
+        self._reception.sent(sequence, size_bytes, now_s)
         if sequence is None:
-            self.meter.add(size_bytes, time.monotonic())
+            self.meter.add(size_bytes, now_s)
 
     def _on_round_trip(self, rtt_s: float, now_s: float) -> None:
         self._queue_watch.measured(rtt_s, now_s)

@@ -5,8 +5,10 @@ Knows nothing of sessions or of who encodes.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from aiortc import RTCRtpSender
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
@@ -19,6 +21,9 @@ from visavis_server.rtc.media_clock import MediaClock
 from visavis_server.rtc.outbound import Outbound
 from visavis_server.rtc.pictures_out import PicturesOut
 from visavis_server.rtc.tracks import BoundedQueue
+
+if TYPE_CHECKING:
+    from visavis_server.tracing.window_trace import FrameTrace
 
 PICTURES_HELD = 12
 """480 ms: a viewer that is further behind waits for the next keyframe."""
@@ -36,6 +41,8 @@ class EncodedPicture:
     keyframe: bool
     canvas_px: tuple[int, int]
     """Width and height at full size; on narrow links it may be sent smaller."""
+    trace: FrameTrace | None = None
+    """Told when it is sent, where its window is traced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +129,8 @@ class RelayedPictures(PicturesOut):
             self.codec = codec.name.upper()
             self._ask_keyframe()
         picture = await self._queue.get()
+        if picture.trace is not None:
+            self._sending = picture.trace, "viewer", time.monotonic()
         self._controlled(picture.canvas_px)
         self.frames_sent += 1
         return RTCEncodedFrame(picture.payloads, picture.pts, None)  # type: ignore[arg-type]
