@@ -7,7 +7,7 @@ expected, that part stays aiortc's, with one warning that says what the call los
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -35,6 +35,7 @@ DTLS_SUITES = (
     b"ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
     b"ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA"
 )
+_MOST_JITTER = 0xFFFFFFFF
 GATHER_S = 2
 """An answer waits this long for STUN and TURN servers (aioice: 5 s); without them it has this machine's addresses."""
 
@@ -96,6 +97,10 @@ PATCHES: dict[str, tuple[str, tuple[Expectation, ...]]] = {
     "microphone": (
         "the avatar hears 60 to 80 ms later",
         (_expect(_RECEIVER, "_handle_rtp_packet", "_RTCRtpReceiver__jitter_buffer", "add", "depayload", "_data"),),
+    ),
+    "reports": (
+        "a caller whose packets' times leap, or a wall clock set by weeks, keeps a session from closing",
+        (_expect(_RECEIVER, "_run_rtcp", "_send_rtcp", "RtcpRrPacket", "RtcpReceiverInfo", "jitter"),),
     ),
     "liveness": (
         "a browser that vanishes is noticed only after 30 s",
@@ -189,8 +194,27 @@ def patch_sender(sender: aiortc.RTCRtpSender, outbound: Outbound) -> bool:
     return True
 
 
+class ReceiverReports:
+    """Sends a receiver's reports with a jitter that has room in them.
+
+    aiortc sums it up of what far sides write into their packets and of the wall clock. One with more than 32 bits would
+    end the task that reports, and for its end whoever closes the receiver waits for ever.
+    """
+
+    def __init__(self, send: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
+        self._send = send
+
+    async def send_rtcp(self, packet: Any) -> None:
+        """Stands for the receiver's own."""
+        for report in getattr(packet, "reports", ()):
+            report.jitter = min(report.jitter, _MOST_JITTER)
+        await self._send(packet)
+
+
 def patch_receiver(receiver: aiortc.RTCRtpReceiver, microphone: Microphone) -> bool:
     """Let `microphone` take this receiver's packets instead of the jitter buffer and decoder thread."""
+    if fits("reports"):
+        _replace(receiver, {"_send_rtcp": ReceiverReports(receiver._send_rtcp).send_rtcp})
     if not fits("microphone") or not hasattr(receiver, "_RTCRtpReceiver__jitter_buffer"):
         return False
     receiver._RTCRtpReceiver__jitter_buffer = microphone
