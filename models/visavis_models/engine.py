@@ -33,3 +33,13 @@ class RecordingEngine(Engine, Protocol):
     def records(self) -> bool:
         """Whether it does."""
         ...
+
+
+@runtime_checkable
+class CardEngine(Engine, Protocol):
+    """One whose tensors lie on a device."""
+
+    @property
+    def on_card(self) -> bool:
+        """Whether that is a card."""
+        ...

@@ -7,6 +7,7 @@ put another background behind them. Knows nothing of how a person is drawn.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +20,12 @@ from visavis_models.avatar import Avatar
 from visavis_models.motion import MotionWindow, rest_motion
 from visavis_models.rendering import (
     AdjustableRenderer,
+    Drawn,
     ForgetfulRenderer,
     GuardCounts,
     GuardedRenderer,
     MattingRenderer,
+    PipelinedRenderer,
     Renderer,
 )
 
@@ -160,11 +163,47 @@ class SteeredPeopleRenderer(PeopleRenderer):
             self._steered.take(way, one)
 
 
+class PipelinedPeopleRenderer(SteeredPeopleRenderer):
+    """The same for one that begins a batch while the one before is on its way: pictures of one person go with it."""
+
+    def begin(
+        self, states: Sequence[Any], windows: Sequence[MotionWindow], mattes: Sequence[bool]
+    ) -> Future[list[Drawn]]:
+        """See `PipelinedRenderer`; people of one picture are waited for, and laid over each other by the host."""
+        alone = [k for k, state in enumerate(states) if not isinstance(state, GroupState)]
+        found: dict[int, Drawn] = {}
+        groups = [k for k in range(len(states)) if k not in alone]
+        if groups:
+            covers = [
+                np.empty((len(windows[k]), *states[k].plate.shape[:2]), np.uint8) if mattes[k] else None for k in groups
+            ]
+            drawn = self.render_with_mattes([states[k] for k in groups], [windows[k] for k in groups], covers)
+            found = {k: Drawn(shown, None, cover) for k, shown, cover in zip(groups, drawn, covers, strict=True)}
+        done: Future[list[Drawn]] = Future()
+
+        def join(begun: Future[list[Drawn]]) -> None:
+            error = begun.exception()
+            if error is not None:
+                done.set_exception(error)
+                return
+            found.update(zip(alone, begun.result(), strict=True))
+            done.set_result([found[k] for k in range(len(states))])
+
+        if alone:
+            single = [windows[k].people[0] for k in alone]
+            self._steered.begin([states[k] for k in alone], single, [mattes[k] for k in alone]).add_done_callback(join)
+        else:
+            done.set_result([found[k] for k in range(len(states))])
+        return done
+
+
 def for_people(renderer: Renderer[Any]) -> Renderer[Any]:
     """A renderer that draws everybody in a picture, if this one can tell a person from the background; else itself."""
     if not isinstance(renderer, MattingRenderer):
         return renderer
     steered = isinstance(renderer, GuardedRenderer) and isinstance(renderer, AdjustableRenderer)
+    if steered and isinstance(renderer, PipelinedRenderer):
+        return PipelinedPeopleRenderer(renderer)
     return SteeredPeopleRenderer(renderer) if steered else PeopleRenderer(renderer)
 
 

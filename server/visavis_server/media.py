@@ -34,6 +34,8 @@ class Published:
     """How many ticks later than its index it is shown: the machine stood still, or the session has grown slower."""
     trace: FrameTrace | None = field(default=None, compare=False)
     """Told what becomes of it, where its window is traced."""
+    planes: NDArray[np.uint8] | None = None
+    """uint8 (1.5 H, W): the picture as I420, where whoever drew it has converted it already."""
 
     @property
     def moment(self) -> int:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
@@ -25,7 +25,7 @@ from visavis_models.listening import Listener, MoodyListener
 from visavis_models.matte import Matte
 from visavis_models.mood import Mood
 from visavis_models.motion import MotionWindow, join_windows
-from visavis_models.rendering import MattingRenderer, Renderer
+from visavis_models.rendering import Drawn, MattingRenderer, PipelinedRenderer, Renderer
 from visavis_server.tracing.step_times import StepTimes
 
 Given = TypeVar("Given")
@@ -46,6 +46,8 @@ class Frame:
     """What of the picture is the person, if that was asked for."""
     hears_other: bool = False
     """Somebody is heard who speaks to the avatar."""
+    planes: NDArray[np.uint8] | None = None
+    """uint8 (1.5 H, W): the picture as I420, if the renderer has made that too."""
 
 
 @dataclass(slots=True)
@@ -110,6 +112,89 @@ def advance(
         For each work its new frames, in order (none while the listener's look-ahead fills), or what went wrong with it:
         one performance's failure does not touch another.
     """
+    due, counts = _heard(batch, hear_with, times)
+    drawn = iter(_draw(renderer, due, times))
+    if times is not None:
+        times.done_s = time.monotonic()
+    return [count if isinstance(count, Exception) else _together(list(islice(drawn, count))) for count in counts]
+
+
+def begin(
+    renderer: PipelinedRenderer,
+    batch: Sequence[Work],
+    then: Callable[[list[list[Frame] | Exception]], None],
+    hear_with: Executor | None = None,
+    times: StepTimes | None = None,
+) -> None:
+    """The same as `advance`, for a renderer that goes on by itself: `then` is told what that would return.
+
+    Args:
+        renderer: draws all of them together.
+        batch: no performance twice, and none that is still drawn.
+        then: called once, by a thread of the renderer's, or before this returns.
+        hear_with: see `advance`.
+        times: see `advance`.
+    """
+    due, counts = _heard(batch, hear_with, times)
+    found: list[list[Frame] | Exception | None] = [None] * len(due)
+
+    def draw(rows: Sequence[int]) -> None:
+        part = [due[k] for k in rows]
+        states, mattes = [work.performance.state for work, _ in part], [work.matte for work, _ in part]
+        try:
+            drawn = renderer.begin(states, [window for _, window in part], mattes)
+        except Exception as error:  # a stage boundary
+            failed(rows, error)
+            return
+        drawn.add_done_callback(partial(shipped, rows))
+
+    def shipped(rows: Sequence[int], drawn: Future[list[Drawn]]) -> None:
+        if times is not None:
+            times.drawn_s = time.monotonic()
+        error = drawn.exception()
+        if isinstance(error, Exception):
+            failed(rows, error)
+            return
+        for row, each in zip(rows, drawn.result(), strict=True):
+            found[row] = _attempt(partial(_shown, renderer, each), due[row])
+        tell()
+
+    def failed(rows: Sequence[int], error: Exception) -> None:
+        if len(rows) > 1:  # each is tried alone: one's failure does not touch another
+            for row in rows:
+                draw([row])
+            return
+        for row in rows:
+            found[row] = error
+        tell()
+
+    def tell() -> None:
+        if any(each is None for each in found):
+            return
+        if times is not None:
+            times.done_s = time.monotonic()
+        rest = iter([each for each in found if each is not None])
+        then([count if isinstance(count, Exception) else _together(list(islice(rest, count))) for count in counts])
+
+    if due:
+        draw(range(len(due)))
+    else:
+        tell()
+
+
+def _shown(renderer: Any, drawn: Drawn, due: tuple[Work, MotionWindow]) -> list[Frame]:
+    work, window = due
+    plate = None if drawn.covers is None else renderer.plate(work.performance.state)
+    frames = _frames(work, window, drawn.pictures, drawn.covers, plate, drawn.finished)
+    if drawn.planes is None or not (drawn.finished or work.performance.finish is None):
+        return frames
+    return [replace(frame, planes=planes) for frame, planes in zip(frames, drawn.planes, strict=True)]
+
+
+def _heard(
+    batch: Sequence[Work], hear_with: Executor | None, times: StepTimes | None
+) -> tuple[list[tuple[Work, MotionWindow]], list[int | Exception]]:
+    """What is to be drawn, and for each work how many runs of it, or what went wrong."""
     heard = list((map if hear_with is None else hear_with.map)(partial(_attempt, _hear), batch))
     if times is not None:
         times.heard_s = times.drawn_s = time.monotonic()
@@ -119,10 +204,7 @@ def advance(
         runs = [window] if isinstance(window, Exception) else _runs(work, window)
         due += [(work, run) for run in runs if isinstance(run, MotionWindow)]
         counts.append(window if isinstance(window, Exception) else len(runs))
-    drawn = iter(_draw(renderer, due, times))
-    if times is not None:
-        times.done_s = time.monotonic()
-    return [count if isinstance(count, Exception) else _together(list(islice(drawn, count))) for count in counts]
+    return due, counts
 
 
 def _runs(work: Work, window: MotionWindow | None) -> list[MotionWindow]:
@@ -211,9 +293,10 @@ def _frames(
     pictures: NDArray[np.uint8],
     covers: NDArray[np.uint8] | None = None,
     plate: NDArray[np.uint8] | None = None,
+    finished: bool = False,
 ) -> list[Frame]:
     mattes = [None if covers is None or plate is None else Matte(covers[i], plate) for i in range(len(window))]
-    if work.performance.finish is not None:
+    if work.performance.finish is not None and not finished:
         pictures = work.performance.finish(pictures)
     epoch, hears_other = work.performance.epoch, work.performance.listener.hears_other
     anyone = window.anyone_speaks

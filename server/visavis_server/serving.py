@@ -169,7 +169,7 @@ def serve_forever(
     from visavis_server.workers.worker import answer_front
 
     library = AvatarLibrary(settings.data_dir / "avatars", canvas=settings.photos.canvas)
-    renderer = default_renderer(settings.drawing)
+    renderer = default_renderer(settings.drawing, settings.provenance)
     _log.info("drawing", extra={"renderer": renderer.name})
     how = StudioSettings(
         long_side_px=settings.video.long_side_px,

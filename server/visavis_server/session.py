@@ -86,6 +86,7 @@ class Session:
         self._matte: Matte | None = None
         self._on_close = on_close
         self._picture = picture
+        self._planes: NDArray[np.uint8] | None = None
         self._intake = VoiceIntake()
         self._source: VoiceSource | None = None
         self._other = VoiceIntake()
@@ -337,7 +338,7 @@ class Session:
         self._next_frame = chunk.index + 1
         self._counts.published(frame is not None)
         if frame is not None:
-            self._picture = frame.picture
+            self._picture, self._planes = frame.picture, frame.planes
             self._last_shown = frame.index
             self._matte = frame.matte
             self._speaking = frame.speaking
@@ -350,7 +351,17 @@ class Session:
             if self.trace is not None:
                 trace = self.trace.published(chunk.index, now_s, latency_ms)
         late, skipped = frame is None, self._skipped_ticks + self._delay.shift_ticks
-        item = Published(chunk.index, self._picture, chunk.playback, late, self._epoch, self._matte, skipped, trace)
+        item = Published(
+            chunk.index,
+            self._picture,
+            chunk.playback,
+            late,
+            self._epoch,
+            self._matte,
+            skipped,
+            trace,
+            self._planes,
+        )
         for sink in tuple(self._sinks):
             sink.publish(item)
         self._show_state()

@@ -32,6 +32,7 @@ WHEN_BUSY = ("degrade", "refuse")
 FORMATS = ("1:1", "16:9", "9:16", "4:3", "3:4")
 CANVASES = ("standard", "1080p")
 RENDERERS = ("auto", "diffusion", "warp")
+PICTURES = ("auto", "processor")
 TLS_MODES = ("auto", "off", "self-signed")
 ENGINES = ("auto", "onnxruntime", "openvino", "torch", "tensorrt", "tensorrt-rtx")
 _ICE_URL = re.compile(r"(?:stuns?:[^\s?:\[\]]+(?::\d+)?|turns?:[^\s?:\[\]]+(?::\d+)?(?:\?transport=(?:udp|tcp))?)")
@@ -188,6 +189,7 @@ class DrawingSettings:
     overlap_frames: int = _number(4, 1, 15, "Frames already shown that new ones of it are joined to.")
     lids: bool = _value(True, "Whether it generates lids that move; else warp draws them.")
     engine: str = _value("auto", f"What runs its networks: one of {', '.join(ENGINES)}; auto: the best one here.")
+    pictures: str = _value("auto", f"One of {', '.join(PICTURES)}: what fills pictures; auto: the networks' card.")
     threads: int = _number(1, 1, 64, "CPU threads of its networks.")
     networks: Path | None = _value(None, "Folder with its exported networks; those that ship if not given.")
 
@@ -196,6 +198,8 @@ class DrawingSettings:
             raise BadSetting("drawing.renderer", f"is {self.renderer!r}", f"Choose one of {', '.join(RENDERERS)}.")
         if self.engine not in ENGINES:
             raise BadSetting("drawing.engine", f"is {self.engine!r}", f"Choose one of {', '.join(ENGINES)}.")
+        if self.pictures not in PICTURES:
+            raise BadSetting("drawing.pictures", f"is {self.pictures!r}", f"Choose one of {', '.join(PICTURES)}.")
         if self.networks is not None and not self.networks.is_dir():
             raise BadSetting("drawing.networks", f"names {self.networks}, which is no folder", "Give a folder.")
 

@@ -30,6 +30,7 @@ from visavis_models.rendering import (
     GuardCounts,
     GuardedRenderer,
     MattingRenderer,
+    PipelinedRenderer,
     Renderer,
 )
 from visavis_server.clock import MediaClock
@@ -37,7 +38,7 @@ from visavis_server.drawing_trial import quicker, way_costs
 from visavis_server.live_motion import live_listener
 from visavis_server.load import DrawingCost
 from visavis_server.owner_thread import OwnerThread
-from visavis_server.pipeline import Performance, Work, advance
+from visavis_server.pipeline import Frame, Performance, Work, advance, begin
 from visavis_server.quality import STEP_LENGTHS, Quality
 from visavis_server.session import Session
 from visavis_server.steering import Steering, SteeringPolicy
@@ -46,6 +47,7 @@ from visavis_server.tracing.step_times import StepTimes
 from visavis_server.waiting_voice import WaitingVoice
 
 _log = logging.getLogger(__name__)
+Batch = dict[Session, list[Chunk]]
 
 _SLOWNESS = 0.5, 4.0
 """Batches may prove to be so much quicker or slower than was tried."""
@@ -104,6 +106,8 @@ class Studio:
         """What the renderer holds for each session, by its id."""
         self._preview: Any = None
         """A state of the renderer that no session has: for trying what drawing costs."""
+        self._stepped_s = 0.0
+        """When the newest step was done."""
         self._slowness = 1.0
         """How much longer batches take than was measured, smoothed."""
         self._batches = 0
@@ -215,8 +219,8 @@ class Studio:
             steering = self._steering = self._steering or self._tried(preview)
             if not id:
                 return performance, picture, steering.best(1)
-            steering.check_room()
-            quality = steering.admit(id)
+            steering.check_room(people)
+            quality = steering.admit(id, people)
             self._states[id] = state
             self._tell_qualities()
             return performance, picture, quality
@@ -319,13 +323,40 @@ class Studio:
         if any(session.trace is not None for session in batch):
             self._batches += 1
             times = StepTimes(self._batches, len(batch), time.monotonic())
-        results = advance(self._renderer, works, self._hearing, times)
+        if not isinstance(self._renderer, PipelinedRenderer):
+            results = advance(self._renderer, works, self._hearing, times)
+            self._deliver(batch, times, results)
+            self._note_step(batch, begun_s, results)
+            return
+        with self._owner.condition:
+            self._waiting.under_way.append(frozenset(batch))
+        begin(self._renderer, works, partial(self._shipped, batch, begun_s, times), self._hearing, times)
+
+    def _shipped(
+        self, batch: Batch, begun_s: float, times: StepTimes | None, results: list[list[Frame] | Exception]
+    ) -> None:
+        """A batch that the renderer went on with by itself; called by a thread of its own."""
+        self._deliver(batch, times, results)
+        self._owner.post(partial(self._note_step, batch, begun_s, results))
+        with self._owner.condition:
+            self._waiting.under_way.remove(frozenset(batch))
+            self._owner.condition.notify()
+
+    def _note_step(self, batch: Batch, begun_s: float, results: list[list[Frame] | Exception]) -> None:
+        """What a step cost, whoever drew meanwhile."""
+        assert self._steering is not None
+        begun_s = max(begun_s, self._stepped_s)
+        self._stepped_s = time.perf_counter()
         drawn = sum(len(result) for result in results if not isinstance(result, Exception))
-        took_s = time.perf_counter() - begun_s
+        took_s = self._stepped_s - begun_s
         self.cost.note(took_s * 1000, drawn)
         self._steering.note_work(took_s)
         self._note_slowness(batch, took_s * 1000)
         self.figures.count_batch(len(batch))
+        if self._steering.steer(time.monotonic()):
+            self._tell_qualities()
+
+    def _deliver(self, batch: Batch, times: StepTimes | None, results: list[list[Frame] | Exception]) -> None:
         for session, result in zip(batch, results, strict=True):
             if isinstance(result, VisavisError):
                 self.figures.count_failure(result.code)
@@ -337,8 +368,6 @@ class Studio:
                 self._call_soon(session.fail, EngineError("drawing_failed", f"Drawing failed: {result}.", remedy))
             elif result:
                 self._call_soon(session.deliver, result, times)
-        if self._steering.steer(time.monotonic()):
-            self._tell_qualities()
 
     def _note_slowness(self, batch: dict[Session, list[Chunk]], took_ms: float) -> None:
         assert self._steering is not None

@@ -16,6 +16,8 @@ from visavis_server.session import Session
 
 _MAX_PENDING_CHUNKS = 250
 """10 s of voice not yet listened to: the device has stopped answering, and the session is ended."""
+MOST_UNDER_WAY = 2
+"""Batches that a device may have begun: one is computed while the next one is made ready."""
 
 
 @dataclass(slots=True)
@@ -27,6 +29,8 @@ class WaitingVoice:
     """How many chunks the first step of a new session takes, so that later ones fall where there is room."""
     held: dict[str, Quality] = field(default_factory=dict)
     """What every session is given, by its id; replaced, never changed."""
+    under_way: list[frozenset[Session]] = field(default_factory=list)
+    """Batches that a device works at: nobody's next window is begun before the one before is there."""
 
     def put(self, session: Session, chunk: Chunk) -> bool:
         """Take a chunk; False if the device has stopped answering: all that waited is gone then."""
@@ -59,7 +63,14 @@ class WaitingVoice:
 
     def due(self) -> list[Session]:
         """Whose next window can be drawn."""
-        return [s for s, chunks in self.chunks.items() if len(chunks) >= self.step_of(s) and s.id in self.held]
+        if len(self.under_way) >= MOST_UNDER_WAY:
+            return []
+        drawn = frozenset[Session]().union(*self.under_way)
+        return [
+            s
+            for s, chunks in self.chunks.items()
+            if len(chunks) >= self.step_of(s) and s.id in self.held and s not in drawn
+        ]
 
     def take_batch(self, costs: Mapping[str, StepCost], slowness: float) -> dict[Session, list[Chunk]]:
         """The voice of those whose windows are drawn next, together; the others' turn is right after."""

@@ -6,6 +6,7 @@ Imports are inside the functions, so that `visavis --help` need not load the net
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -48,8 +49,14 @@ def renderer_choice(drawing: DrawingSettings) -> RendererChoice:
     return RendererChoice("warp", "networks for diffusion do not ship with this version")
 
 
-def default_renderer(drawing: DrawingSettings | None = None) -> Renderer[Any]:
+def default_renderer(
+    drawing: DrawingSettings | None = None, provenance: ProvenanceSettings | None = None
+) -> Renderer[Any]:
     """The renderer that users see.
+
+    Args:
+        drawing: how pictures are made.
+        provenance: the marks that a renderer lays on that makes its pictures on a card; None: none.
 
     Raises:
         VisavisError: the operator chose one that cannot run here.
@@ -64,7 +71,7 @@ def default_renderer(drawing: DrawingSettings | None = None) -> Renderer[Any]:
 
         if choice.name == "diffusion":
             try:
-                return for_people(_diffusion(drawing))
+                return for_people(_diffusion(drawing, provenance))
             except VisavisError as error:
                 if choice.forced or drawing.engine != "auto":
                     raise
@@ -72,7 +79,7 @@ def default_renderer(drawing: DrawingSettings | None = None) -> Renderer[Any]:
     return for_people(WarpRenderer())
 
 
-def _diffusion(drawing: DrawingSettings) -> Renderer[Any]:
+def _diffusion(drawing: DrawingSettings, provenance: ProvenanceSettings | None) -> Renderer[Any]:
     from visavis_models.diffusion.batch_sizes import BatchSizes
     from visavis_models.diffusion.engine_networks import EngineNetworks, files_in, shipped_files
     from visavis_models.diffusion.renderer import DiffusionRenderer
@@ -87,7 +94,15 @@ def _diffusion(drawing: DrawingSettings) -> Renderer[Any]:
     if batches is not None:
         batches.record(networks, settings.overlap_frames)
         _log.info("batches recorded", extra={"shapes": len(batches.recorded), "ms": sum(batches.recorded.values())})
-    return DiffusionRenderer(networks, settings, batches=batches)
+    if drawing.pictures == "processor" or not networks.on_card:
+        return DiffusionRenderer(networks, settings, batches=batches)
+    from visavis_models.device.networks import EnginesOnDevice
+    from visavis_models.device.renderer import DeviceRenderer
+    from visavis_server.provenance.device_finish import device_finish_of
+
+    marks = None if provenance is None else device_finish_of(provenance.watermark, provenance.badge)
+    threads = min(8, max(1, (os.cpu_count() or 2) // 2))
+    return DeviceRenderer(EnginesOnDevice(networks), settings, batches=batches, finish=marks, threads=threads)
 
 
 def finish_for(provenance: ProvenanceSettings) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None:

@@ -55,6 +55,7 @@ class Lane:
     _waiting: deque[_Task[Any]] = field(default_factory=deque)
     _under_way: deque[_Task[Any]] = field(default_factory=deque)
     _thread: threading.Thread | None = None
+    _closed: bool = False
 
     def submit(self, start: Callable[[], Started[Result]]) -> Future[Result]:
         """Have work started after all that was submitted before; from any thread.
@@ -71,13 +72,23 @@ class Lane:
             self._condition.notify()
         return task.result
 
+    def close(self) -> None:
+        """End the thread once all that was submitted is shipped; what is submitted later begins another one."""
+        with self._condition:
+            thread, self._closed = self._thread, True
+            self._condition.notify()
+        if thread is not None:
+            thread.join()
+        self._closed = False
+
     def _run(self) -> None:
         begun_s = time.perf_counter()
         while True:
             with self._condition:
                 if not self._waiting and not self._under_way:
                     self.busy_s += time.perf_counter() - begun_s
-                    if not self._condition.wait_for(lambda: bool(self._waiting), _IDLE_S):
+                    self._condition.wait_for(lambda: bool(self._waiting) or self._closed, _IDLE_S)
+                    if not self._waiting:
                         self._thread = None
                         return
                     begun_s = time.perf_counter()

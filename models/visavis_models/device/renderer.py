@@ -116,6 +116,11 @@ class DeviceRenderer(DiffusionRenderer):
         """How long the device had something to do, in all."""
         return self._lane.busy_s
 
+    @property
+    def fewest_frames(self) -> int:
+        """See `AdjustableRenderer.fewest_frames`: one, where somebody alone on a card need not wait for a second."""
+        return 1
+
     def open(self, avatar: Avatar, long_side_px: int | None = None) -> DeviceState:
         """See `DiffusionRenderer.open`; the avatar is brought to the device once."""
         likeness = super().open(avatar, long_side_px).likeness
@@ -131,6 +136,13 @@ class DeviceRenderer(DiffusionRenderer):
         """See `ForgetfulRenderer`."""
         super().forget(avatar_id)
         self._on_device = [kept for kept in self._on_device if not is_of(kept.likeness.still.avatar.id, avatar_id)]
+
+    def close(self) -> None:
+        """End its threads; whoever draws again begins them anew."""
+        self._lane.close()
+        if self._drawers is not None:
+            self._drawers.shutdown()
+            self._drawers = None
 
     def begin(
         self, states: Sequence[Any], windows: Sequence[MotionWindow], mattes: Sequence[bool]

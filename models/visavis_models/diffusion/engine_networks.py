@@ -10,7 +10,7 @@ import numpy as np
 from visavis_models.diffusion.graph_shapes import axis_lengths, graphs_of, shapes
 from visavis_models.diffusion.sizes import RendererSize
 from visavis_models.diffusion.window_networks import Features, Floats, Told
-from visavis_models.engine import Engine, RecordingEngine
+from visavis_models.engine import CardEngine, Engine, RecordingEngine
 from visavis_models.engines import open_engine
 from visavis_models.errors import EngineError, WeightsError
 from visavis_models.weights import manifest, weight_file
@@ -98,6 +98,11 @@ class EngineNetworks:
     def engines(self) -> Mapping[str, Engine]:
         """What runs each of `PARTS`."""
         return self._engines
+
+    @property
+    def on_card(self) -> bool:
+        """Whether all of them run on a card."""
+        return all(isinstance(engine, CardEngine) and engine.on_card for engine in self._engines.values())
 
     @property
     def records(self) -> bool:

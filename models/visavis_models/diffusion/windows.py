@@ -175,7 +175,7 @@ class WindowMaker:
             np.stack([w.overlap.known for w in windows]),
         )
         noise = self._noise_for(maps.shape[2], maps.shape[3])
-        start = np.ascontiguousarray(np.broadcast_to(noise, (size, frames, *noise.shape)))
+        start = np.broadcast_to(noise, (size, frames, *noise.shape)).copy()
         latents = flowed(self.networks, start, told, steps)
         made = self.networks.decode(latents.reshape(-1, *latents.shape[2:]), features, maps)
         made = made.reshape(size, frames, *made.shape[1:])[:count]

@@ -84,9 +84,11 @@ class FrameMaker:
     def frame(self, item: Published) -> av.VideoFrame:
         """The frame of one tick, pts in 1/90000 s. Odd sizes lose their last row or column."""
         if item.picture is not self._picture or self._planes is None:
-            height, width = item.picture.shape[0] & ~1, item.picture.shape[1] & ~1
-            even = np.ascontiguousarray(item.picture[:height, :width])
-            self._planes = np.asarray(cv2.cvtColor(even, cv2.COLOR_RGB2YUV_I420), dtype=np.uint8)
+            self._planes = item.planes
+            if self._planes is None:
+                height, width = item.picture.shape[0] & ~1, item.picture.shape[1] & ~1
+                even = np.ascontiguousarray(item.picture[:height, :width])
+                self._planes = np.asarray(cv2.cvtColor(even, cv2.COLOR_RGB2YUV_I420), dtype=np.uint8)
             self._picture = item.picture
         frame = av.VideoFrame.from_ndarray(self._planes, format="yuv420p")
         frame.pts, frame.time_base = item.moment * PICTURE_STEP, Fraction(1, 90_000)

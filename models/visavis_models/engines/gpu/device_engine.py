@@ -94,6 +94,11 @@ class DeviceEngine:
         return self._device
 
     @property
+    def on_card(self) -> bool:
+        """See `CardEngine`."""
+        return self._device.type == "cuda"
+
+    @property
     def records(self) -> bool:
         """Whether runs of a shape are recorded when it first comes."""
         return self._record
