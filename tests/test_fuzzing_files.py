@@ -12,10 +12,11 @@ import pytest
 from hypothesis import example, given
 from PIL import Image
 
-from fuzz_seeds import motion_files, pictures
+from fuzz_seeds import motion_files, picture, pictures
 from fuzz_targets import MOTION_KINDS, check_motion, check_photo
 from mutations import brief, damaged
 from visavis_models.errors import BadMotion, BadPhoto
+from visavis_models.portrait.jpeg_scans import jpeg_scans
 from visavis_models.portrait.photo import decode_photo
 from visavis_server.motion_file import read_motion
 
@@ -50,6 +51,35 @@ def test_bombs_are_refused_before_they_are_unpacked() -> None:
     for bomb in (pixels, metadata, gif):
         with pytest.raises(BadPhoto):
             decode_photo(bomb)
+
+
+def scans_of(side_px: int, more: int) -> bytes:
+    """A progressive JPEG whose last scan, which changes nothing, comes so many times more."""
+    out = io.BytesIO()
+    Image.new("RGB", (side_px, side_px), (90, 90, 90)).save(out, "JPEG", progressive=True)
+    whole = out.getvalue()
+    return whole[:-2] + whole[whole.rindex(b"\xff\xda") : -2] * more + whole[-2:]
+
+
+def test_a_picture_that_is_gone_over_thousands_of_times_is_refused_before_the_first() -> None:
+    """Two megabytes that would keep the only decoder busy for a quarter of an hour."""
+    with pytest.raises(BadPhoto) as refused:
+        decode_photo(scans_of(8000, 20_000))
+    assert refused.value.code == "image_too_large" and "scans" in refused.value.message
+
+
+def test_scans_are_counted_as_decoders_find_them() -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "\xff\xda".encode("latin-1") * 5000  # a preview or a profile may hold what looks like scans
+    for content in (
+        scans_of(64, 0), scans_of(64, 30), picture("JPEG", exif=exif), picture("JPEG", comment=b"\xff\xda" * 9000),
+        picture("JPEG", "CMYK", progressive=True), picture("JPEG", restart_marker_blocks=1),
+    ):  # fmt: skip
+        assert 1 <= jpeg_scans(content, 1000) <= 45
+        assert decode_photo(content).canvas.size
+    assert [jpeg_scans(scans_of(64, more), 1000) - jpeg_scans(scans_of(64, 0), 1000) for more in (1, 30)] == [1, 30]
+    for content in (b"", b"\xff\xd8", b"\xff\xd8" + b"\xff" * 20_000_000, b"\xff\xd8\xff\xda", picture("PNG")):
+        assert jpeg_scans(content, 1000) <= 1
 
 
 def test_a_picture_of_a_thousand_layers_is_one_picture() -> None:

@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 
 from visavis_models.errors import BadPhoto
+from visavis_models.portrait.jpeg_scans import jpeg_scans
 
 MAX_FILE_BYTES = 30_000_000
 MAX_SIDE_PX = 12_000
 MAX_PIXELS = 64_000_000
 MIN_SIDE_PX = 64
+MAX_SCANS = 50
+"""Of a JPEG; programs write 1 to a dozen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,9 @@ def decode_photo(content: bytes, canvas: str = STANDARD) -> Photo:
         )
     if content[4:8] == b"ftyp" and content[8:12] in _HEIC_BRANDS:
         raise BadPhoto("not_an_image", "This is a HEIC photo, which cannot be read here.", "Save it as JPEG or PNG.")
+    if jpeg_scans(content, MAX_SCANS) > MAX_SCANS:
+        problem = f"This JPEG has more than {MAX_SCANS} scans, each of which would take as long as a picture."
+        raise BadPhoto("image_too_large", problem, "Save it again with a program for photos.")
     try:
         with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
             return _decode_opened(image, CANVASES[canvas])
