@@ -143,3 +143,5 @@ async def test_the_limits_of_a_key_hold_at_all_workers_together(tmp_path: Path) 
             assert time.monotonic() < deadline_s, "what the killed one held is free"
         refused = it.http.post("/v1/sessions", json={"avatar_id": "astronaut"}, headers=few)
         assert refused.json()["error"]["code"] == "too_many_sessions"
+        for id in (*ids, *opened):
+            it.http.delete(f"/v1/sessions/{id}", headers=few)
