@@ -21,11 +21,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest_asyncio.fixture(autouse=True)
 async def no_leaked_tasks(request: pytest.FixtureRequest) -> AsyncIterator[None]:
     """Tasks and threads that a test started are gone when it ends."""
-    before = asyncio.all_tasks()
+    before, older = asyncio.all_tasks(), set(threading.enumerate())  # what another test left has been told there
     yield
     for _ in range(50):
         leaked = asyncio.all_tasks() - before - {asyncio.current_task()}
-        threads = [t for t in threading.enumerate() if t.name.startswith("visavis")]
+        threads = [t for t in threading.enumerate() if t.name.startswith("visavis") and t not in older]
         if not leaked and not threads:
             return
         await asyncio.sleep(0.02)

@@ -56,6 +56,14 @@ def test_a_blink_closes_fast_and_opens_slowly_and_fully() -> None:
     assert 1 <= closing <= 3 < opening <= 9
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_lids_never_shut_within_one_frame(seed: int) -> None:
+    """40 ms are half of the quickest closing: no frame covers more than 70 % of the way."""
+    presence = Presence(seed)
+    lids = [presence.step(Situation(k % 100 < 60, False, 0.5))[0][ARKIT["eyeBlinkLeft"]] for k in range(60 * FPS)]
+    assert max(lids) > 0.9 and np.abs(np.diff(lids)).max() < 0.7
+
+
 def test_a_talker_moves_like_one_and_never_jerks() -> None:
     _, head, _ = perform(120, speaking=True)
     spread = head[:, :3].std(0) / DEGREE

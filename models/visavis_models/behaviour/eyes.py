@@ -81,7 +81,7 @@ class Blinks:
             float(self._rng.uniform(0.13, 0.21)),
         )  # fmt: skip
         self._strength = float(self._rng.uniform(0.94, 1.0))
-        self._age_s = float(self._rng.uniform(0.0, FRAME_S))
+        self._age_s = float(self._rng.uniform(-FRAME_S, 0.0))  # it began between the last frame and this one
         return self._closing()
 
     def _closing(self) -> float:
