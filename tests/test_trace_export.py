@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -32,6 +34,7 @@ pytestmark = pytest.mark.e2e
 
 TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SECRET = "hush-hush"
+SHOW = Path(__file__).resolve().parents[1] / "docs" / "examples" / "show_traces.py"
 
 
 def studio() -> Studio:
@@ -79,6 +82,12 @@ async def test_a_file_holds_what_collectors_read_and_the_callers_trace_goes_on(
     assert all("parentSpanId" not in window and len(window["traceId"]) == 32 for window in windows)
     about = {item["key"]: item["value"] for item in resources[0]["resource"]["attributes"]}
     assert about["service.name"] == {"stringValue": "visavis"} and about["visavis.worker"] == {"intValue": "3"}
+    command = [sys.executable, str(SHOW), str(path), "1"]
+    ran = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
+    shown = str(ran.stdout)
+    words = [line.split()[0] for line in shown.splitlines()]
+    assert words[:8] == ["session", "window", "voice", "gather", "listen", "draw", "mark", "deliver"]
+    assert "frame" in words and "latency_ms=" in shown
     assert id not in text and "zoe" not in text and str(tmp_path) not in text
     [line] = [record for record in caplog.records if record.getMessage() == "session traced"]
     assert vars(line)["session"] == id and vars(line)["trace"] == TRACE
