@@ -17,8 +17,13 @@ ALLOWED = {
     "training/visavis_training": {"visavis_training", "visavis_models"},
 }
 HEAVY = {"torch", "onnx", "tensorrt", "flash_attn", "bpy"}
-NETWORKS = ("models/visavis_models/diffusion/networks", "models/visavis_models/engines/gpu")
-"""Torch modules: imported by training, export and the engines of NVIDIA cards, where they are asked for."""
+NETWORKS = (
+    "models/visavis_models/diffusion/networks",
+    "models/visavis_models/engines/gpu",
+    "models/visavis_models/device",
+    "server/visavis_server/provenance/device_finish.py",
+)
+"""Torch modules: imported by training, export, the engines of NVIDIA cards and what draws there, where asked for."""
 BUILD_COMMAND = "server/visavis_server/cli_build.py"
 """The one part of the server that knows the builder of engines: the command `visavis build`."""
 

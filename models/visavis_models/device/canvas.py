@@ -51,6 +51,11 @@ class Composed:
     cover: Tensor | None
     """uint8 (T, H, W)."""
 
+    @property
+    def tensors(self) -> list[Tensor]:
+        """Those that there are, in this order."""
+        return [tensor for tensor in (self.pictures, self.planes, self.cover) if tensor is not None]
+
 
 def composed(
     drawings: Sequence[Drawing], device: torch.device, finish: DeviceFinish | None, video: bool

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -22,7 +20,8 @@ import torch
 from numpy.typing import NDArray
 
 from visavis_models.avatar import Avatar, is_of
-from visavis_models.device.canvas import Composed, DeviceFinish, Drawing, composed
+from visavis_models.device.batch import DeviceBatch
+from visavis_models.device.canvas import DeviceFinish, Drawing, composed
 from visavis_models.device.face_window import Sheets, draw_window, face_box, window_of
 from visavis_models.device.judging import fact_sums
 from visavis_models.device.lane import Lane
@@ -30,53 +29,20 @@ from visavis_models.device.networks import TensorNetworks
 from visavis_models.device.patches import DevicePatch
 from visavis_models.device.person import PersonOnDevice, outline_of
 from visavis_models.device.transfer import Shipment, shipped
-from visavis_models.device.windows import DeviceMemory, DeviceWindowMaker, likeness_on_device, on_device
+from visavis_models.device.windows import DeviceMemory, DeviceWindowMaker, likeness_on_device
+from visavis_models.device.work import DeviceState, DeviceWork, KeptAvatar
 from visavis_models.diffusion.batch_sizes import BatchSizes
 from visavis_models.diffusion.crops import REGIONS, to_crops
-from visavis_models.diffusion.guard import CropFacts, GuardLimits, facts_of, window_refused
-from visavis_models.diffusion.likeness import Likeness
+from visavis_models.diffusion.guard import GuardLimits, facts_of, window_refused
 from visavis_models.diffusion.memory import RegionMemory, ShownCrop
-from visavis_models.diffusion.recovery import keep_going
 from visavis_models.diffusion.renderer import DiffusionRenderer, DiffusionState, Job
 from visavis_models.diffusion.settings import RenderingSettings
 from visavis_models.diffusion.windows import Draft, RegionWindow
 from visavis_models.motion import MotionWindow
 from visavis_models.rendering import Drawn
-from visavis_models.warp.renderer import KEPT_STILLS, Posed, Still, draw_frames, draw_matte, draw_person
+from visavis_models.warp.renderer import KEPT_STILLS, Posed, Still
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class _Kept:
-    """An avatar on the device."""
-
-    likeness: Likeness
-    """With arrays: as the renderer of the host knows it."""
-    on_device: Likeness
-    """With tensors."""
-    person: PersonOnDevice
-
-
-@dataclass(slots=True)
-class DeviceState(DiffusionState):
-    """One session's hold on an avatar; what it has shown lies on the device, and is free when this is."""
-
-    kept: _Kept | None = None
-
-
-@dataclass(slots=True)
-class _Work:
-    """A window of one session on its way to the device."""
-
-    job: Job
-    kept: _Kept
-    drawing: Drawing
-    posed: Posed
-
-    @property
-    def still(self) -> Still:
-        return self.kept.likeness.still
 
 
 class DeviceRenderer(DiffusionRenderer):
@@ -109,7 +75,7 @@ class DeviceRenderer(DiffusionRenderer):
         self._drawers = ThreadPoolExecutor(threads, "visavis drawing") if threads > 1 else None
         self._sheets, self._local = Sheets(), threading.local()
         self._counting = threading.Lock()
-        self._on_device: list[_Kept] = []
+        self._on_device: list[KeptAvatar] = []
 
     @property
     def busy_s(self) -> float:
@@ -127,7 +93,7 @@ class DeviceRenderer(DiffusionRenderer):
         kept = next((each for each in self._on_device if each.likeness is likeness), None)
         if kept is None:
             person = PersonOnDevice.of(likeness.still, self.device)
-            kept = _Kept(likeness, likeness_on_device(likeness, self.device), person)
+            kept = KeptAvatar(likeness, likeness_on_device(likeness, self.device), person)
             self._on_device = [kept, *self._on_device][:KEPT_STILLS]
         regions: dict[str, RegionMemory] = {region.name: DeviceMemory() for region in REGIONS}
         return DeviceState(likeness, regions=regions, kept=kept)
@@ -183,7 +149,7 @@ class DeviceRenderer(DiffusionRenderer):
                 partial(map, self._prepared) if self._drawers is None else partial(self._drawers.map, self._prepared)
             )
             works = list(prepare(given))
-            begun = self._lane.submit(partial(_Batch.start, self, works, finish, video))
+            begun = self._lane.submit(partial(DeviceBatch.start, self, works, finish, video))
             if longest <= most:
                 return begun
             # A window follows from the one before it: only the last could be begun ahead, and long runs are no calls.
@@ -193,7 +159,7 @@ class DeviceRenderer(DiffusionRenderer):
         done.set_result([_joined([part[k] for part in parts if part[k] is not None]) for k in range(len(windows))])
         return done
 
-    def _prepared(self, given: tuple[DeviceState, MotionWindow, bool]) -> _Work:
+    def _prepared(self, given: tuple[DeviceState, MotionWindow, bool]) -> DeviceWork:
         """All that the processor does for one window."""
         state, window, matte = given
         assert state.kept is not None
@@ -201,7 +167,7 @@ class DeviceRenderer(DiffusionRenderer):
         drawing = self._local.drawing = Drawing(state.kept.person, (height, width), matte=matte)
         frames, _ = self._sheets.of(len(window), height, width)
         job = self._job(state, window, frames, None)
-        return _Work(job, state.kept, drawing, job.posed)
+        return DeviceWork(job, state.kept, drawing, job.posed)
 
     def _draw(self, still: Still, posed: Posed, frames: NDArray[np.uint8], mattes: NDArray[np.uint8] | None) -> None:
         """What lies within the face's window; the rest is told to the device."""
@@ -231,8 +197,8 @@ class DeviceRenderer(DiffusionRenderer):
         Args:
             of: windows, their drafts, and the crop of the frame before each.
         """
-        made: Any = torch.cat([draft.made for _, draft, _ in of])  # type: ignore[misc]
-        maps: Any = torch.cat([window.maps for window, _, _ in of])  # type: ignore[misc]
+        made: Any = torch.cat([draft.made for _, draft, _ in of])
+        maps: Any = torch.cat([window.maps for window, _, _ in of])
         before: list[Any] = []
         before_maps: list[Any] = []
         follows: list[bool] = []
@@ -252,7 +218,7 @@ class DeviceRenderer(DiffusionRenderer):
         follows = newest is not None and newest.frame == window.first_frame - 1 and window.overlap.known.any()
         return newest if follows else None
 
-    def layers(self, work: _Work) -> list[list[DevicePatch]]:
+    def layers(self, work: DeviceWork) -> list[list[DevicePatch]]:
         """What is laid over a window, by region."""
         rig, found = work.still.rig, []
         for region in REGIONS:
@@ -263,17 +229,19 @@ class DeviceRenderer(DiffusionRenderer):
             mouth_px = self.networks.size.mouth_px
             crops = to_crops(region, rig.neutral_points, work.posed.skull, rig.face_width_px, mouth_px)
             given: Any = zip(shown.made, shown.maps, crops, shown.share, strict=True)
-            found.append([DevicePatch(t, *one[:3], float(one[3])) for t, one in enumerate(given)])
+            found.append(
+                [DevicePatch(t, made, maps, crop, float(share)) for t, (made, maps, crop, share) in enumerate(given)]
+            )
         return found
 
     def compose(
-        self, works: Sequence[_Work], finish: DeviceFinish | None, video: bool, also: Sequence[torch.Tensor] = ()
+        self, works: Sequence[DeviceWork], finish: DeviceFinish | None, video: bool, also: Sequence[torch.Tensor] = ()
     ) -> Shipment:
         """Put windows together and send them, and something else behind them."""
         for work in works:
             work.drawing.layers = self.layers(work)
         made = composed([work.drawing for work in works], self.device, finish, video)
-        return shipped([*(tensor for each in made for tensor in _tensors(each)), *also])
+        return shipped([*(tensor for each in made for tensor in each.tensors), *also])
 
     def take_drafts(self, asked: Sequence[tuple[Job, RegionWindow]]) -> list[Draft | None]:
         """See `DiffusionRenderer._drafts`."""
@@ -289,146 +257,19 @@ class DeviceRenderer(DiffusionRenderer):
             self.counts.windows += count
 
 
-@dataclass(slots=True)
-class _Batch:
-    """Windows of many sessions that the device works at."""
-
-    renderer: DeviceRenderer
-    works: list[_Work]
-    finish_with: DeviceFinish | None
-    video: bool
-    shipment: Shipment | None = None
-    asked: list[tuple[_Work, str, RegionWindow]] = field(default_factory=list)
-    """In the order in which their figures come."""
-    before: list[RegionMemory] = field(default_factory=list)
-    """Of each, what its region remembered."""
-
-    @classmethod
-    def start(cls, renderer: DeviceRenderer, works: list[_Work], finish: DeviceFinish | None, video: bool) -> _Batch:
-        """Begin; nobody waits for the device."""
-        batch = cls(renderer, works, finish, video)
-        with torch.inference_mode():
-            try:
-                batch._begin()
-            except (torch.OutOfMemoryError, RuntimeError) as error:
-                batch._failed(error)
-        return batch
-
-    @property
-    def ready(self) -> bool:
-        """See `Started`."""
-        return self.shipment is None or self.shipment.ready
-
-    def finish(self) -> list[Drawn]:
-        """See `Started`: those that the guard refuses are made again now."""
-        with torch.inference_mode():
-            if self.shipment is None:
-                return [_by_the_host(work) for work in self.works]
-            try:
-                return self._finished(self.shipment)
-            except (torch.OutOfMemoryError, RuntimeError) as error:
-                self._failed(error)
-                return [_by_the_host(work) for work in self.works]
-
-    def _begin(self) -> None:
-        renderer = self.renderer
-        asked = [(work, name, window) for work in self.works for name, window in work.job.windows.items()]
-        brought = on_device([a[2] for a in asked], [a[0].kept.on_device for a in asked], renderer.device)
-        asked = [(work, name, window) for (work, name, _), window in zip(asked, brought, strict=True)]
-        for work, name, window in asked:
-            work.job.windows[name] = window
-        drafts = renderer.take_drafts([(work.job, window) for work, _, window in asked])
-        renderer.count_windows(len(asked))
-        sums: list[torch.Tensor] = []
-        kinds: dict[tuple[int, ...], list[tuple[RegionWindow, Draft, ShownCrop | None]]] = {}
-        made: list[tuple[tuple[int, ...], _Work, str, RegionWindow, Draft]] = []
-        for (work, name, window), draft in zip(asked, drafts, strict=True):
-            if draft is None:
-                renderer.recover([(work.job, name, "engine")])
-                continue
-            kind = tuple(window.maps.shape[2:])
-            memory = work.job.state.regions[name]
-            kinds.setdefault(kind, []).append((window, draft, renderer.newest_before(window, memory)))
-            made.append((kind, work, name, window, draft))
-        for kind, of in kinds.items():
-            sums.append(renderer.facts(of))
-            self.asked += [(work, name, window) for shape, work, name, window, _ in made if shape == kind]
-        for work, name, _ in self.asked:
-            memory = work.job.state.regions[name]
-            self.before.append(replace(memory, latents=deque(memory.latents, memory.latents.maxlen)))
-        over = renderer.settings.cross_fade_frames
-        for _, work, name, window, draft in made:
-            work.job.shown[name] = keep_going(window, draft, work.job.state.regions[name], over)
-        self.shipment = renderer.compose(self.works, self.finish_with, self.video, sums)
-
-    def _finished(self, shipment: Shipment) -> list[Drawn]:
-        arrays = shipment.arrays()
-        drawn, rest = _drawn(self.works, arrays, self.finish_with is not None, self.video)
-        rows = iter([row for sums in rest for row in sums])
-        refused: list[tuple[_Work, str, str]] = []
-        for (work, name, window), memory in zip(self.asked, self.before, strict=True):
-            facts: list[CropFacts] = [facts_of(next(rows)) for _ in range(len(window))]
-            reason = window_refused(facts, window.motion, self.renderer.limits)
-            if reason is not None:
-                work.job.state.regions[name] = memory
-                work.job.shown.pop(name)
-                refused.append((work, name, reason))
-        if not refused:
-            return drawn
-        self.renderer.recover([(work.job, name, reason) for work, name, reason in refused])
-        again = [work for work in self.works if any(work is each[0] for each in refused)]
-        arrays = self.renderer.compose(again, self.finish_with, self.video).arrays()
-        anew = dict(
-            zip(map(id, again), _drawn(again, arrays, self.finish_with is not None, self.video)[0], strict=True)
-        )
-        return [anew.get(id(work), shown) for work, shown in zip(self.works, drawn, strict=True)]
-
-    def _failed(self, error: BaseException) -> None:
-        """The device cannot: the host draws without networks, and everybody's streams begin anew."""
-        _log.error("the card cannot put pictures together; warp draws", extra={"error": str(error).split("\n")[0]})
-        self.shipment = None
-        for work in self.works:
-            for memory in work.job.state.regions.values():
-                memory.forget()
-
-
-def _tensors(made: Composed) -> list[torch.Tensor]:
-    return [tensor for tensor in (made.pictures, made.planes, made.cover) if tensor is not None]
-
-
-def _drawn(
-    works: Sequence[_Work], arrays: Sequence[NDArray[Any]], finished: bool, video: bool
-) -> tuple[list[Drawn], list[NDArray[Any]]]:
-    """Windows as they came, and what came behind them."""
-    found, rest = [], list(arrays)
-    for work in works:
-        pictures = rest.pop(0)
-        planes = rest.pop(0) if video else None
-        found.append(Drawn(pictures, planes, rest.pop(0) if work.drawing.matte else None, finished))
-    return found, rest
-
-
-def _by_the_host(work: _Work) -> Drawn:
-    """A window as `warp` draws it."""
-    pictures, covers = draw_frames(work.still, work.posed), None
-    if work.drawing.matte:
-        covers = np.empty(pictures.shape[:3], np.uint8)
-        spare = np.empty_like(pictures[0])
-        for t, cover in enumerate(covers):
-            draw_matte(work.still, draw_person(work.still, work.posed, t, spare), cover)
-    return Drawn(pictures, None, covers, False)
-
-
 def _joined(parts: Sequence[Drawn | None]) -> Drawn:
     """Windows of one state, one after another."""
     known = [part for part in parts if part is not None]
     if len(known) == 1:
         return known[0]
-    rows: list[Any] = [
-        None if any(row is None for row in column) else np.concatenate(column)
-        for column in ([p.pictures for p in known], [p.planes for p in known], [p.covers for p in known])
-    ]
-    return Drawn(rows[0], rows[1], rows[2], all(part.finished for part in known))
+
+    def rows(arrays: Sequence[NDArray[np.uint8] | None]) -> NDArray[np.uint8] | None:
+        there = [array for array in arrays if array is not None]
+        return np.concatenate(there) if len(there) == len(known) else None
+
+    pictures = np.concatenate([part.pictures for part in known])
+    planes, covers = rows([part.planes for part in known]), rows([part.covers for part in known])
+    return Drawn(pictures, planes, covers, all(part.finished for part in known))
 
 
 def _numbers(sums: torch.Tensor) -> NDArray[np.float64]:

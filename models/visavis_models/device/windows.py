@@ -47,8 +47,8 @@ class DeviceWindow(RegionWindow):
 
     def led_by(self, maps: Floats) -> Floats:
         """See `RegionWindow.led_by`."""
-        led: Any = torch.cat([maps[None], self.maps])  # type: ignore[arg-type]
-        return led  # type: ignore[no-any-return]
+        led: Floats = torch.cat([maps[None], self.maps])
+        return led
 
 
 def on_device(
@@ -90,7 +90,6 @@ class DeviceWindowMaker(WindowMaker):
         self._noises: dict[tuple[int, int], Tensor] = {}
         self._luma = torch.from_numpy(LUMA).to(networks.device)
 
-    @torch.inference_mode()
     def _batch(self, windows: Sequence[RegionWindow], size: int, steps: int) -> list[Draft]:
         count, frames = len(windows), len(windows[0])
         padded: list[Any] = [*windows, *[windows[-1]] * (size - count)]
@@ -103,12 +102,12 @@ class DeviceWindowMaker(WindowMaker):
         nothing = torch.zeros((LATENT_CHANNELS + eighth.shape[2], height, width), device=maps.device)
         told: Any = Told(
             eighth,
-            uploaded(motion, maps.device),  # type: ignore[arg-type]
-            torch.stack([w.likeness.shade for w in padded]),  # type: ignore[arg-type]
-            torch.stack([w.likeness.tokens[w.region.name] for w in padded]),  # type: ignore[arg-type]
-            _stacked([w.overlap.latents for w in padded], nothing[:LATENT_CHANNELS]),  # type: ignore[arg-type]
-            _stacked([w.overlap.eighth for w in padded], nothing[LATENT_CHANNELS:]),  # type: ignore[arg-type]
-            uploaded(known, maps.device),  # type: ignore[arg-type]
+            uploaded(motion, maps.device),
+            torch.stack([w.likeness.shade for w in padded]),
+            torch.stack([w.likeness.tokens[w.region.name] for w in padded]),
+            _stacked([w.overlap.latents for w in padded], nothing[:LATENT_CHANNELS]),
+            _stacked([w.overlap.eighth for w in padded], nothing[LATENT_CHANNELS:]),
+            uploaded(known, maps.device),
         )
         new = self._start(maps.shape[2], maps.shape[3]).expand(size, frames, -1, -1, -1).contiguous()
         times = steps_of(steps)
@@ -120,11 +119,10 @@ class DeviceWindowMaker(WindowMaker):
         made = made.reshape(size, frames, *made.shape[1:])[:count].clone()
         for k, window in enumerate(windows):
             if window.region is not MOUTH:
-                made[k, :, 3] *= 1.0 - _own_eye(window.maps)  # type: ignore[arg-type]
+                made[k, :, 3] *= 1.0 - _own_eye(window.maps)
             if window.likeness.grey:
                 made[k, :, :3] = torch.einsum("nchw,c->nhw", made[k, :, :3], self._luma)[:, None]
-        drafts: Any = [Draft(made[k], latents[k], eighth[k]) for k in range(count)]
-        return drafts  # type: ignore[no-any-return]
+        return [Draft(made[k], latents[k], eighth[k]) for k in range(count)]
 
     def _start(self, height: int, width: int) -> Tensor:
         if (height, width) not in self._noises:
