@@ -21,6 +21,7 @@ from visavis_server.metrics import Metrics
 _STATUS_BY_CODE = {
     "already_joined": 409,
     "already_negotiated": 409,
+    "already_recording": 409,
     "already_speaking": 409,
     "etag_mismatch": 412,
     "etag_missing": 428,

@@ -220,7 +220,7 @@ def show_routes(shows: Shows, settings: ShowSettings) -> APIRouter:
         admit(request)
         return shows.get(id)
 
-    @routes.post("", status_code=201, summary="Open a show", responses=documented(401, 403, 404, 409, 422, 503))
+    @routes.post("", status_code=201, summary="Open a show", responses=documented(400, 401, 403, 404, 409, 422, 503))
     async def open_show(request: Request, wanted: ShowRequest) -> ShowBody:
         check_opening(request, wanted.avatar_id, wanted.name)
         items = await found(request, wanted.files)
@@ -240,7 +240,7 @@ def show_routes(shows: Shows, settings: ShowSettings) -> APIRouter:
             show.loop(wanted.loop)
         return show_body(show)
 
-    @routes.post("/{id}/items", status_code=202, summary="Play more", responses=documented(401, 403, 404, 422))
+    @routes.post("/{id}/items", status_code=202, summary="Play more", responses=documented(400, 401, 403, 404, 422))
     async def append(request: Request, id: str, wanted: FilesRequest) -> ShowBody:
         get(request, id)
         items = await found(request, wanted.files)
