@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import os
 import re
 import shlex
 import shutil
@@ -100,13 +101,23 @@ def run(target: str, seconds: float, keep: bool) -> dict[str, Any]:
 
 
 def _child(target: str, arguments: list[str]) -> str:
-    with tempfile.TemporaryDirectory() as folder:
+    memory = Path("/dev/shm")  # where there is a disk in memory
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         again = Path(folder) / target  # merging, libFuzzer runs itself, by its name
         call = shlex.join([sys.executable, str(Path(__file__).resolve()), "--child", target])
         again.write_text(f'#!/bin/sh\nexec {call} "$0" "$@"\n')
         again.chmod(0o700)
         command = [again, *arguments]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+        place = {**os.environ, "TMPDIR": folder}
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=place,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
     if done.returncode:
         print("\n".join(line for line in done.stdout.splitlines() if "Instrumenting" not in line)[-4000:])
         if done.returncode not in _FIND_CODES:

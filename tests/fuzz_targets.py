@@ -65,9 +65,8 @@ def _text(content: bytes) -> str:
 
 @functools.cache
 def _folder() -> Path:
-    """For this process alone; in memory, where there is a disk in memory."""
-    memory = Path("/dev/shm")
-    found = Path(tempfile.mkdtemp(prefix="fuzz-", dir=memory if memory.is_dir() else None))
+    """For this process alone."""
+    found = Path(tempfile.mkdtemp(prefix="fuzz-"))
     atexit.register(shutil.rmtree, found, ignore_errors=True)
     return found
 
@@ -236,7 +235,7 @@ def check_address(content: bytes) -> None:
     url, key, token = (_text(content) + "\n\n").split("\n")[:3]
     target = refused_politely(read_target, url, key, token)
     if target is not None:
-        assert 0 < target.port < 65536 and (len(token) < 4 or token not in target.shown)
+        assert 0 < target.port < 65536 and (len(token) < 4 or token in url or token not in target.shown)
 
 
 def check_token(content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What coverage-guided fuzzing has kept because it reached something, sent to each parser again; see `benchmarks/fuzz.py`."""
+"""What `benchmarks/fuzz.py` has kept: it reached something, or broke a parser once. Sent to each parser again."""
 
 from __future__ import annotations
 
