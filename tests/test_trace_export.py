@@ -28,7 +28,7 @@ from visavis_server.settings_sources import load_settings
 from visavis_server.studio import Studio, StudioSettings
 from visavis_server.trace_settings import TraceSettings
 from visavis_server.tracing.exporting import check_traces, traces_of
-from visavis_server.tracing.traces import Traces
+from visavis_server.tracing.traces import TakeTraceparent, Traces, incoming
 
 pytestmark = pytest.mark.e2e
 
@@ -91,6 +91,22 @@ async def test_a_file_holds_what_collectors_read_and_the_callers_trace_goes_on(
     assert id not in text and "zoe" not in text and str(tmp_path) not in text
     [line] = [record for record in caplog.records if record.getMessage() == "session traced"]
     assert vars(line)["session"] == id and vars(line)["trace"] == TRACE
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+async def test_the_header_is_known_while_a_request_is_answered_and_no_longer(kind: str) -> None:
+    seen: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(incoming.get())
+
+    async def nothing(*_: Any) -> Any:
+        return {}
+
+    for headers in ([(b"traceparent", b"00-a-b-01")], [(b"traceparent", b"0" * 200)], [(b"tracestate", b"a=b")]):
+        await TakeTraceparent(app)({"type": kind, "headers": headers}, nothing, nothing)
+        assert incoming.get() == ""
+    assert seen == ["00-a-b-01", "", ""]
 
 
 @contextmanager

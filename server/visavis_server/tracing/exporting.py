@@ -97,8 +97,8 @@ def file_exporter(path: Path) -> SpanExporter:
                     if str(path) == "-":
                         sys.stderr.write(line)
                     else:
-                        with path.open("a", encoding="utf-8") as file:
-                            file.write(line)
+                        with path.open("ab", buffering=0) as file:  # one write: several workers share the file
+                            file.write(line.encode())
             except OSError:  # a full disk: traces are lost, and nothing else
                 return SpanExportResult.FAILURE
             return SpanExportResult.SUCCESS
