@@ -1,7 +1,8 @@
 """How many avatars one device draws at once, and how soon: real sessions that all talk, without network and encoding.
 
     python benchmarks/gpu.py [--size base] [--folder EXPORTED] [--engine torch] [--sessions 1,8,16,32,48,64]
-        [--seconds 20] [--canvas-px 1024] [--frames-per-step 4] [--steps 1] [--listening-processes 8] [--keep]
+        [--seconds 20] [--canvas-px 1024] [--frames-per-step 4] [--steps 1] [--listening-processes 8]
+        [--pictures card] [--drawing-threads 8] [--keep]
 
 Without --folder the networks have weights at random: that costs as much, but the guard is told to let it pass. Every
 session hears the same sentence at real time, at another place of it, and its frames are taken as they are published.
@@ -9,7 +10,8 @@ JSON keys: sessions_at_25fps (the most tried of whose frames less than 0.1 % wer
 speech_to_lips_ms_p95_1 and _64 (null where not tried), first_frame_ms (a session is asked for, to its first picture),
 window_ms, window_ms_p95, window_ms_p99 (one session's window, drawn alone), cold_start_s, and `runs`: of each number
 of sessions frames, late_share, latencies, batches by size, and `shares`: of the device thread's time, for listening,
-networks and all other drawing; `load` is the part of all time in which it worked.
+networks and all other drawing (with --pictures card: what the processor does before a card goes on); `load` is the
+part of all time in which it worked.
 """
 
 from __future__ import annotations
@@ -21,12 +23,12 @@ import statistics
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from gpu_renderers import OneWay, OneWayOnCard, Stopwatch
 from numpy.typing import NDArray
 from record import report
 
@@ -61,25 +63,6 @@ _PACE_HZ = 48000
 Floats = NDArray[np.float32]
 
 
-class Stopwatch:
-    """Seconds spent, by name; by the one thread that draws."""
-
-    def __init__(self) -> None:
-        self.spent_s: defaultdict[str, float] = defaultdict(float)
-
-    def timed(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        """The same call, counted."""
-
-        def counted(*given: Any) -> Any:
-            begun_s = time.perf_counter()
-            try:
-                return call(*given)
-            finally:
-                self.spent_s[name] += time.perf_counter() - begun_s
-
-        return counted
-
-
 class TimedNetworks:
     """Networks whose time is counted; see `WindowNetworks`."""
 
@@ -107,20 +90,6 @@ class TimedNetworks:
         """See `WindowNetworks`."""
         found: Floats = self._decode(latents, features, maps)
         return found
-
-
-class OneWay:
-    """A renderer that cannot do with less: what is measured is its best."""
-
-    name = "diffusion"
-
-    def __init__(self, inner: DiffusionRenderer, watch: Stopwatch) -> None:
-        self._inner = inner
-        self.render = watch.timed("drawing", inner.render)
-
-    def open(self, avatar: Avatar, long_side_px: int | None = None) -> Any:
-        """See `Renderer.open`."""
-        return self._inner.open(avatar, long_side_px)
 
 
 class TimedListener(Performer):
@@ -291,6 +260,24 @@ class TorchOnProcessor(EngineNetworks):
         self._engines = {part: open_torch(path, "cpu") for part, path in files}
 
 
+def on_the_card(
+    networks: EngineNetworks, settings: RenderingSettings, limits: Any, batches: BatchSizes | None, threads: int
+) -> DiffusionRenderer:
+    """A renderer whose pictures are filled, judged, marked and converted where its networks run."""
+    from visavis_models.device.networks import EnginesOnDevice
+    from visavis_models.device.renderer import DeviceRenderer
+    from visavis_server.provenance.device_finish import device_finish_of
+
+    return DeviceRenderer(EnginesOnDevice(networks), settings, limits, batches, device_finish_of(True, ""), threads)
+
+
+def most_unlike(one: DiffusionRenderer, other: DiffusionRenderer, avatar: Avatar) -> int:
+    """By how many levels of 255 pictures of two renderers differ at most."""
+    window = busy_motion(4)
+    shown = [each.render([each.open(avatar)], [window])[0].astype(int) for each in (one, other)]
+    return int(np.abs(shown[0] - shown[1]).max())
+
+
 def has_card() -> bool:
     """Whether torch sees one."""
     import torch
@@ -324,6 +311,10 @@ def main() -> None:
     parser.add_argument("--frames-per-step", type=int, default=4)
     parser.add_argument("--steps", type=int, default=1)
     parser.add_argument("--listening-processes", type=int, default=0, help="0: the one that draws listens too")
+    parser.add_argument(
+        "--pictures", choices=("card", "processor"), default="processor", help="what fills and marks them"
+    )
+    parser.add_argument("--drawing-threads", type=int, default=8, help="of the processor, where a card fills")
     parser.add_argument("--windows", type=int, default=50, help="timed one after another")
     parser.add_argument("--keep", action="store_true")
     args = parser.parse_args()
@@ -336,9 +327,14 @@ def main() -> None:
         batches = BatchSizes() if networks.records else None
         if batches is not None:
             batches.record(networks, settings.overlap_frames)
-        renderer = DiffusionRenderer(
-            TimedNetworks(networks, watch), settings, None if args.folder else UNLIMITED, batches
+        limits = None if args.folder else UNLIMITED
+        on_card = args.pictures == "card"
+        renderer: DiffusionRenderer = (
+            on_the_card(networks, settings, limits, batches, args.drawing_threads)
+            if on_card
+            else DiffusionRenderer(TimedNetworks(networks, watch), settings, limits, batches)
         )
+        one_way = (OneWayOnCard if on_card else OneWay)(renderer, watch)
         avatar = large_face(args.canvas_px)
         windows_ms = window_times_ms(renderer, avatar, args.frames_per_step, args.windows)
         cold_start_s = time.perf_counter() - begun_s - sum(windows_ms) / 1000
@@ -348,18 +344,23 @@ def main() -> None:
             ears = ListeningCrew(args.listening_processes, [sys.executable, "-m", "visavis_server.listening"])
         make = listeners(ears, watch)
         for count in sorted(int(number) for number in args.sessions.split(",")):
-            found = asyncio.run(run_sessions(OneWay(renderer, watch), make, avatar, count, voice, watch, args))
+            found = asyncio.run(run_sessions(one_way, make, avatar, count, voice, watch, args))
             runs[count] = found
             print("  ".join(f"{key} {value}" for key, value in found.items()), flush=True)
             if found.get("late_share", 1.0) > 0.5:
                 break
         if ears is not None:
             ears.close()
+        unlike = None
+        if on_card:
+            unlike = most_unlike(renderer, DiffusionRenderer(networks, settings, UNLIMITED, batches), avatar)
     good = [count for count, found in runs.items() if found.get("late_share", 1.0) < MOST_LATE]
     figures = {
         "size": size.name,
         "engine": networks.name,
         "canvas_px": args.canvas_px,
+        "pictures": args.pictures,
+        "most_levels_unlike_the_host": unlike,
         "frames_per_step": args.frames_per_step,
         "steps": args.steps,
         "listening_processes": args.listening_processes,

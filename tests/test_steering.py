@@ -183,3 +183,22 @@ def test_new_sessions_fill_a_batch_and_then_begin_another_one() -> None:
     spread = [(k % 4, quality) for k in range(36)]
     assert quiet_start(spread, quality, CARD) in (1, 2, 3, 4)
     assert quiet_start([(0, quality)], Quality(1, "warp"), CARD) == 1
+
+
+def test_people_of_one_picture_cost_as_much_as_sessions_of_their_own() -> None:
+    costs, held = {"1 step": StepCost(2, 3)}, []
+    for people in (1, 3):
+        it = steering(costs)
+        for number in range(200):
+            try:
+                it.check_room(people)
+            except Busy:
+                break
+            assert it.admit(str(number), people).people == people
+        held.append(it.people)
+        assert it.people == people * it.sessions and it.planned_load == pytest.approx(1.0, abs=0.1)
+        it.leave("0")
+        assert it.people == people * it.sessions and it.planned_load < 1.0
+    assert abs(held[0] - held[1]) <= 6, "a crowd fills a device as single people do"
+    crowd = [Due(name, Quality(2, "1 step", people=people), 0, 2) for name, people in (("a", 4), ("b", 1), ("c", 1))]
+    assert [due.key for due in gathered(crowd, costs)] == ["a"], "24 of 30 ms are one picture's"

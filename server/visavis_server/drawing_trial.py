@@ -14,6 +14,7 @@ import numpy as np
 
 from visavis_models.arkit import ARKIT
 from visavis_models.motion import MotionWindow, rest_motion
+from visavis_models.people_rendering import GroupState
 from visavis_models.rendering import AdjustableRenderer, Renderer
 from visavis_server.load import StepCost, affordable
 
@@ -36,7 +37,7 @@ def busy_motion(frames: int, first_frame: int = 0) -> MotionWindow:
 
 
 def step_cost(renderer: Renderer[Any], state: Any) -> StepCost:
-    """What a step costs as the renderer draws now; the state's clock goes on."""
+    """What a step costs as the renderer draws now, for each face in the picture; the state's clock goes on."""
     frame, costs_ms = 0, dict.fromkeys((_SHORT, _LONG), float("inf"))
     renderer.render([state], [busy_motion(_LONG)])
     for _ in range(_ROUNDS):
@@ -46,7 +47,8 @@ def step_cost(renderer: Renderer[Any], state: Any) -> StepCost:
             renderer.render([state], [busy_motion(count, frame)])
             costs_ms[count] = min(costs_ms[count], (time.perf_counter() - begun_s) * 1000)
     frame_ms = max(0.0, (costs_ms[_LONG] - costs_ms[_SHORT]) / (_LONG - _SHORT))
-    return StepCost(max(0.0, costs_ms[_SHORT] - frame_ms), frame_ms)
+    people = len(state.people) if isinstance(state, GroupState) else 1
+    return StepCost(max(0.0, costs_ms[_SHORT] - frame_ms), frame_ms / people)
 
 
 def way_costs(renderer: Renderer[Any], state: Any) -> dict[str, StepCost]:
