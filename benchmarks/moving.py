@@ -1,6 +1,6 @@
 """A worker is killed, again and again, while a page in Chromium is in a call with it: when its pictures are back.
 
-    python benchmarks/moving.py [--kills 12] [--renderer warp] [--avatar elena] [--page call|idle|show] [--keep]
+    python benchmarks/moving.py [--kills 12] [--renderer warp] [--avatar elena] [--keep]
 
 The stages are told by the page itself, in ms after `kill -9`: told_ms (it knows), asked_ms (it asks for a session),
 session_ms (another worker has opened it), answer_ms and connected_ms (the media connection), first_frame_ms (a picture
@@ -67,7 +67,7 @@ def worker_pid(server: int, session: str) -> int:
 async def until_workers(http: httpx.AsyncClient, count: int) -> None:
     """Wait until so many answer."""
     async with asyncio.timeout(PATIENCE_S):
-        while (await http.get("/healthz")).json().get("workers") != count:
+        while (await http.get("/healthz")).json().get("workers") != count:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 
 
@@ -115,7 +115,10 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         server = start_server(port, folder / "data", folder / "server.log", extra)
         url = f"http://127.0.0.1:{port}"
         try:
-            async with httpx.AsyncClient(base_url=url, timeout=30) as http, calling(url, arguments.avatar, voice) as page:
+            async with (
+                httpx.AsyncClient(base_url=url, timeout=30) as http,
+                calling(url, arguments.avatar, voice) as page,
+            ):
                 for _ in range(arguments.kills):
                     await until_workers(http, 2)
                     await asyncio.sleep(_SETTLED_S)
@@ -124,7 +127,11 @@ async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         finally:
             server.terminate()
             server.wait(20)
-    figures: dict[str, Any] = {"kills": len(rows), "renderer": arguments.renderer, "load_1": round(os.getloadavg()[0], 1)}
+    figures: dict[str, Any] = {
+        "kills": len(rows),
+        "renderer": arguments.renderer,
+        "load_1": round(os.getloadavg()[0], 1),
+    }
     for stage in STAGES:
         values = [row[stage] for row in rows]
         p50, p95 = np.percentile(values, [50, 95]).tolist()
