@@ -107,7 +107,7 @@ def _child(target: str, arguments: list[str]) -> str:
         call = shlex.join([sys.executable, str(Path(__file__).resolve()), "--child", target])
         again.write_text(f'#!/bin/sh\nexec {call} "$0" "$@"\n')
         again.chmod(0o700)
-        command = [again, *arguments]
+        command = [str(again), *arguments]
         place = {**os.environ, "TMPDIR": folder}
         done = subprocess.run(
             command,

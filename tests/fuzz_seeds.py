@@ -129,7 +129,7 @@ def sound(form: str, codec: str, rate_hz: int = 8000) -> bytes:
     """A tenth of a second of a tone in a file."""
     out = io.BytesIO()
     with av.open(out, "w", format=form) as box:
-        stream = box.add_stream(codec, rate=rate_hz, layout="mono")
+        stream: Any = box.add_stream(codec, rate=rate_hz, layout="mono")
         tone = (8000 * np.sin(np.arange(rate_hz // 10) / 9)).astype(np.int16)
         frame = av.AudioFrame.from_ndarray(tone[None], format="s16", layout="mono")
         frame.sample_rate = rate_hz
@@ -141,7 +141,7 @@ def video(form: str, codec: str) -> bytes:
     """Three small pictures in a file."""
     out = io.BytesIO()
     with av.open(out, "w", format=form) as box:
-        stream = box.add_stream(codec, rate=25)
+        stream: Any = box.add_stream(codec, rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         stream.time_base = Fraction(1, 25)
         for index in range(3):
