@@ -7,6 +7,6 @@ from visavis_server import wiring
 from visavis_server.cli import main
 
 if __name__ == "__main__":
-    setattr(wiring, "default_renderer", PaintingRenderer)  # noqa: B010 - a type checker knows that it is a function
+    setattr(wiring, "default_renderer", lambda *_: PaintingRenderer())  # noqa: B010 - a type checker knows that it is a function
     setattr(wiring, "listener_maker", lambda engine_kind=None, mouth_only=False: LoudnessListener)  # noqa: B010
     main()
