@@ -16,7 +16,8 @@ from visavis_server.access.keys import KeyStore
 from visavis_server.access.ledger import NAME, Ledger
 from visavis_server.access.usage import Usage
 from visavis_server.access.visitors import Visitor
-from visavis_server.settings import LimitSettings, Settings
+from visavis_server.access_settings import LimitSettings
+from visavis_server.settings import Settings
 
 pytestmark = pytest.mark.unit
 

@@ -96,7 +96,7 @@ class DeviceEngine:
     @property
     def on_card(self) -> bool:
         """See `CardEngine`."""
-        return self._device.type == "cuda"
+        return bool(self._device.type == "cuda")
 
     @property
     def records(self) -> bool:
