@@ -7,6 +7,7 @@ expression is spontaneous, Ekman et al. 1981), so that it is no mask. Knows noth
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,6 +76,12 @@ class Colour:
     """float64 (6,), `HEAD_NAMES`: how the head is held besides; presence adds it and keeps the eyes on the viewer."""
 
 
+_NO_COLOUR = Colour(np.zeros(len(ARKIT_NAMES)), np.zeros(len(ARKIT_NAMES)), 1.0, 0.0, np.zeros(6))
+"""Of somebody who feels nothing in particular: most people, most of the time; it costs nothing."""
+_FADED = 1e-6
+_SHOWS = np.array([name != "neutral" for name in EMOTIONS])
+
+
 class EmotionalFace:
     """One person's emotion, frame by frame.
 
@@ -94,12 +101,15 @@ class EmotionalFace:
         if feeling != self._felt:
             self._felt, self._since_s = feeling, 0.0
         self._since_s += FRAME_S
-        settling = _SETTLED + (1.0 - _SETTLED) * np.exp(-max(0.0, self._since_s - 1.0) / _SETTLES_S)
+        settling = _SETTLED + (1.0 - _SETTLED) * math.exp(-max(0.0, self._since_s - 1.0) / _SETTLES_S)
+        uneven = self._uneven.step()
+        if (feeling.emotion == "neutral" or feeling.strength == 0.0) and self._shares[_SHOWS].max() < _FADED:
+            return _NO_COLOUR
         for i, (name, spring) in enumerate(zip(EMOTIONS, self._springs, strict=True)):
             target = feeling.strength if name == feeling.emotion else 0.0
             pace = 1.0 if target >= self._shares[i] else _PACES[i]
             self._shares[i] = min(max(float(spring.step(target, pace)[0]), 0.0), 1.0)
-        upper, lower, upper_side, lower_side = self._uneven.step()
+        upper, lower, upper_side, lower_side = uneven
         gain = np.where(_UPPER, 1.0 + upper, 1.0 + lower)
         side = _LEFT_BIAS + np.where(_UPPER, upper_side, lower_side)
         gain *= 1.0 + side * _LEFT - side * _RIGHT
@@ -124,6 +134,8 @@ def coloured_face(presence: NDArray[np.float32], mouth: NDArray[np.float32], col
         mouth: float32 (52,), the voice's.
         colour: of this frame.
     """
+    if colour is _NO_COLOUR:
+        return np.minimum(presence + mouth, np.float32(1.0))
     voice = mouth.astype(np.float64)
     voice[_OPENING_UNITS] *= colour.opening
     gap = float(lip_gap(mouth_of_face(mouth)))

@@ -129,5 +129,5 @@ class _Lately:
 
 def level_of(samples: NDArray[np.float32]) -> float:
     """Of a chunk, in decibels against full scale; silence is -80."""
-    power = float(np.mean(np.square(samples)))
+    power = float(samples @ samples) / max(samples.size, 1)
     return 10.0 * math.log10(min(max(power, 1e-8), 1.0)) if math.isfinite(power) else -80.0
