@@ -135,7 +135,7 @@ def coloured_face(presence: NDArray[np.float32], mouth: NDArray[np.float32], col
         colour: of this frame.
     """
     if colour is _NO_COLOUR:
-        return np.minimum(presence + mouth, np.float32(1.0))
+        return np.asarray(np.minimum(presence + mouth, 1.0), np.float32)
     voice = mouth.astype(np.float64)
     voice[_OPENING_UNITS] *= colour.opening
     gap = float(lip_gap(mouth_of_face(mouth)))
