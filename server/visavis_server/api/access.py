@@ -81,7 +81,7 @@ def access_routes(gate: Gate, keys: KeyStore, settings: AccessSettings) -> APIRo
         response.headers["Cache-Control"] = "no-store"
         return body(request, gate.known(visitor_of(request.scope, gate.trusted)))
 
-    @routes.post("/v1/access", summary="Log a browser in", responses=documented(401, 422, 429))
+    @routes.post("/v1/access", summary="Log a browser in", responses=documented(400, 401, 422, 429))
     async def log_in(request: Request, response: Response, given: Login) -> AccessBody:
         visitor = visitor_of(request.scope, gate.trusted)
         text, now_s = given.key.get_secret_value().strip(), time.time()
@@ -110,7 +110,7 @@ def access_routes(gate: Gate, keys: KeyStore, settings: AccessSettings) -> APIRo
         "/v1/tokens",
         status_code=201,
         summary="A token with some of a key's rights",
-        responses=documented(401, 403, 422),
+        responses=documented(400, 401, 403, 422),
     )
     async def make_token(request: Request, response: Response, wanted: TokenRequest) -> TokenBody:
         visitor, now_s = visitor_of(request.scope, gate.trusted), time.time()

@@ -98,7 +98,7 @@ def mood_routes(registry: SessionRegistry) -> APIRouter:
     async def get_mood(id: str) -> MoodBody:
         return mood_body(registry.get(id).session.mood)
 
-    @routes.patch("/v1/sessions/{id}/mood", summary="Change emotion or preset", responses=documented(404, 422))
+    @routes.patch("/v1/sessions/{id}/mood", summary="Change emotion or preset", responses=documented(400, 404, 422))
     async def change_mood(id: str, change: MoodFields) -> MoodBody:
         call = registry.get(id)
         call.set_mood(changed_mood(call.session.mood, change))

@@ -106,7 +106,7 @@ def motion_routes(registry: SessionRegistry) -> APIRouter:
         "/replay",
         status_code=202,
         summary="Show the motion of a file (the request's body) in place of the live one",
-        responses=documented(404, 413, 422),
+        responses=documented(400, 404, 413, 422),
         openapi_extra={"requestBody": {"required": True, "content": {kind: {} for kind in _TYPES.values()}}},
     )
     async def replay(

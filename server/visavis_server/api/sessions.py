@@ -88,7 +88,7 @@ def session_routes(registry: SessionRegistry, desk: AvatarDesk, transmissions: T
     """The routes below /v1/sessions, without the signalling WebSocket."""
     routes = APIRouter(prefix="/v1/sessions", tags=["Sessions"])
 
-    @routes.post("", status_code=201, summary="Open a session", responses=documented(401, 404, 409, 422, 503))
+    @routes.post("", status_code=201, summary="Open a session", responses=documented(400, 401, 404, 409, 422, 503))
     async def open_session(request: Request, wanted: SessionRequest) -> SessionBody:
         check_opening(request, wanted.avatar_id, wanted.show)
         if wanted.show:  # whoever comes to speak under this name must not be heard by a stranger

@@ -231,7 +231,7 @@ def show_routes(shows: Shows, settings: ShowSettings) -> APIRouter:
     async def get_show(request: Request, id: str) -> ShowBody:
         return show_body(get(request, id))
 
-    @routes.patch("/{id}", summary="Pause, go on, loop or not", responses=documented(401, 403, 404, 422))
+    @routes.patch("/{id}", summary="Pause, go on, loop or not", responses=documented(400, 401, 403, 404, 422))
     async def change_show(request: Request, id: str, wanted: ShowChange) -> ShowBody:
         show = get(request, id)
         if wanted.paused is not None:

@@ -64,7 +64,9 @@ def speaker_routes(registry: SessionRegistry) -> APIRouter:
     async def get_speaker(id: str) -> SpeakerBody:
         return _body(registry.get(id))
 
-    @routes.patch("/{id}/speaker", summary="Let somebody else in the picture speak", responses=documented(404, 422))
+    @routes.patch(
+        "/{id}/speaker", summary="Let somebody else in the picture speak", responses=documented(400, 404, 422)
+    )
     async def change_speaker(id: str, wanted: SpeakerRequest) -> SpeakerBody:
         call = registry.get(id)
         call.set_speaker(wanted.person)
